@@ -1,0 +1,71 @@
+/**
+ * What Waybill asks of a system. A connector answers as far as its system can, and says what it cannot do.
+ * Reading connections are read-only; only `Target` writes, and only workers that passed the barrier hold one.
+ */
+import type { Catalog, Profile } from './schemas/catalog.ts'
+import type { SchemaMapping, TableMapping, TableRecon } from './schemas/proposal.ts'
+import type { CheckRequest } from './schemas/spec.ts'
+import type { CheckResult, ChecksReport, Mismatch, TableResult } from './schemas/recon.ts'
+import type { Chunk, ChunkResult } from './schemas/work.ts'
+
+export type TableRef = { schema: string; name: string }
+
+/** Read side of one system. `close` always; after it nothing else. */
+export type Source = {
+  catalog(scope: readonly TableRef[]): Promise<Catalog>
+  profile(scope: readonly TableRef[]): Promise<Profile>
+  /** Ranges that together cover every row exactly once, of about `rowsPerChunk` rows. First `from` is 0, last `to` is null. */
+  chunks(table: TableMapping, rowsPerChunk: number): Promise<Chunk['range'][]>
+  close(): Promise<void>
+}
+
+export type CopyProgress = (rows: bigint) => void
+
+/** Write side. Every method is idempotent by (plan digest, step or chunk): the checkpoint commits in the target's own transaction. */
+export type Target = {
+  /** Creates schemas and tables of the plan. @throws TARGET_NOT_EMPTY when a table in scope exists and was not made by this plan */
+  prepare(planSha256: string, tables: readonly TableMapping[]): Promise<void>
+  /** Copies one chunk and its checkpoint in one transaction. */
+  copy(planSha256: string, table: TableMapping, chunk: Chunk, onProgress: CopyProgress): Promise<ChunkResult>
+  /** Adds keys and foreign keys, analyzes. */
+  finish(planSha256: string, tables: readonly TableMapping[]): Promise<void>
+  /** Chunks of a plan with a checkpoint. */
+  completed(planSha256: string): Promise<ChunkResult[]>
+  /** Drops exactly what this plan made; the source is never touched. Returns rows removed by table. */
+  rollBack(planSha256: string, tables: readonly TableMapping[]): Promise<{ table_id: string; rows: string }[]>
+  close(): Promise<void>
+}
+
+export type ReconcileOptions = {
+  hashingSpecSha256: string
+  connections: number
+  statementTimeoutMs: number
+  /** Masks one value for the differences file; identity where policy allows raw values. */
+  mask(value: string | null): string | null
+  onMismatch(tableId: string, mismatch: Mismatch): void
+  onProgress(tableId: string, rows: bigint): void
+  signal: AbortSignal
+}
+
+/** Compares table pairs under one snapshot a side. Rejects only when it could not decide at all; a result may be `inconclusive`. */
+export type Reconciler = {
+  reconcile(work: readonly { mapping: TableMapping; recon: TableRecon }[], options: ReconcileOptions): Promise<TableResult[]>
+  close(): Promise<void>
+}
+
+export type Checker = {
+  run(
+    mapping: SchemaMapping['tables'],
+    checks: readonly { check_id: string; request: CheckRequest }[],
+  ): Promise<{ checks: CheckResult[]; distributions: ChecksReport['distributions']; ingestion: ChecksReport['ingestion'] }>
+  close(): Promise<void>
+}
+
+/** Opens connections for one plan. `sourceUrl`/`targetUrl` are secrets; for file sources `sourceUrl` is the folder files are read under. */
+export type Connectors = {
+  source(systemType: string, sourceUrl: string, options: ConnectorOptions): Promise<Source>
+  target(systemType: string, targetUrl: string, source: { systemType: string; url: string }, options: ConnectorOptions): Promise<Target>
+  reconciler(source: { systemType: string; url: string }, target: { systemType: string; url: string }, options: ConnectorOptions): Promise<Reconciler>
+  checker(source: { systemType: string; url: string }, target: { systemType: string; url: string }, options: ConnectorOptions): Promise<Checker>
+}
+export type ConnectorOptions = { connectTimeoutMs: number; statementTimeoutMs: number; signal: AbortSignal }

@@ -1,0 +1,60 @@
+/**
+ * One name everywhere: ASL state `ValidatePlan`, folder `functions/validate-plan/`, placeholder `${ValidatePlanFunctionArn}`.
+ * A state that calls a function for one of several purposes is named `<Function>For<Purpose>`.
+ */
+
+/** Lambda functions called by a Task state. */
+export const TASK_FUNCTIONS = [
+  'create-project',
+  'discover',
+  'profile',
+  'propose-mapping',
+  'propose-rewrite',
+  'propose-recon',
+  'request-decisions',
+  'compile-plan',
+  'validate-plan',
+  'request-approval',
+  'sign-plan',
+  'plan-chunks',
+  'record-execution',
+  'plan-segments',
+  'merge-segments',
+  'explain-differences',
+  'prove-outcome',
+  'create-pull-request',
+  'record-parallel-run',
+  'prepare-cutover',
+  'cutover',
+  'seal-evidence',
+  'record-rejection',
+  'record-rollback',
+  'record-failure',
+] as const
+
+/** Lambda functions behind the HTTP API or called by another function. */
+export const ENDPOINT_FUNCTIONS = ['approval-page', 'decide', 'anchor-audit'] as const
+
+/** Workers: containers on Fargate, child processes on a laptop. Only these may touch a target. */
+export const WORKERS = ['prepare-target', 'copy-chunk', 'finish-target', 'hash-segments', 'run-checks', 'roll-back-target'] as const
+
+export type TaskFunction = (typeof TASK_FUNCTIONS)[number]
+export type EndpointFunction = (typeof ENDPOINT_FUNCTIONS)[number]
+export type Worker = (typeof WORKERS)[number]
+
+export const STATE_MACHINES = ['migration', 'reconcile'] as const
+export type StateMachine = (typeof STATE_MACHINES)[number]
+
+/** `validate-plan` → `ValidatePlan` */
+export function stateName(folder: string): string {
+  return folder
+    .split('-')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}
+
+/** `ValidatePlan` or `RequestApprovalForPlan` → `validate-plan`, `request-approval` */
+export function folderName(state: string): string {
+  const base = state.replace(/For[A-Z].*$/, '')
+  return base.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase()
+}

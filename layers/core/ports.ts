@@ -1,0 +1,120 @@
+/**
+ * Ports: small records of functions. An adapter per platform implements them (`layers/aws`, `layers/local`);
+ * one contract suite per port in `test/contracts/` runs on every adapter. All throw `WaybillError` with the codes named here.
+ */
+import type { ArtifactPointer } from './schemas/common.ts'
+import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/governance.ts'
+import type { ProjectRecord } from './schemas/project.ts'
+
+export type Clock = { now(): Date }
+
+/** Unguessable identifiers: `<prefix>-` and 26 characters of lower-case base 32 (130 random bits). */
+export type Ids = { next(prefix: string): string }
+
+export type ProjectStore = {
+  /** @throws ALREADY_EXISTS */
+  create(record: ProjectRecord): Promise<void>
+  /** @throws NOT_FOUND */
+  get(projectId: string): Promise<ProjectRecord>
+  /** Writes `record` when the stored revision is `record.revision - 1`. @throws CONFLICT, NOT_FOUND */
+  update(record: ProjectRecord): Promise<void>
+  list(): Promise<ProjectRecord[]>
+}
+
+export type AuditLog = {
+  /** The newest entry, or null for an empty chain. */
+  head(projectId: string): Promise<AuditEntry | null>
+  /** One conditional write on (project_id, seq); no update, no delete. @throws CONFLICT when seq is taken or does not follow the head */
+  append(entry: AuditEntry): Promise<void>
+  read(projectId: string): Promise<AuditEntry[]>
+}
+
+export type ArtifactStore = {
+  /**
+   * Write once. Same key and same bytes again gives the same pointer.
+   * @throws ALREADY_EXISTS for other bytes under a key that is taken
+   */
+  put(key: string, bytes: Uint8Array, options: { contentType: string; retainUntil: Date }): Promise<ArtifactPointer>
+  /** The pointer under a key, or null. */
+  find(key: string): Promise<ArtifactPointer | null>
+  /** Bytes whose SHA-256 was checked against the pointer. @throws NOT_FOUND, EVIDENCE_INVALID when the bytes are not the pointer's */
+  get(pointer: ArtifactPointer): Promise<Uint8Array>
+  /** Keys under a prefix, sorted by code unit. */
+  list(prefix: string): Promise<string[]>
+  /** @throws RETENTION_ACTIVE before `retainUntil` */
+  remove(pointer: ArtifactPointer): Promise<void>
+}
+
+export const SIGNING_PURPOSES = ['plan', 'approval', 'evidence'] as const
+/** Each purpose has its own key, and each key one function that may use it. */
+export type SigningPurpose = (typeof SIGNING_PURPOSES)[number]
+
+export type Signer = {
+  /** ECDSA P-256, DER, over a SHA-256 digest of 32 bytes. */
+  sign(digest: Uint8Array): Promise<Uint8Array>
+  /** SPKI PEM of the public half. */
+  publicKeyPem(): Promise<string>
+  /** Who holds the private half: a KMS key ARN, or `local:` and a fingerprint. Never decides trust. */
+  keyId(): Promise<string>
+}
+export type Signers = Record<SigningPurpose, Signer>
+
+/** Which public keys may sign which purpose. Decides trust; comes from the caller, never from the document. */
+export type TrustRoot = Record<SigningPurpose, readonly string[]>
+
+export type ApprovalStore = {
+  /** Requests and their group in one write. @throws ALREADY_EXISTS */
+  open(group: ApprovalGroup, requests: readonly ApprovalRequest[]): Promise<void>
+  /** @throws NOT_FOUND */
+  request(approvalId: string): Promise<ApprovalRequest>
+  requests(groupId: string): Promise<ApprovalRequest[]>
+  /** @throws NOT_FOUND */
+  group(groupId: string): Promise<ApprovalGroup>
+  /** PENDING → DECIDED, once. @throws CONFLICT when it is not PENDING any more, NOT_FOUND */
+  decide(request: ApprovalRequest): Promise<void>
+  /** Marks that the state machine accepted the outcome; marking twice is no error. */
+  told(groupId: string, at: string): Promise<void>
+  /** Groups fully decided or rejected but not told, for the outbox. */
+  untold(): Promise<ApprovalGroup[]>
+  byProject(projectId: string): Promise<ApprovalRequest[]>
+}
+
+export type TaskTokens = {
+  /** @throws NOT_FOUND when the token is spent or expired */
+  succeed(token: string, output: unknown): Promise<void>
+  fail(token: string, error: string, cause: string): Promise<void>
+}
+
+export type Mail = { to: string; subject: string; text: string; html: string }
+export type Notifier = { send(mail: Mail): Promise<void> }
+
+export type Secrets = {
+  /** The secret's text. Never logged, never in an error. @throws NOT_FOUND, PERMISSION_DENIED */
+  resolve(secretRef: string): Promise<string>
+}
+
+/** A model may add to a proposal, never replace a rule. Null: no model here. */
+export type Model = { propose(request: { agent: string; instructions: string; facts: string; schema: unknown }): Promise<unknown> } | null
+
+/** Branch, commit, pull request. There is no merge. */
+export type GitHost = {
+  publish(change: {
+    branch: string
+    base: string
+    title: string
+    body: string
+    files: readonly { path: string; content: string }[]
+  }): Promise<{ branch: string; commit: string; pull_request: string }>
+}
+
+/** Keys for link HMACs and for masking values; 32 bytes each, from the platform's secret store. */
+export type Keys = { link(): Promise<Uint8Array>; mask(): Promise<Uint8Array> }
+
+/** Asks the anchoring function to sign and store the chain's head. The caller cannot choose what is signed. */
+export type Anchors = { anchor(projectId: string): Promise<void> }
+
+export type Log = {
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+  error(message: string, fields?: Record<string, unknown>): void
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { role, slug } from './common.ts'
+import { transform } from './spec.ts'
+
+/** Lifecycle transitions that need people. */
+export const gatedTransition = z.enum([
+  'PLAN_DRAFTED->PLANNED',
+  'PLANNED->EXECUTED',
+  'PR_CREATED->PARALLEL_VALIDATED',
+  'PARALLEL_VALIDATED->CUTOVER_READY',
+  'CUTOVER_READY->CUTOVER_DONE',
+])
+export type GatedTransition = z.infer<typeof gatedTransition>
+
+/** Versioned rules. Its digest is in every signed plan: a changed policy makes every plan not yet executed stale. */
+export const policy = z.strictObject({
+  schema: z.literal('waybill/policy/v1'),
+  version: z.string().min(1).max(64),
+  approvals: z.record(gatedTransition, z.array(role).min(1)),
+  plan_ttl_hours: z.int().min(1).max(8760),
+  approval_ttl_hours: z.int().min(1).max(8760),
+  clean_runs_required: z.int().min(0).max(365),
+  tolerances: z.strictObject({
+    max_absolute: z.string(),
+    max_relative: z.string(),
+    max_time_ms: z.int().min(0),
+    max_mismatched_rows: z.int().min(0),
+  }),
+  sampling: z.strictObject({ full_required: z.boolean(), min_rows: z.int().min(0) }),
+  encryption: z.strictObject({ require_tls_outside_loopback: z.boolean() }),
+  pii: z.strictObject({
+    /** Column names that suggest personal data, as lower-case fragments. */
+    name_fragments: z.array(z.string().min(2).max(32)),
+    mask_required: z.boolean(),
+    values_in_evidence: z.boolean(),
+  }),
+  bps: z.strictObject({
+    scale: z.number().positive(),
+    warning: z.number().min(0).max(1),
+    critical: z.number().min(0).max(1),
+  }),
+  retention_days: z.int().min(1).max(36_500),
+})
+export type Policy = z.infer<typeof policy>
+
+/** `type_coercion_rulebook.json` */
+export const typeCoercionRulebook = z.strictObject({
+  schema: z.literal('waybill/type-coercion-rulebook/v1'),
+  version: z.string().min(1).max(64),
+  rules: z.array(
+    z.strictObject({
+      id: slug,
+      /** Base type names without modifiers; `*` is any. */
+      from: z.array(z.string().min(1)),
+      to: z.array(z.string().min(1)),
+      transform: z.enum(transform.options.map((option) => option.shape.kind.value) as [string, ...string[]]),
+      lossy: z.boolean(),
+      /** A lossy or ambiguous rule applies only with an answered manual decision. */
+      needs_decision: z.boolean(),
+      says: z.string().max(500),
+    }),
+  ),
+})
+export type TypeCoercionRulebook = z.infer<typeof typeCoercionRulebook>
+
+/** `hashing_spec.json` */
+export const hashingSpec = z.strictObject({
+  schema: z.literal('waybill/hashing-spec/v1'),
+  version: z.string().min(1).max(64),
+  algorithm: z.literal('SHA-256'),
+  row_encodings: z.array(z.strictObject({ id: z.enum(['native', 'canonical']), version: z.int().min(1), says: z.string() })),
+  segment_digest: z.string(),
+  bucket_digest: z.string(),
+  merkle: z.strictObject({ leaf_prefix: z.literal('00'), node_prefix: z.literal('01'), says: z.string() }),
+  session: z.record(z.string(), z.string()),
+})
+export type HashingSpec = z.infer<typeof hashingSpec>
+
+export const archetype = z.strictObject({
+  schema: z.literal('waybill/archetype/v1'),
+  id: slug,
+  title: z.string(),
+  source_system_types: z.array(z.string()),
+  target_system_types: z.array(z.string()),
+  says: z.string(),
+})
+export type Archetype = z.infer<typeof archetype>
