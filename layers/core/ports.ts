@@ -2,8 +2,11 @@
  * Ports: small records of functions. An adapter per platform implements them (`layers/aws`, `layers/local`);
  * one contract suite per port in `test/contracts/` runs on every adapter. All throw `WaybillError` with the codes named here.
  */
+
+import type { Connectors } from './connector.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
 import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/governance.ts'
+import type { Policy } from './schemas/policy.ts'
 import type { ProjectRecord } from './schemas/project.ts'
 
 export type Clock = { now(): Date }
@@ -117,4 +120,41 @@ export type Log = {
   info(message: string, fields?: Record<string, unknown>): void
   warn(message: string, fields?: Record<string, unknown>): void
   error(message: string, fields?: Record<string, unknown>): void
+}
+
+/** One HTTP request, as every platform gives it. Header names are lower-case; the body is decoded text. */
+export type HttpRequest = {
+  method: string
+  path: string
+  query: Readonly<Record<string, string>>
+  headers: Readonly<Record<string, string>>
+  body: string
+}
+export type HttpResponse = { status: number; headers: Record<string, string>; body: string }
+
+/**
+ * Everything a composition root can give, by the one name handlers ask for it: a handler's `deps` is `Pick<Ports, …>`.
+ * A platform may refuse one lazily: reading a port that a function was given no permission for throws PERMISSION_DENIED.
+ */
+export type Ports = {
+  clock: Clock
+  ids: Ids
+  projects: ProjectStore
+  audit: AuditLog
+  artifacts: ArtifactStore
+  approvals: ApprovalStore
+  signers: Signers
+  trust: TrustRoot
+  policy: Policy
+  tasks: TaskTokens
+  notifier: Notifier
+  secrets: Secrets
+  model: Model
+  git: GitHost
+  keys: Keys
+  anchors: Anchors
+  connectors: Connectors
+  log: Log
+  /** Where people reach the approval pages: scheme and host, no trailing slash. */
+  publicUrl: string
 }
