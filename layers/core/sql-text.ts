@@ -1,0 +1,130 @@
+import { WaybillError } from './errors.ts'
+import type { ColumnMapping } from './schemas/proposal.ts'
+import type { RowFilter } from './schemas/spec.ts'
+import { sqlType } from './sql-type.ts'
+
+/**
+ * PostgreSQL text for what a plan says: names, literals, transforms, filters. The session must have
+ * `standard_conforming_strings = on` (the default) and a pinned TimeZone, DateStyle and IntervalStyle.
+ */
+
+/** PostgreSQL cuts a longer name silently, so two names could become one. */
+const MAX_IDENTIFIER_BYTES = 63
+
+/** A quoted identifier. @throws NOT_REPRESENTABLE for an empty name, NUL, or more than 63 bytes */
+export function quoteIdentifier(name: string): string {
+  if (name === '' || name.includes('\u0000') || Buffer.byteLength(name) > MAX_IDENTIFIER_BYTES) {
+    throw new WaybillError(
+      'NOT_REPRESENTABLE',
+      `PostgreSQL cannot hold the name ${JSON.stringify(name.slice(0, 80))}: 1 to ${MAX_IDENTIFIER_BYTES} bytes, without NUL.`,
+    )
+  }
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** `"schema"."name"` */
+export function quoteQualified(name: { schema: string; name: string }): string {
+  return `${quoteIdentifier(name.schema)}.${quoteIdentifier(name.name)}`
+}
+
+/** A quoted literal; a backslash switches to the escape form, whose meaning no setting changes. @throws NOT_REPRESENTABLE for NUL */
+export function quoteLiteral(value: string): string {
+  if (value.includes('\u0000')) throw new WaybillError('NOT_REPRESENTABLE', 'PostgreSQL text cannot hold NUL. Take it out of the spec.')
+  const doubled = value.replaceAll("'", "''")
+  return value.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`
+}
+
+/** White space that `trim` removes on either end. */
+const TRIMMED = "E' \\t\\n\\r\\f\\v'"
+
+/** The expression over source columns that yields one target column, of its target type. @throws PLAN_INVALID when the sources do not fit */
+export function transformSql(column: ColumnMapping, prefix = ''): string {
+  const { transform } = column
+  const type = sqlType(column.target_type)
+  const sources = column.source.map((name) => prefix + quoteIdentifier(name))
+  const only = (): string => {
+    const [first] = sources
+    if (first === undefined || sources.length !== 1) {
+      throw new WaybillError(
+        'PLAN_INVALID',
+        `Column ${JSON.stringify(column.target)}: "${transform.kind}" takes exactly one source column, not ${sources.length}.`,
+      )
+    }
+    return first
+  }
+  switch (transform.kind) {
+    case 'identity':
+      return only()
+    case 'cast':
+      return `CAST(${only()} AS ${type})`
+    case 'minutes_to_interval':
+      return `(${only()} * INTERVAL '1 minute')`
+    case 'lowercase':
+      return `CAST(lower(${only()}) AS ${type})`
+    case 'trim':
+      return `CAST(btrim(${only()}, ${TRIMMED}) AS ${type})`
+    case 'e164':
+      return `CAST(${e164Sql(only(), transform.country_code)} AS ${type})`
+    case 'scale':
+      return `CAST(round(CAST(${only()} AS numeric) * ${transform.factor}, ${transform.decimals}) AS ${type})`
+    case 'truncate_time': {
+      const zone = /with time zone|timestamptz/i.test(column.source_types[0] ?? '') ? ", 'UTC'" : ''
+      return `CAST(date_trunc('${transform.unit}', ${only()}${zone}) AS ${type})`
+    }
+    case 'concat':
+      if (sources.length === 0)
+        throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "concat" needs source columns.`)
+      return `CAST(concat_ws(${quoteLiteral(transform.separator)}, ${sources.join(', ')}) AS ${type})`
+    case 'constant':
+      return `CAST(${transform.value === null ? 'NULL' : quoteLiteral(transform.value)} AS ${type})`
+    case 'mask_partial': {
+      const value = `CAST(${only()} AS text)`
+      // A value no longer than `keep` would show itself whole, so it is hidden whole.
+      return `CAST(CASE WHEN length(${value}) > ${transform.keep} THEN left(${value}, ${transform.keep}) || repeat('*', length(${value}) - ${transform.keep}) ELSE repeat('*', length(${value})) END AS ${type})`
+    }
+    case 'mask_redact':
+      return `CAST(CASE WHEN ${only()} IS NULL THEN NULL ELSE ${quoteLiteral(transform.value)} END AS ${type})`
+    case 'mask_sha256':
+      return `CAST(encode(sha256(convert_to(${quoteLiteral(transform.salt)} || CAST(${only()} AS text), 'UTF8')), 'hex') AS ${type})`
+  }
+}
+
+/** Digits only, with `+`; `00` and a leading trunk `0` are understood. Text without any digit stays as it is, for a check to find. */
+function e164Sql(value: string, country: string): string {
+  const digits = `regexp_replace(${value}, '[^0-9]', '', 'g')`
+  return (
+    `CASE WHEN ${digits} = '' THEN ${value} ` +
+    `WHEN btrim(${value}) LIKE '+%' THEN '+' || ${digits} ` +
+    `WHEN ${digits} LIKE '00%' THEN '+' || substr(${digits}, 3) ` +
+    `ELSE '+${country}' || ltrim(${digits}, '0') END`
+  )
+}
+
+const COMPARISONS = { eq: '=', ne: '<>', lt: '<', le: '<=', gt: '>', ge: '>=' } as const
+
+/** A boolean expression: every term must hold; NULL satisfies no comparison. Untyped literals take the column's type. @throws PLAN_INVALID */
+export function filterSql(filter: RowFilter, prefix = ''): string {
+  return filter.all
+    .map((term) => {
+      const column = prefix + quoteIdentifier(term.column)
+      const values = term.values.map(quoteLiteral)
+      const bad = (needs: string): never => {
+        throw new WaybillError(
+          'PLAN_INVALID',
+          `Filter on ${JSON.stringify(term.column)}: "${term.op}" takes ${needs}, not ${values.length} values.`,
+        )
+      }
+      switch (term.op) {
+        case 'is_null':
+          return values.length === 0 ? `(${column} IS NULL)` : bad('no value')
+        case 'is_not_null':
+          return values.length === 0 ? `(${column} IS NOT NULL)` : bad('no value')
+        case 'in':
+        case 'not_in':
+          return values.length > 0 ? `(${column} ${term.op === 'in' ? 'IN' : 'NOT IN'} (${values.join(', ')}))` : bad('at least one value')
+        default:
+          return values.length === 1 ? `(${column} ${COMPARISONS[term.op]} ${values[0]})` : bad('exactly one value')
+      }
+    })
+    .join(' AND ')
+}
