@@ -1,0 +1,43 @@
+import { Command, CommanderError } from 'commander'
+import { approveCommand } from './commands/approve.ts'
+import { compareCommand } from './commands/compare.ts'
+import { demoCommand } from './commands/demo.ts'
+import { initCommand } from './commands/init.ts'
+import { resumeCommand } from './commands/resume.ts'
+import { runCommand } from './commands/run.ts'
+import { schemaCommand } from './commands/schema.ts'
+import { statusCommand } from './commands/status.ts'
+import { verifyCommand } from './commands/verify.ts'
+import { reportFailure } from './failure.ts'
+import { EXIT, openTerminal } from './terminal.ts'
+
+const terminal = openTerminal()
+
+const program = new Command('waybill')
+  .description('Proves data migrations: plans one, has the plan signed and approved, moves the data,\nreconciles source against target to the last row, and hands over evidence.')
+  .version('0.1.0')
+  .showHelpAfterError('(waybill <command> --help shows what it takes)')
+  .exitOverride()
+  .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) })
+  .addHelpText('after', '\nExit codes: 0 pass · 1 fail · 2 not able to decide, or wrong input · 130 interrupted')
+
+for (const command of [
+  demoCommand,
+  initCommand,
+  runCommand,
+  statusCommand,
+  resumeCommand,
+  approveCommand,
+  verifyCommand,
+  compareCommand,
+  schemaCommand,
+]) {
+  program.addCommand(command(terminal).exitOverride().showHelpAfterError(`(waybill <command> --help shows what it takes)`))
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.pass : EXIT.undecided
+  else process.exitCode = reportFailure(terminal, error, process.argv.includes('--json'))
+}

@@ -1,0 +1,77 @@
+import { stripVTControlCharacters, styleText } from 'node:util'
+
+/** Exit codes everywhere: 0 pass, 1 fail, 2 critical or not able to decide, 130 interrupted. */
+export const EXIT = { pass: 0, fail: 1, undecided: 2, interrupted: 130 } as const
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Where a command speaks. Results go to `out`, everything else to `err`, so that `--json` stays clean. */
+export type Terminal = {
+  out(text: string): void
+  err(text: string): void
+  paint(style: Style, text: string): string
+  /** One line that is rewritten in place on a terminal, and printed at most every few seconds elsewhere. */
+  progress(text: string): void
+  endProgress(): void
+  readonly interactive: boolean
+}
+
+/** Shows control and direction-changing characters instead of letting a hostile name move the cursor or reorder the line. */
+export function visible(text: string): string {
+  return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`)
+}
+
+const QUIET_INTERVAL_MS = 5000
+
+export function openTerminal(out: NodeJS.WriteStream = process.stdout, err: NodeJS.WriteStream = process.stderr): Terminal {
+  const interactive = err.isTTY === true
+  let open = false
+  let lastQuiet = Number.NEGATIVE_INFINITY
+  const endProgress = () => {
+    if (open) err.write('\r\u001b[2K')
+    open = false
+  }
+  return {
+    interactive,
+    out(text) {
+      endProgress()
+      out.write(`${text}\n`)
+    },
+    err(text) {
+      endProgress()
+      err.write(`${text}\n`)
+    },
+    paint: (style, text) => styleText(style, text, { stream: out }),
+    progress(text) {
+      if (interactive) {
+        const width = Math.max(20, (err.columns ?? 80) - 1)
+        err.write(`\r\u001b[2K${text.length > width ? `${text.slice(0, width - 1)}…` : text}`)
+        open = true
+        return
+      }
+      const now = performance.now()
+      if (now - lastQuiet < QUIET_INTERVAL_MS) return
+      lastQuiet = now
+      err.write(`${text}\n`)
+    },
+    endProgress,
+  }
+}
+
+/** 3000000 → 3,000,000; exact for counts of any length. */
+export function grouped(count: string | bigint | number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+export function seconds(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
+  if (milliseconds < 120_000) return `${(milliseconds / 1000).toFixed(1)} s`
+  return `${Math.floor(milliseconds / 60_000)} min ${Math.round((milliseconds % 60_000) / 1000)} s`
+}
+
+/** Rows of cells as aligned columns; `right` names the columns that hold numbers. */
+export function columns(rows: readonly (readonly string[])[], right: ReadonlySet<number> = new Set()): string {
+  const widths: number[] = []
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
+  return rows.map((row) => row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ').trimEnd()).join('\n')
+}
