@@ -13,7 +13,7 @@ const MAX_IDENTIFIER_BYTES = 63
 
 /** A quoted identifier. @throws NOT_REPRESENTABLE for an empty name, NUL, or more than 63 bytes */
 export function quoteIdentifier(name: string): string {
-  if (name === '' || name.includes('\u0000') || Buffer.byteLength(name) > MAX_IDENTIFIER_BYTES) {
+  if (name === '' || name.includes('\u0000') || new TextEncoder().encode(name).length > MAX_IDENTIFIER_BYTES) {
     throw new WaybillError(
       'NOT_REPRESENTABLE',
       `PostgreSQL cannot hold the name ${JSON.stringify(name.slice(0, 80))}: 1 to ${MAX_IDENTIFIER_BYTES} bytes, without NUL.`,

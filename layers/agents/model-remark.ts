@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+/** All that a model may add: remarks for people, shown as limitations. It cannot reach the proposal. */
+export const modelAnswer = z.strictObject({ remarks: z.array(z.string().min(1).max(300)).max(20) })
+
+/** Largest answer that is read at all, in characters of JSON. */
+const MAX_ANSWER = 20_000
+
+/** Text no remark may carry: claims that belong to people, and anything that looks like a secret. Matched on text folded to its plain letters. */
+const REFUSED: readonly { pattern: RegExp; why: string }[] = [
+  {
+    pattern: /\b(?:pre-?)?(?:approv|authori[sz]|certif|sign(?:ed|s)?[- ]?off|sign(?:ed)\b)/i,
+    why: 'it claims an approval, which only people give',
+  },
+  { pattern: /\b(?:env|file|aws-secretsmanager|vault|azure-keyvault):\/\//i, why: 'it names a secret' },
+  {
+    pattern: /\b(?:password|passwd|pwd|secret|api[-_ ]?key|token)\b\s*[:=]|\bAKIA[0-9A-Z]{12,}|-----BEGIN|:\/\/[^\s/@]+:[^\s/@]+@/i,
+    why: 'it holds what looks like a secret',
+  },
+  { pattern: /[<>`]|\bhttps?:\/\//i, why: 'it carries markup or a link' },
+]
+
+/** Reads a model's answer, which is hostile. Either all of its remarks or none, with the reason. */
+export function readModelAnswer(answer: unknown): { remarks: string[] } | { refused: string } {
+  let text: string
+  try {
+    text = typeof answer === 'string' ? answer : JSON.stringify(answer)
+  } catch {
+    return { refused: 'it is not data' }
+  }
+  if (typeof text !== 'string') return { refused: 'it is empty' }
+  if (text.length > MAX_ANSWER) return { refused: `it is longer than ${MAX_ANSWER} characters` }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return { refused: 'it is not JSON' }
+  }
+  const parsed = modelAnswer.safeParse(value)
+  if (!parsed.success) return { refused: 'it is not {"remarks": […]} within its limits' }
+  for (const remark of parsed.data.remarks) {
+    const plain = fold(remark)
+    const rule = REFUSED.find(({ pattern }) => pattern.test(plain))
+    if (rule !== undefined) return { refused: rule.why }
+  }
+  return { remarks: parsed.data.remarks.map(fold) }
+}
+
+/** Compatibility letters to plain ones; invisible and control characters away. */
+function fold(text: string): string {
+  return text.normalize('NFKC').replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu, ' ')
+}
