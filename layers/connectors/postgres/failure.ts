@@ -1,0 +1,34 @@
+import { type ErrorCode, isWaybillError, WaybillError } from '../../core/errors.ts'
+
+type DriverError = { code?: unknown; message?: unknown; schema?: unknown; table?: unknown; column?: unknown; constraint?: unknown }
+
+/**
+ * A driver or server error as a `WaybillError`. `doing` is a phrase such as `reading the source table "a"."b"`.
+ * Nothing of the connection string is repeated, and no message of a data error: it would quote the data.
+ */
+export function failureOf(error: unknown, doing: string): WaybillError {
+  if (isWaybillError(error)) return error
+  const driver: DriverError = typeof error === 'object' && error !== null ? error : {}
+  const state = typeof driver.code === 'string' ? driver.code : ''
+  const said = typeof driver.message === 'string' ? driver.message.slice(0, 500) : 'no reason given'
+  const details = [`code ${state === '' ? 'none' : state}`, ...locationOf(driver)]
+  const make = (code: ErrorCode, advice: string, repeat = true) =>
+    new WaybillError(code, `Failed while ${doing}${repeat ? `: ${said}` : ` (SQLSTATE ${state})`}. ${advice}`, { details })
+  if (state === '57014') return make('STATEMENT_TIMEOUT', 'Raise the statement timeout or use fewer rows per statement.')
+  if (state === '55P03') return make('STATEMENT_TIMEOUT', 'Another session holds a lock; try again when it is done.')
+  if (state === '28P01' || state === '28000') return make('PERMISSION_DENIED', 'Check the user and the secret of this connection.')
+  if (state === '42501') return make('PERMISSION_DENIED', 'Grant the reading (or writing) role what the message names.')
+  if (state === '42P01' || state === '42703' || state === '3F000' || state === '3D000')
+    return make('NOT_FOUND', 'Check the name and the database of this connection.')
+  if (state.startsWith('22')) return make('NOT_REPRESENTABLE', 'A value does not fit the type or transform that the plan gives it.', false)
+  if (state.startsWith('23')) return make('CONFLICT', 'The data does not satisfy a constraint of the table.', false)
+  if (state.startsWith('42') || state.startsWith('0A')) return make('PLAN_INVALID', 'The server cannot run what the plan asks for.')
+  if (state === '25006') return make('PERMISSION_DENIED', 'This connection is read-only on purpose.')
+  return make('CONNECTION_FAILED', 'Check that the server is reachable and running, then try again.')
+}
+
+function locationOf(error: DriverError): string[] {
+  return (['schema', 'table', 'column', 'constraint'] as const)
+    .filter((field) => typeof error[field] === 'string')
+    .map((field) => `${field} ${JSON.stringify(error[field])}`)
+}

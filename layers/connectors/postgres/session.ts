@@ -1,0 +1,135 @@
+import pg from 'pg'
+import { WaybillError } from '../../core/errors.ts'
+import { failureOf } from './failure.ts'
+import { quoteLiteral } from './sql.ts'
+
+export type SessionOptions = {
+  readOnly: boolean
+  connectTimeoutMs: number
+  /** 0: no limit. */
+  statementTimeoutMs: number
+  /** `source` or `target`: names the connection in messages. */
+  side?: string
+}
+
+/** One connection with every setting pinned that changes what values look like. Values arrive as the server's text, nothing is decoded. */
+export type Session = {
+  client: pg.Client
+  /** Rows as text, NULL as null. Several statements need `run`. @throws the codes of `failureOf` */
+  rows(sql: string, values?: readonly (string | null)[]): Promise<(string | null)[][]>
+  /** Statements whose rows do not matter. */
+  run(sql: string): Promise<void>
+  /** The server's process, for `cancelBackend`. */
+  backend: number
+  serverVersion: number
+  /** Rejects or throws never; after it nothing else. */
+  close(): Promise<void>
+}
+
+/** Settings that change the text or the order of values, or hide rows. Also written into `hashing_spec.json`. */
+export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
+  client_encoding: 'UTF8',
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'iso_8601',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  xmloption: 'content',
+  lc_monetary: 'C',
+  search_path: 'pg_catalog',
+  standard_conforming_strings: 'on',
+  // With row security off, a policy that would hide rows is an error instead of a smaller table.
+  row_security: 'off',
+  // A scan that starts in the middle of a table would make the first and last row a matter of luck.
+  synchronize_seqscans: 'off',
+}
+
+/** @throws CONNECTION_FAILED, PERMISSION_DENIED, NOT_FOUND. The password is never in a message. */
+export async function openSession(url: string, options: SessionOptions): Promise<Session> {
+  const side = options.side ?? 'database'
+  const client = makeClient(url, options, side)
+  // Without a listener a connection lost between two queries would end the process; the next query reports it.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    const settings: Record<string, string> = {
+      ...PINNED_SETTINGS,
+      statement_timeout: String(options.statementTimeoutMs),
+      idle_in_transaction_session_timeout: '0',
+      default_transaction_read_only: options.readOnly ? 'on' : 'off',
+    }
+    await client.query(
+      Object.entries(settings)
+        .map(([name, value]) => `SET ${name} = ${quoteLiteral(value)}`)
+        .join('; '),
+    )
+    const facts = await client.query({ text: "SELECT pg_backend_pid(), current_setting('server_version_num')", rowMode: 'array' })
+    const [pid, version] = facts.rows[0] as [string, string]
+    return sessionOf(client, side, Number(pid), Number(version))
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw failureOf(error, `connecting to the ${side}`)
+  }
+}
+
+function makeClient(url: string, options: SessionOptions, side: string): pg.Client {
+  try {
+    const { protocol } = new URL(url)
+    if (protocol !== 'postgres:' && protocol !== 'postgresql:') throw new Error('protocol')
+    return new pg.Client({
+      connectionString: url,
+      connectionTimeoutMillis: options.connectTimeoutMs,
+      application_name: 'waybill',
+      keepAlive: true,
+      types: { getTypeParser: () => (value: unknown) => value },
+    })
+  } catch {
+    // The parser's own error quotes the connection string, and with it the password.
+    throw new WaybillError('BAD_INPUT', `The ${side} connection string is not of the form postgresql://user@host:port/database.`)
+  }
+}
+
+function sessionOf(client: pg.Client, side: string, backend: number, serverVersion: number): Session {
+  return {
+    client,
+    backend,
+    serverVersion,
+    async rows(sql, values) {
+      try {
+        const result = await client.query<(string | null)[]>({
+          text: sql,
+          values: values === undefined ? [] : [...values],
+          rowMode: 'array',
+        })
+        return result.rows
+      } catch (error) {
+        throw failureOf(error, `querying the ${side}`)
+      }
+    },
+    async run(sql) {
+      try {
+        await client.query(sql)
+      } catch (error) {
+        throw failureOf(error, `querying the ${side}`)
+      }
+    },
+    async close() {
+      await client.end().catch(() => {})
+    },
+  }
+}
+
+/** Asks the server, on another connection of the same user, to stop what `backends` are doing. Never throws: the caller is leaving anyway. */
+export async function cancelBackends(url: string, backends: readonly number[], connectTimeoutMs: number): Promise<void> {
+  if (backends.length === 0) return
+  try {
+    const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs: connectTimeoutMs })
+    try {
+      await session.rows('SELECT count(pg_cancel_backend(pid)) FROM unnest($1::int[]) AS pid', [`{${backends.join(',')}}`])
+    } finally {
+      await session.close()
+    }
+  } catch {
+    // A server that is gone has nothing left to cancel.
+  }
+}
