@@ -1,0 +1,38 @@
+import { type EntryFields, nextEntry } from './audit-chain.ts'
+import { isWaybillError, WaybillError } from './errors.ts'
+import type { AuditLog, Clock } from './ports.ts'
+import type { AuditEntry } from './schemas/governance.ts'
+
+export type Happening = Omit<EntryFields, 'project_id' | 'at'>
+export type LedgerDeps = { audit: AuditLog; clock: Clock }
+
+/** A project has one chain and few writers at a time; fifty lost races in a row mean that something else is wrong. */
+const ATTEMPTS = 50
+
+/**
+ * Appends one entry behind whatever the head is by then. Texts are cut to what an entry holds: a long failure reason must not
+ * prevent the failure from being recorded.
+ * @throws CONFLICT when the head kept moving, BAD_INPUT for a field no entry can hold
+ */
+export async function record(deps: LedgerDeps, projectId: string, happening: Happening): Promise<AuditEntry> {
+  const details = Object.fromEntries(Object.entries(happening.details ?? {}).map(([name, text]) => [name, cut(text, 1000)]))
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const head = await deps.audit.head(projectId)
+    const fields = { ...happening, actor: cut(happening.actor, 300), details, project_id: projectId, at: deps.clock.now().toISOString() }
+    const entry = nextEntry(head, fields)
+    try {
+      await deps.audit.append(entry)
+      return entry
+    } catch (error) {
+      if (!isWaybillError(error) || error.code !== 'CONFLICT') throw error
+      // A write whose answer got lost comes back as a conflict with itself.
+      if ((await deps.audit.read(projectId))[entry.seq]?.entry_sha256 === entry.entry_sha256) return entry
+    }
+  }
+  throw new WaybillError('CONFLICT', `the audit chain of ${projectId} kept growing while ${happening.action} was to be written; try again`)
+}
+
+function cut(text: string, length: number): string {
+  const whole = text.toWellFormed()
+  return whole.length <= length ? whole : `${whole.slice(0, length - 1).toWellFormed()}…`
+}
