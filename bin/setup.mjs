@@ -25,7 +25,9 @@ export function ensureDependencies() {
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: ['ignore', 2, 2] })
     : spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
   if (result.status !== 0) {
-    process.stderr.write('waybill: npm install failed; see the lines above. Check the network and the npm registry setting, then run the command again.\n')
+    process.stderr.write(
+      'waybill: npm install failed; see the lines above. Check the network and the npm registry setting, then run the command again.\n',
+    )
     process.exit(2)
   }
   writeFileSync(marker, wanted)

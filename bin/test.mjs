@@ -12,6 +12,7 @@ if (!found() && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
   spawnSync('apt-get', ['update', '-qq'], quiet)
   spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], quiet)
 }
-if (!found()) process.stderr.write('waybill: no Chromium found; the page tests will be reported as skipped. Install it, or set WAYBILL_CHROMIUM.\n')
+if (!found())
+  process.stderr.write('waybill: no Chromium found; the page tests will be reported as skipped. Install it, or set WAYBILL_CHROMIUM.\n')
 process.env.WAYBILL_CHROMIUM = found() ?? ''
 become('vitest', ['run', ...process.argv.slice(2)], root)

@@ -11,7 +11,9 @@ export function reportFailure(terminal: Terminal, error: unknown, json: boolean)
     terminal.err(`${terminal.paint('red', 'error')} ${code}: ${message.split('\n').map(visible).join('\n')}`)
     for (const detail of details) terminal.err(`  · ${visible(detail)}`)
     if (code === 'UNEXPECTED') {
-      terminal.err('  This is a fault in Waybill, not in your input. Nothing was marked as done. Run again with WAYBILL_TRACE=1 for the stack.')
+      terminal.err(
+        '  This is a fault in Waybill, not in your input. Nothing was marked as done. Run again with WAYBILL_TRACE=1 for the stack.',
+      )
       if (process.env.WAYBILL_TRACE === '1' && error instanceof Error) terminal.err(error.stack ?? '')
     }
   }

@@ -14,7 +14,9 @@ import { EXIT, openTerminal } from './terminal.ts'
 const terminal = openTerminal()
 
 const program = new Command('waybill')
-  .description('Proves data migrations: plans one, has the plan signed and approved, moves the data,\nreconciles source against target to the last row, and hands over evidence.')
+  .description(
+    'Proves data migrations: plans one, has the plan signed and approved, moves the data,\nreconciles source against target to the last row, and hands over evidence.',
+  )
   .version('0.1.0')
   .showHelpAfterError('(waybill <command> --help shows what it takes)')
   .exitOverride()

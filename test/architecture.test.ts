@@ -15,10 +15,11 @@ function sources(folder: string): string[] {
 
 type Import = { from: string; to: string }
 
-const IMPORT = /(?:import|export)\s+(?:type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|new URL\(\s*['"](\.[^'"]+\.ts)['"]/g
+const IMPORT =
+  /(?:import|export)\s+(?:type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|new URL\(\s*['"](\.[^'"]+\.ts)['"]/g
 
 /** Imports as project paths (`layers/core/plan.ts`) or package names (`zod`, `node:fs`). */
-export function importsOf(path: string, text: string): Import[] {
+function importsOf(path: string, text: string): Import[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
   return [...code.matchAll(IMPORT)].map((match) => {
     const specifier = (match[1] ?? match[2] ?? match[3])!
@@ -53,7 +54,12 @@ describe('who may import whom', () => {
   })
 
   it('core stands on nothing of ours', () => {
-    expect(offenders((f) => inFolder(f, 'layers/core'), (to) => inFolder(to, 'layers/core'))).toEqual([])
+    expect(
+      offenders(
+        (f) => inFolder(f, 'layers/core'),
+        (to) => inFolder(to, 'layers/core'),
+      ),
+    ).toEqual([])
   })
 
   it('core does no I/O: only zod, yaml and the pure parts of node', () => {
@@ -64,20 +70,29 @@ describe('who may import whom', () => {
 
   it('core has no clock and no randomness', () => {
     const found = files.filter(
-      (f) => inFolder(f, 'layers/core') && /\bDate\.now\(|new Date\(\)|Math\.random|randomBytes|randomUUID|performance\.now|process\./.test(codeOf(f)),
+      (f) =>
+        inFolder(f, 'layers/core') &&
+        /\bDate\.now\(|new Date\(\)|Math\.random|randomBytes|randomUUID|performance\.now|process\./.test(codeOf(f)),
     )
     expect(found).toEqual([])
   })
 
   for (const layer of ['connectors', 'agents', 'aws', 'local']) {
     it(`layers/${layer} stands on core only`, () => {
-      expect(offenders((f) => inFolder(f, `layers/${layer}`), (to) => inFolder(to, 'layers/core', `layers/${layer}`))).toEqual([])
+      expect(
+        offenders(
+          (f) => inFolder(f, `layers/${layer}`),
+          (to) => inFolder(to, 'layers/core', `layers/${layer}`),
+        ),
+      ).toEqual([])
     })
   }
 
   it('handlers stand on core, agents and their own folder', () => {
     const handlers = (f: string) => inFolder(f, 'functions') && !isRoot(f) && !isEntry(f)
-    expect(offenders(handlers, (to) => inFolder(to, 'layers/core', 'layers/agents') || (inFolder(to, 'functions') && !isRoot(to)))).toEqual([])
+    expect(offenders(handlers, (to) => inFolder(to, 'layers/core', 'layers/agents') || (inFolder(to, 'functions') && !isRoot(to)))).toEqual(
+      [],
+    )
   })
 
   it('entries stand on their handler and the AWS composition root, in at most six lines', () => {
@@ -87,7 +102,12 @@ describe('who may import whom', () => {
   })
 
   it('only the composition roots stand on a platform', () => {
-    expect(offenders((f) => f !== 'functions/aws.ts' && !inFolder(f, 'layers/aws'), (to) => !inFolder(to, 'layers/aws'))).toEqual([])
+    expect(
+      offenders(
+        (f) => f !== 'functions/aws.ts' && !inFolder(f, 'layers/aws'),
+        (to) => !inFolder(to, 'layers/aws'),
+      ),
+    ).toEqual([])
     const local = (f: string) => !/^functions\/local[^/]*\.ts$/.test(f) && !inFolder(f, 'layers/local')
     // The auditor's command reads a folder and nothing else: it must not load a composition root.
     const folderReader = 'layers/local/pack-folder.ts'
@@ -95,21 +115,32 @@ describe('who may import whom', () => {
   })
 
   it('infra knows names and paths, not code', () => {
-    expect(offenders((f) => inFolder(f, 'infra'), (to) => inFolder(to, 'infra') || to === 'layers/core/names.ts')).toEqual([])
+    expect(
+      offenders(
+        (f) => inFolder(f, 'infra'),
+        (to) => inFolder(to, 'infra') || to === 'layers/core/names.ts',
+      ),
+    ).toEqual([])
   })
 
   it('the AWS SDK and the environment are read only where AWS is meant', () => {
     const sdk = imports.filter((i) => i.to.startsWith('@aws-sdk/') && !inFolder(i.from, 'layers/aws'))
     expect(sdk).toEqual([])
     const environment = files.filter(
-      (f) => /process\.env\b/.test(codeOf(f)) && !inFolder(f, 'layers/aws', 'cli', 'infra') && !/^functions\/(aws|local-worker)\.ts$/.test(f),
+      (f) =>
+        /process\.env\b/.test(codeOf(f)) && !inFolder(f, 'layers/aws', 'cli', 'infra') && !/^functions\/(aws|local-worker)\.ts$/.test(f),
     )
     expect(environment).toEqual([])
   })
 
   it('sees an import however it is written', () => {
     const text = `import a from './x.ts'\nimport type { B } from "../y.ts"\nexport * from './z.ts'\nconst c = await import('./w.ts')\n// import './no.ts'`
-    expect(importsOf('layers/core/a.ts', text).map((i) => i.to)).toEqual(['layers/core/x.ts', 'layers/y.ts', 'layers/core/z.ts', 'layers/core/w.ts'])
+    expect(importsOf('layers/core/a.ts', text).map((i) => i.to)).toEqual([
+      'layers/core/x.ts',
+      'layers/y.ts',
+      'layers/core/z.ts',
+      'layers/core/w.ts',
+    ])
   })
 })
 

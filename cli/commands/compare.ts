@@ -33,7 +33,11 @@ function whole(text: string): number {
   return value
 }
 
-const list = (text: string | undefined) => text?.split(',').map((part) => part.trim()).filter((part) => part !== '')
+const list = (text: string | undefined) =>
+  text
+    ?.split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 const collect = (value: string, previous: string[]) => [...previous, value]
 
 export function compareCommand(terminal: Terminal): Command {
@@ -52,7 +56,10 @@ export function compareCommand(terminal: Terminal): Command {
     .option('--show-values', 'values in --json output as they are; without it they are masked there')
     .option('--mask', 'mask values on the terminal too')
     .option('--json', 'the whole result as JSON')
-    .addHelpText('after', '\nExit codes: 0 equal · 1 different · 2 not able to decide\n\nExample:\n  waybill compare postgresql://me@old/db postgresql://me@new/db --table public.orders')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 equal · 1 different · 2 not able to decide\n\nExample:\n  waybill compare postgresql://me@old/db postgresql://me@new/db --table public.orders',
+    )
     .action(async (source: string, target: string, options: Options) => {
       const masked = options.mask === true || (options.json === true && options.showValues !== true)
       const started = performance.now()
@@ -75,7 +82,9 @@ export function compareCommand(terminal: Terminal): Command {
           counts.set(table, rows)
           const all = [...counts.values()].reduce((a, b) => a + b, 0n)
           const elapsed = performance.now() - started
-          terminal.progress(`comparing ${counts.size} of ${total} tables · ${grouped(all)} rows · ${grouped(Math.round((Number(all) / elapsed) * 1000))} rows/s · ${seconds(elapsed)}`)
+          terminal.progress(
+            `comparing ${counts.size} of ${total} tables · ${grouped(all)} rows · ${grouped(Math.round((Number(all) / elapsed) * 1000))} rows/s · ${seconds(elapsed)}`,
+          )
         },
       })
       terminal.endProgress()

@@ -50,6 +50,9 @@ export function initCommand(terminal: Terminal): Command {
         throw new WaybillError('BAD_INPUT', `Cannot write ${file}: ${(error as Error).message}`)
       }
       if (options.json) terminal.out(JSON.stringify({ written: file }))
-      else terminal.out(`Wrote ${file}. Next: set the tables and approvers, put the two connection strings in the environment, then\n  waybill run ${file}`)
+      else
+        terminal.out(
+          `Wrote ${file}. Next: set the tables and approvers, put the two connection strings in the environment, then\n  waybill run ${file}`,
+        )
     })
 }

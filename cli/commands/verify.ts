@@ -12,7 +12,10 @@ async function trusted(values: readonly string[]): Promise<string[]> {
       try {
         return await readFile(value, 'utf8')
       } catch {
-        throw new WaybillError('BAD_INPUT', `--trust takes a PEM file or a SHA-256 fingerprint of 64 hexadecimal digits; "${value}" is neither.`)
+        throw new WaybillError(
+          'BAD_INPUT',
+          `--trust takes a PEM file or a SHA-256 fingerprint of 64 hexadecimal digits; "${value}" is neither.`,
+        )
       }
     }),
   )
@@ -22,9 +25,15 @@ export function verifyCommand(terminal: Terminal): Command {
   return new Command('verify')
     .description('verify an evidence pack offline: every file, signature, approval, hash chain and figure')
     .argument('<pack>', 'the evidence_pack folder')
-    .option('--trust <pem-or-fingerprint...>', 'public keys you trust, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used')
+    .option(
+      '--trust <pem-or-fingerprint...>',
+      'public keys you trust, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used',
+    )
     .option('--json', 'the result as JSON')
-    .addHelpText('after', '\nExit codes: 0 verified · 1 not verified · 2 cannot read the pack\n\nExample:\n  waybill verify out/evidence_pack')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 verified · 1 not verified · 2 cannot read the pack\n\nExample:\n  waybill verify out/evidence_pack',
+    )
     .action(async (pack: string, options: { trust?: string[]; json?: boolean }) => {
       const reader = await openPackFolder(pack)
       const trust = options.trust ? await trusted(options.trust) : undefined
@@ -35,7 +44,12 @@ export function verifyCommand(terminal: Terminal): Command {
         return
       }
       for (const check of result.checks) {
-        const mark = check.verdict === 'pass' ? terminal.paint('green', 'pass') : check.verdict === 'fail' ? terminal.paint('red', 'FAIL') : check.verdict
+        const mark =
+          check.verdict === 'pass'
+            ? terminal.paint('green', 'pass')
+            : check.verdict === 'fail'
+              ? terminal.paint('red', 'FAIL')
+              : check.verdict
         terminal.out(`${mark}  ${visible(check.says)}`)
       }
       if (result.verified) terminal.out(terminal.paint(['bold', 'green'], '\nVerified.'))

@@ -12,7 +12,10 @@ function mismatchLine(mismatch: Mismatch): string {
     if (mismatch.kind === 'changed') return `${visible(cell.column)}: ${value(cell.source)} → ${value(cell.target)}`
     return `${visible(cell.column)}=${value(mismatch.kind === 'missing' ? cell.source : cell.target)}`
   })
-  const copies = mismatch.source_count !== mismatch.target_count ? ` (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)` : ''
+  const copies =
+    mismatch.source_count !== mismatch.target_count
+      ? ` (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)`
+      : ''
   return `${mismatch.kind.padEnd(7)} ${[key, cells.join(', ')].filter((part) => part !== '').join('  ')}${copies}`
 }
 
@@ -24,16 +27,30 @@ function tableLines(terminal: Terminal, table: TableResult): string[] {
   }
   for (const mismatch of table.mismatches.slice(0, SHOWN)) lines.push(`  ${terminal.paint('yellow', mismatchLine(mismatch))}`)
   const total = BigInt(table.missing) + BigInt(table.extra) + BigInt(table.changed)
-  if (total > BigInt(Math.min(SHOWN, table.mismatches.length))) lines.push(`  … ${grouped(total)} differences in all; --json lists the first 1,000 of each table`)
+  if (total > BigInt(Math.min(SHOWN, table.mismatches.length)))
+    lines.push(`  … ${grouped(total)} differences in all; --json lists the first 1,000 of each table`)
   return lines
 }
 
 /** The result as a person reads it: one line a table, and below each table that differs, what differs. */
 export function printComparison(terminal: Terminal, comparison: Comparison): void {
-  const mark = { pass: terminal.paint('green', 'equal'), fail: terminal.paint('red', 'DIFFERS'), inconclusive: terminal.paint('yellow', 'undecided'), 'not-applicable': 'n/a' }
+  const mark = {
+    pass: terminal.paint('green', 'equal'),
+    fail: terminal.paint('red', 'DIFFERS'),
+    inconclusive: terminal.paint('yellow', 'undecided'),
+    'not-applicable': 'n/a',
+  }
   for (const table of comparison.tables) {
     const names = table.source_object === table.target_object ? table.source_object : `${table.source_object} = ${table.target_object}`
-    const rows = columns([[`${grouped(table.source_rows)} rows`, `${grouped(table.target_rows)} rows`, `${table.missing} missing`, `${table.extra} extra`, `${table.changed} changed`]])
+    const rows = columns([
+      [
+        `${grouped(table.source_rows)} rows`,
+        `${grouped(table.target_rows)} rows`,
+        `${table.missing} missing`,
+        `${table.extra} extra`,
+        `${table.changed} changed`,
+      ],
+    ])
     terminal.out(`${mark[table.verdict]}  ${visible(names)}  ${rows}`)
     for (const line of tableLines(terminal, table)) terminal.out(line)
   }

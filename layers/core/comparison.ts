@@ -20,12 +20,18 @@ const MAX_SEGMENTS = 4096n
 /** A glob over `schema.name` where `*` is any run of characters and `?` any one; a pattern without a dot is about the name alone. */
 export function matchesGlob(pattern: string, table: { schema: string; name: string }): boolean {
   const subject = pattern.includes('.') ? `${table.schema}.${table.name}` : table.name
-  const expression = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*').replace(/\?/g, '.')
+  const expression = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*/g, '.*')
+    .replace(/\?/g, '.')
   return new RegExp(`^${expression}$`, 'su').test(subject)
 }
 
 /** Tables of the same schema and name, and the ones that only one side has. */
-export function pairByName(source: Catalog, target: Catalog): { pairs: TablePair[]; onlySource: CatalogTable[]; onlyTarget: CatalogTable[] } {
+export function pairByName(
+  source: Catalog,
+  target: Catalog,
+): { pairs: TablePair[]; onlySource: CatalogTable[]; onlyTarget: CatalogTable[] } {
   const id = (table: CatalogTable) => JSON.stringify([table.schema, table.name])
   const targets = new Map(target.tables.map((table) => [id(table), table]))
   const pairs: TablePair[] = []
