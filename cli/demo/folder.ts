@@ -1,0 +1,77 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { WaybillError } from '../../layers/core/errors.ts'
+
+/** What a demo folder is, so that `resume` finds its server and databases again. Holds passwords of a throw-away server: mode 0600. */
+const demoState = z.strictObject({
+  schema: z.literal('waybill/demo/v1'),
+  server: z.strictObject({ dataDir: z.string(), port: z.int(), password: z.string() }),
+  sourceUrl: z.string(),
+  targetUrl: z.string(),
+  administratorUrl: z.string(),
+  rows: z.int().nullable(),
+  corrupt: z.int(),
+  interactive: z.boolean(),
+  projectId: z.string().nullable(),
+  tampered: z
+    .array(
+      z.strictObject({
+        what: z.enum(['changed', 'deleted', 'duplicated']),
+        table: z.string(),
+        row: z.record(z.string(), z.string().nullable()),
+      }),
+    )
+    .nullable(),
+  finished: z.boolean(),
+})
+export type DemoState = z.infer<typeof demoState>
+
+const FILE = 'demo.json'
+
+export async function readDemo(folder: string): Promise<DemoState | null> {
+  let text: string
+  try {
+    text = await readFile(join(folder, FILE), 'utf8')
+  } catch {
+    return null
+  }
+  const parsed = demoState.safeParse(JSON.parse(text))
+  if (!parsed.success) throw new WaybillError('BAD_INPUT', `${join(folder, FILE)} is not a demo's state. Choose another folder with --out.`)
+  return parsed.data
+}
+
+export async function writeDemo(folder: string, state: DemoState): Promise<void> {
+  const path = join(folder, FILE)
+  await writeFile(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
+/**
+ * An empty folder for a new demo. A finished demo is replaced, an unfinished one only with `fresh`, and a folder that is
+ * not a demo's is never touched. Returns the state of what was replaced, whose server still has to be stopped.
+ */
+export async function claimFolder(out: string, fresh: boolean): Promise<DemoState | null> {
+  const folder = resolve(out)
+  const old = await readDemo(folder)
+  if (old === null) {
+    const there = await readdir(folder).catch(() => [])
+    if (there.length > 0) {
+      throw new WaybillError(
+        'ALREADY_EXISTS',
+        `${folder} holds other files and is left as it is. Choose another folder: npm run demo -- --out DIR`,
+      )
+    }
+  } else if (!old.finished && !fresh) {
+    throw new WaybillError(
+      'ALREADY_EXISTS',
+      `${folder} holds a demo that did not finish. Go on with it: npm run waybill -- resume --out ${out}\nOr start over: npm run demo -- --fresh`,
+    )
+  }
+  return old
+}
+
+export async function emptyFolder(out: string): Promise<void> {
+  await rm(resolve(out), { recursive: true, force: true })
+  await mkdir(resolve(out), { recursive: true })
+}
