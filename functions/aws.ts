@@ -4,19 +4,129 @@
  *   export const handler = taskFunction(createHandler)      // a Task state's Lambda function
  *   export const handler = httpFunction(createHandler)      // approval-page, decide
  *   await workerMain(createHandler)                         // a Fargate worker
+ *
+ * `createHandler` names the ports it needs in the type of its `deps`; ports are made when first read, so a function never makes
+ * a client for what it has no permission for.
  */
-import type { HttpRequest, HttpResponse, Ports } from '../layers/core/ports.ts'
-import type { WorkerTask } from '../layers/core/schemas/work.ts'
+import { Logger } from '@aws-lambda-powertools/logger'
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
+import { Tracer } from '@aws-lambda-powertools/tracer'
+import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware'
+import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
+import { z } from 'zod'
+import { outwardError, placesOf } from '../layers/aws/failure.ts'
+import { httpRequestOf, httpResultOf } from '../layers/aws/http-event.ts'
+import { awsPorts, awsTrust, variable } from '../layers/aws/ports.ts'
+import { connectors } from '../layers/connectors/connectors.ts'
+import { isWaybillError, WaybillError } from '../layers/core/errors.ts'
+import type { HttpRequest, HttpResponse, Log, Ports } from '../layers/core/ports.ts'
+import { defaultPolicy } from '../layers/core/rulebooks.ts'
+import { slug } from '../layers/core/schemas/common.ts'
+import { type WorkerTask, workerTask } from '../layers/core/schemas/work.ts'
 
 export type TaskEvent = { project_id: string; run_id: string }
-export type TaskHandler<E extends TaskEvent> = (event: E) => Promise<unknown>
 
-export declare function taskFunction<D extends Partial<Ports>, E extends TaskEvent>(
-  createHandler: (deps: D) => TaskHandler<E>,
-): (event: unknown, context: unknown) => Promise<unknown>
+/** What every Task state passes; a handler checks the fields it adds. Nothing of an event is ever logged beyond these two. */
+const taskEvent = z.looseObject({ project_id: slug, run_id: slug })
 
-export declare function httpFunction<D extends Partial<Ports>>(
-  createHandler: (deps: D) => (request: HttpRequest) => Promise<HttpResponse>,
-): (event: unknown, context: unknown) => Promise<unknown>
+type LambdaHandler = (event: unknown, context: Context) => Promise<unknown>
 
-export declare function workerMain<D extends Partial<Ports>>(createHandler: (deps: D) => (task: WorkerTask) => Promise<void>): Promise<void>
+/** A Lambda function behind a Task state. A failure's error name is its Waybill code. */
+export function taskFunction<E extends TaskEvent>(createHandler: (deps: Ports) => (event: E) => Promise<unknown>): LambdaHandler {
+  const logger = new Logger({ serviceName: 'waybill' })
+  const handler = afterPorts(logOf(logger), createHandler)
+  return wrapped(logger)
+    .before(({ event }) => {
+      const { project_id, run_id } = taskEvent.parse(event)
+      logger.appendKeys({ project_id, run_id })
+    })
+    .handler(async (event: unknown) => (await handler())(event as E)) as unknown as LambdaHandler
+}
+
+/** A Lambda function behind the HTTP API (payload format 2.0). An unexpected failure is an empty page with status 500. */
+export function httpFunction(createHandler: (deps: Ports) => (request: HttpRequest) => Promise<HttpResponse>): LambdaHandler {
+  const logger = new Logger({ serviceName: 'waybill' })
+  const handler = afterPorts(logOf(logger), createHandler)
+  return wrapped(logger)
+    .onError((request) => {
+      request.response = httpResultOf({
+        status: 500,
+        headers: { 'content-type': 'text/plain; charset=utf-8' },
+        body: 'Something went wrong. Nothing was changed.\n',
+      })
+    })
+    .handler(async (event: unknown) => httpResultOf(await (await handler())(httpRequestOf(event)))) as unknown as LambdaHandler
+}
+
+/**
+ * A container's whole life: one task from WAYBILL_TASK, then exit 0, or exit 1 with `{"error","cause"}` as the last line of stderr.
+ * Fargate sends SIGTERM 30 seconds before it kills; what is not committed by then is done again by the next attempt.
+ */
+export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTask) => Promise<void>): Promise<void> {
+  const logger = new Logger({ serviceName: 'waybill' })
+  const log = logOf(logger)
+  const fail = (error: unknown): never => {
+    const outward = outwardError(error)
+    if (!isWaybillError(error)) log.error('Unexpected failure', { name: outward.name, places: placesOf(error) })
+    process.stderr.write(`${JSON.stringify({ error: outward.name, cause: outward.message })}\n`)
+    process.exit(1)
+  }
+  process.once('SIGTERM', () =>
+    fail(new WaybillError('INTERRUPTED', 'The task was stopped before it was done. It is safe to run it again.')),
+  )
+  try {
+    const task = workerTask.parse(JSON.parse(variable(process.env, 'WAYBILL_TASK')))
+    logger.appendKeys({ project_id: task.project_id, run_id: task.run_id, worker: task.worker })
+    await (await afterPorts(log, createHandler)())(task)
+    process.exit(0)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** Logger, tracer and metrics around a handler. The tracer comes first so that its onError runs last, after the message was made safe. */
+function wrapped(logger: Logger) {
+  const tracer = new Tracer({ serviceName: 'waybill' })
+  const metrics = new Metrics({ namespace: 'Waybill', serviceName: 'waybill' })
+  return middy()
+    .use(captureLambdaHandler(tracer, { captureResponse: false }))
+    .use(logMetrics(metrics, { captureColdStartMetric: true }))
+    .use({
+      before: ({ context }) => logger.addContext(context),
+      after: () => logger.resetKeys(),
+      onError: (request) => {
+        const outward = outwardError(request.error)
+        metrics.addMetric('Failures', MetricUnit.Count, 1)
+        logger.error(outward.message, {
+          code: outward.name,
+          ...(isWaybillError(outward) ? { details: outward.details } : { places: placesOf(request.error) }),
+        })
+        logger.resetKeys()
+        request.error = outward
+      },
+    })
+}
+
+/** Makes the handler at the first call, not at import, and again after a failure to make it. */
+function afterPorts<H>(log: Log, createHandler: (deps: Ports) => H): () => Promise<H> {
+  let made: Promise<H> | undefined
+  return () => {
+    made ??= awsTrust(process.env)
+      .then((trust) => createHandler(awsPorts(process.env, { connectors, policy: defaultPolicy, log, trust })))
+      .catch((error) => {
+        made = undefined
+        throw error
+      })
+    return made
+  }
+}
+
+function logOf(logger: Logger): Log {
+  return {
+    info: (message, fields = {}) => logger.info(message, fields),
+    warn: (message, fields = {}) => logger.warn(message, fields),
+    error: (message, fields = {}) => logger.error(message, fields),
+  }
+}

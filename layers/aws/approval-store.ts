@@ -1,0 +1,228 @@
+import { type DynamoDBDocumentClient, GetCommand, QueryCommand, TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { WaybillError } from '../core/errors.ts'
+import type { ApprovalStore } from '../core/ports.ts'
+import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
+import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
+import type { TokenSeal } from './token-seal.ts'
+
+/** Sparse index over groups whose state machine has not been told. */
+export const OUTBOX_INDEX = 'outbox'
+export const PROJECT_INDEX = 'by-project'
+
+/** A transaction holds 100 actions: one group, and two items a request. */
+const MAX_REQUESTS = 49
+
+/**
+ * One table, keys `pk` and `sk`:
+ *   `group#<id>`   `group`          the group; its task token sealed; `outbox = 'open'` until told
+ *   `group#<id>`   `request#<id>`   one request, so that a group's requests are read consistently
+ *   `request#<id>` `pointer`        which group a request belongs to
+ */
+export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentClient; table: string; seal: TokenSeal }): ApprovalStore {
+  const groupKey = (groupId: string) => ({ pk: `group#${groupId}`, sk: 'group' })
+  const requestKey = (groupId: string, approvalId: string) => ({ pk: `group#${groupId}`, sk: `request#${approvalId}` })
+
+  const item = async (Key: Record<string, string>) =>
+    (
+      await db.send(new GetCommand({ TableName: table, Key, ConsistentRead: true })).catch((error) => {
+        throw asWaybillError(error, 'Reading an approval')
+      })
+    ).Item
+
+  const query = async (input: Omit<ConstructorParameters<typeof QueryCommand>[0], 'TableName'>) => {
+    const items: Record<string, unknown>[] = []
+    let from: Record<string, unknown> | undefined
+    do {
+      const page = await db
+        .send(new QueryCommand({ ...input, TableName: table, ...(from === undefined ? {} : { ExclusiveStartKey: from }) }))
+        .catch((error) => {
+          throw asWaybillError(error, 'Reading approvals')
+        })
+      items.push(...(page.Items ?? []))
+      from = page.LastEvaluatedKey
+    } while (from !== undefined)
+    return items
+  }
+
+  const requests = async (groupId: string) =>
+    (
+      await query({
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :sk)',
+        ExpressionAttributeValues: { ':pk': `group#${groupId}`, ':sk': 'request#' },
+        ConsistentRead: true,
+      })
+    ).map(requestOf)
+
+  const groupOf = async (stored: Record<string, unknown>): Promise<ApprovalGroup> =>
+    approvalGroup.parse({
+      group_id: stored.group_id,
+      project_id: stored.project_id,
+      told_at: stored.told_at ?? null,
+      expires_at: stored.expires_at,
+      task_token: await seal.open(stored.sealed_token as Uint8Array, tokenContext(String(stored.project_id), String(stored.group_id))),
+    })
+
+  const pointer = async (approvalId: string): Promise<string> => {
+    const found = await item({ pk: `request#${approvalId}`, sk: 'pointer' })
+    if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
+    return String(found.group_id)
+  }
+
+  return {
+    async open(group, asked) {
+      const checked = approvalGroup.parse(group)
+      if (asked.length > MAX_REQUESTS)
+        throw new WaybillError('TOO_LARGE', `At most ${MAX_REQUESTS} people can be asked at once; ${asked.length} were named.`)
+      const sealed = await seal.close(checked.task_token, tokenContext(checked.project_id, checked.group_id))
+      const once = { TableName: table, ConditionExpression: 'attribute_not_exists(pk)' }
+      try {
+        await db.send(
+          new TransactWriteCommand({
+            TransactItems: [
+              {
+                Put: {
+                  ...once,
+                  Item: {
+                    ...groupKey(checked.group_id),
+                    group_id: checked.group_id,
+                    project_id: checked.project_id,
+                    expires_at: checked.expires_at,
+                    sealed_token: sealed,
+                    outbox: 'open',
+                  },
+                },
+              },
+              ...asked.flatMap((request) => {
+                const body = approvalRequest.parse(request)
+                return [
+                  {
+                    Put: {
+                      ...once,
+                      Item: {
+                        ...requestKey(body.group_id, body.approval_id),
+                        asked_in: body.project_id,
+                        approval_id: body.approval_id,
+                        status: body.status,
+                        body: JSON.stringify(body),
+                      },
+                    },
+                  },
+                  { Put: { ...once, Item: { pk: `request#${body.approval_id}`, sk: 'pointer', group_id: body.group_id } } },
+                ]
+              }),
+            ],
+          }),
+        )
+      } catch (error) {
+        if (sdkErrorName(error) === 'TransactionCanceledException')
+          throw new WaybillError('ALREADY_EXISTS', `The approval group ${group.group_id}, or a request in it, exists already.`)
+        throw asWaybillError(error, 'Opening approvals')
+      }
+    },
+
+    async request(approvalId) {
+      const found = await item(requestKey(await pointer(approvalId), approvalId))
+      if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
+      return requestOf(found)
+    },
+
+    requests,
+
+    async group(groupId) {
+      const found = await item(groupKey(groupId))
+      if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval group.')
+      return groupOf(found)
+    },
+
+    async decide(request) {
+      const decided = approvalRequest.parse(request)
+      if (decided.status !== 'DECIDED') throw new WaybillError('BAD_INPUT', 'Only a decided request can be stored as a decision.')
+      const group = await pointer(decided.approval_id)
+      const before = await item(requestKey(group, decided.approval_id))
+      if (before === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
+      try {
+        // Commit point: PENDING → DECIDED happens once. Who was asked, and about what, cannot change with it.
+        await db.send(
+          new UpdateCommand({
+            TableName: table,
+            Key: requestKey(group, decided.approval_id),
+            UpdateExpression: 'SET #status = :decided, #body = :body',
+            ConditionExpression: '#status = :pending AND #body = :before',
+            ExpressionAttributeNames: { '#status': 'status', '#body': 'body' },
+            ExpressionAttributeValues: {
+              ':decided': 'DECIDED',
+              ':pending': 'PENDING',
+              ':before': before.body,
+              ':body': JSON.stringify({
+                ...requestOf(before),
+                status: 'DECIDED',
+                decision: decided.decision,
+                reason: decided.reason,
+                answers: decided.answers,
+                decided_at: decided.decided_at,
+                statement: decided.statement,
+              }),
+            },
+          }),
+        )
+      } catch (error) {
+        if (sdkErrorName(error) === 'ConditionalCheckFailedException')
+          throw new WaybillError('CONFLICT', 'This request was decided already; the first decision stands.')
+        throw asWaybillError(error, 'Storing a decision')
+      }
+    },
+
+    async told(groupId, at) {
+      try {
+        await db.send(
+          new UpdateCommand({
+            TableName: table,
+            Key: groupKey(groupId),
+            UpdateExpression: 'SET told_at = if_not_exists(told_at, :at) REMOVE outbox',
+            ConditionExpression: 'attribute_exists(pk)',
+            ExpressionAttributeValues: { ':at': at },
+          }),
+        )
+      } catch (error) {
+        if (sdkErrorName(error) === 'ConditionalCheckFailedException')
+          throw new WaybillError('NOT_FOUND', 'There is no such approval group.')
+        throw asWaybillError(error, 'Marking a group as told')
+      }
+    },
+
+    async untold() {
+      const open = await query({
+        IndexName: OUTBOX_INDEX,
+        KeyConditionExpression: 'outbox = :open',
+        ExpressionAttributeValues: { ':open': 'open' },
+      })
+      const groups: ApprovalGroup[] = []
+      for (const { group_id } of open) {
+        const asked = await requests(String(group_id))
+        const settled = asked.every((request) => request.status === 'DECIDED') || asked.some((request) => request.decision === 'REJECTED')
+        // The index lags: only the group itself says whether it was told since.
+        const stored = settled ? await item(groupKey(String(group_id))) : undefined
+        if (stored !== undefined && stored.told_at === undefined) groups.push(await groupOf(stored))
+      }
+      return groups.sort((a, b) => (a.group_id < b.group_id ? -1 : 1))
+    },
+
+    async byProject(projectId) {
+      const items = await query({
+        IndexName: PROJECT_INDEX,
+        KeyConditionExpression: 'asked_in = :p',
+        ExpressionAttributeValues: { ':p': projectId },
+      })
+      return items.map(requestOf).sort((a, b) => (a.approval_id < b.approval_id ? -1 : 1))
+    },
+  }
+}
+
+function requestOf(stored: Record<string, unknown>): ApprovalRequest {
+  return approvalRequest.parse(JSON.parse(String(stored.body)))
+}
+
+/** Bound into the ciphertext: a sealed token moved to another group does not open. */
+function tokenContext(projectId: string, groupId: string): Record<string, string> {
+  return { use: 'task-token', project_id: projectId, group_id: groupId }
+}

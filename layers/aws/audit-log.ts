@@ -1,0 +1,79 @@
+import { type DynamoDBDocumentClient, PutCommand, QueryCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb'
+import { WaybillError } from '../core/errors.ts'
+import type { AuditLog } from '../core/ports.ts'
+import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
+import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
+
+/**
+ * Items: `project_id` (partition), `seq` (sort), `entry_sha256`, `body`. No role may UpdateItem or DeleteItem here.
+ * Threat: PutItem without a condition would replace an entry, and IAM cannot demand a condition. Anchors under Object Lock show it.
+ */
+export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; table: string }): AuditLog {
+  const query = async (projectId: string, options: { forward: boolean; limit?: number }) => {
+    const entries: AuditEntry[] = []
+    let from: Record<string, unknown> | undefined
+    do {
+      const page = await db
+        .send(
+          new QueryCommand({
+            TableName: table,
+            KeyConditionExpression: 'project_id = :p',
+            ExpressionAttributeValues: { ':p': projectId },
+            ConsistentRead: true,
+            ScanIndexForward: options.forward,
+            ...(options.limit === undefined ? {} : { Limit: options.limit }),
+            ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+          }),
+        )
+        .catch((error) => {
+          throw asWaybillError(error, 'Reading the audit log')
+        })
+      entries.push(...(page.Items ?? []).map((item) => auditEntry.parse(JSON.parse(String(item.body)))))
+      from = options.limit === undefined ? page.LastEvaluatedKey : undefined
+    } while (from !== undefined)
+    return entries
+  }
+
+  return {
+    async head(projectId) {
+      return (await query(projectId, { forward: false, limit: 1 }))[0] ?? null
+    },
+
+    async append(entry) {
+      const checked = auditEntry.parse(entry)
+      const put = {
+        TableName: table,
+        Item: { project_id: checked.project_id, seq: checked.seq, entry_sha256: checked.entry_sha256, body: JSON.stringify(checked) },
+        ConditionExpression: 'attribute_not_exists(seq)',
+      }
+      try {
+        if (checked.seq === 0) await db.send(new PutCommand(put))
+        // Commit point: the entry lands only if its predecessor is the one it names.
+        else
+          await db.send(
+            new TransactWriteCommand({
+              TransactItems: [
+                {
+                  ConditionCheck: {
+                    TableName: table,
+                    Key: { project_id: checked.project_id, seq: checked.seq - 1 },
+                    ConditionExpression: 'entry_sha256 = :previous',
+                    ExpressionAttributeValues: { ':previous': checked.prev_sha256 },
+                  },
+                },
+                { Put: put },
+              ],
+            }),
+          )
+      } catch (error) {
+        if (
+          ['ConditionalCheckFailedException', 'TransactionCanceledException', 'TransactionConflictException'].includes(sdkErrorName(error))
+        )
+          throw new WaybillError('CONFLICT', `The audit chain of ${entry.project_id} has another head. Read it again and retry.`)
+        throw asWaybillError(error, 'Appending to the audit log')
+      }
+    },
+
+    read: (projectId) => query(projectId, { forward: true }),
+  }
+}

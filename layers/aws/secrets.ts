@@ -1,0 +1,50 @@
+import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { WaybillError } from '../core/errors.ts'
+import type { Secrets } from '../core/ports.ts'
+import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
+
+/** Whether this function or worker reads the target with the reader's or the writer's credentials. Its role allows no other. */
+export type TargetAccess = 'reader' | 'writer'
+
+const SCHEME = 'aws-secretsmanager://'
+
+/**
+ * `aws-secretsmanager://<prefix>/source/<name>` is one read-only secret. `aws-secretsmanager://<prefix>/target/<name>` is two:
+ * `…/reader` and `…/writer`; a plan names neither, and the role decides which one opens. Anything outside the prefix is refused:
+ * a spec is hostile, and could name another team's secret.
+ */
+export function secretsManagerSecrets({
+  client,
+  prefix,
+  targetAccess,
+}: {
+  client: SecretsManagerClient
+  prefix: string
+  targetAccess: TargetAccess
+}): Secrets {
+  return {
+    async resolve(secretRef) {
+      const id = secretRef.startsWith(SCHEME) ? secretRef.slice(SCHEME.length) : ''
+      const [, side, name] = id.startsWith(`${prefix}/`)
+        ? (/^(source|target)\/([A-Za-z0-9_.+=@-]+)$/.exec(id.slice(prefix.length + 1)) ?? [])
+        : []
+      if (side === undefined || name === undefined)
+        throw new WaybillError(
+          'PERMISSION_DENIED',
+          `On AWS a secret_ref is ${SCHEME}${prefix}/source/<name> or ${SCHEME}${prefix}/target/<name>; see docs/deploy.md.`,
+        )
+      return secretText(client, side === 'source' ? id : `${id}/${targetAccess}`)
+    },
+  }
+}
+
+/** @throws NOT_FOUND, PERMISSION_DENIED */
+export async function secretText(client: SecretsManagerClient, id: string): Promise<string> {
+  const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id })).catch((error) => {
+    if (sdkErrorName(error) === 'ResourceNotFoundException')
+      throw new WaybillError('NOT_FOUND', `There is no secret ${id} in this account and region. Create it; docs/deploy.md says how.`)
+    throw asWaybillError(error, 'Reading a secret')
+  })
+  if (SecretString === undefined) throw new WaybillError('NOT_FOUND', `Secret ${id} holds no text. Store the connection URL as its string.`)
+  return SecretString
+}
