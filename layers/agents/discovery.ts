@@ -66,7 +66,7 @@ type Key = { columns: string[]; kind: 'primary' | 'unique' | 'unique-nullable' |
 function keyOf(table: CatalogTable): Key {
   if (table.primary_key !== null) return { columns: table.primary_key, kind: 'primary', index: 0 }
   const exact = table.unique_keys.findIndex((unique) => !unique.nullable)
-  const index = exact >= 0 ? exact : 0
+  const index = Math.max(exact, 0)
   const unique = table.unique_keys[index]
   if (unique === undefined) return { columns: [], kind: 'none', index: 0 }
   return { columns: unique.columns, kind: unique.nullable ? 'unique-nullable' : 'unique', index }

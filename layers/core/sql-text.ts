@@ -1,7 +1,7 @@
 import { WaybillError } from './errors.ts'
 import type { ColumnMapping } from './schemas/proposal.ts'
 import type { RowFilter } from './schemas/spec.ts'
-import { sqlType } from './sql-type.ts'
+import { readSqlType, sqlType } from './sql-type.ts'
 
 /**
  * PostgreSQL text for what a plan says: names, literals, transforms, filters. The session must have
@@ -40,7 +40,7 @@ const TRIMMED = "E' \\t\\n\\r\\f\\v'"
 /** The expression over source columns that yields one target column, of its target type. @throws PLAN_INVALID when the sources do not fit */
 export function transformSql(column: ColumnMapping, prefix = ''): string {
   const { transform } = column
-  const type = sqlType(column.target_type)
+  const as = (expression: string): string => castSql(expression, column.target_type)
   const sources = column.source.map((name) => prefix + quoteIdentifier(name))
   const only = (): string => {
     const [first] = sources
@@ -56,37 +56,54 @@ export function transformSql(column: ColumnMapping, prefix = ''): string {
     case 'identity':
       return only()
     case 'cast':
-      return `CAST(${only()} AS ${type})`
+      return as(only())
     case 'minutes_to_interval':
       return `(${only()} * INTERVAL '1 minute')`
     case 'lowercase':
-      return `CAST(lower(${only()}) AS ${type})`
+      return as(`lower(${only()})`)
     case 'trim':
-      return `CAST(btrim(${only()}, ${TRIMMED}) AS ${type})`
+      return as(`btrim(${only()}, ${TRIMMED})`)
     case 'e164':
-      return `CAST(${e164Sql(only(), transform.country_code)} AS ${type})`
+      return as(e164Sql(only(), transform.country_code))
     case 'scale':
-      return `CAST(round(CAST(${only()} AS numeric) * ${transform.factor}, ${transform.decimals}) AS ${type})`
+      return as(`round(CAST(${only()} AS numeric) * ${transform.factor}, ${transform.decimals})`)
     case 'truncate_time': {
       const zone = /with time zone|timestamptz/i.test(column.source_types[0] ?? '') ? ", 'UTC'" : ''
-      return `CAST(date_trunc('${transform.unit}', ${only()}${zone}) AS ${type})`
+      return as(`date_trunc('${transform.unit}', ${only()}${zone})`)
     }
     case 'concat':
       if (sources.length === 0)
         throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "concat" needs source columns.`)
-      return `CAST(concat_ws(${quoteLiteral(transform.separator)}, ${sources.join(', ')}) AS ${type})`
+      return as(`concat_ws(${quoteLiteral(transform.separator)}, ${sources.join(', ')})`)
     case 'constant':
-      return `CAST(${transform.value === null ? 'NULL' : quoteLiteral(transform.value)} AS ${type})`
+      return as(transform.value === null ? 'NULL' : quoteLiteral(transform.value))
     case 'mask_partial': {
       const value = `CAST(${only()} AS text)`
       // A value no longer than `keep` would show itself whole, so it is hidden whole.
-      return `CAST(CASE WHEN length(${value}) > ${transform.keep} THEN left(${value}, ${transform.keep}) || repeat('*', length(${value}) - ${transform.keep}) ELSE repeat('*', length(${value})) END AS ${type})`
+      return as(
+        `CASE WHEN length(${value}) > ${transform.keep} THEN left(${value}, ${transform.keep}) || repeat('*', length(${value}) - ${transform.keep}) ELSE repeat('*', length(${value})) END`,
+      )
     }
     case 'mask_redact':
-      return `CAST(CASE WHEN ${only()} IS NULL THEN NULL ELSE ${quoteLiteral(transform.value)} END AS ${type})`
+      return as(`CASE WHEN ${only()} IS NULL THEN NULL ELSE ${quoteLiteral(transform.value)} END`)
     case 'mask_sha256':
-      return `CAST(encode(sha256(convert_to(${quoteLiteral(transform.salt)} || CAST(${only()} AS text), 'UTF8')), 'hex') AS ${type})`
+      return as(`encode(sha256(convert_to(${quoteLiteral(transform.salt)} || CAST(${only()} AS text), 'UTF8')), 'hex')`)
   }
+}
+
+/**
+ * A cast that never shortens text in silence: PostgreSQL's explicit cast to varchar(n) or char(n) cuts what is too long, so the length
+ * is left for the target column to refuse. A char(n) value is padded as the column would pad it. Numbers and times round as the column would.
+ */
+export function castSql(expression: string, type: string): string {
+  const read = readSqlType(type)
+  if (read?.base === 'character varying') return `CAST(${expression} AS character varying${read.array ? '[]' : ''})`
+  if (read?.base === 'character') {
+    if (read.array) return `CAST(${expression} AS bpchar[])`
+    const value = `CAST(${expression} AS text)`
+    return `CAST(rpad(${value}, greatest(${read.modifiers[0] ?? 1}, length(${value}))) AS bpchar)`
+  }
+  return `CAST(${expression} AS ${sqlType(type)})`
 }
 
 /** Digits only, with `+`; `00` and a leading trunk `0` are understood. Text without any digit stays as it is, for a check to find. */
