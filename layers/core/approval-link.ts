@@ -1,0 +1,50 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { canonicalBytes } from './canonical-json.ts'
+import { WaybillError } from './errors.ts'
+import type { Role } from './schemas/common.ts'
+import type { GatedTransition } from './schemas/policy.ts'
+
+/** What a link is bound to. Change one of these and every link made for it is dead. */
+export type LinkFields = {
+  approval_id: string
+  approver: string
+  role: Role
+  subject_sha256: string
+  /** Null for manual decisions, which gate no transition. */
+  transition: GatedTransition | null
+  /** Instant, RFC 3339 in UTC with milliseconds. */
+  expires_at: string
+}
+
+/** HMACs of this key for other purposes start with another word, so none can stand in for a link. */
+const PURPOSE = 'waybill/approval-link/v1'
+
+/** base64url of HMAC-SHA256 over the fields, 43 characters. @throws BAD_INPUT for a key shorter than 32 bytes */
+export function linkToken(key: Uint8Array, fields: LinkFields): string {
+  return mac(key, fields).toString('base64url')
+}
+
+/**
+ * @throws APPROVAL_REFUSED when the token was not made by `linkToken` for exactly these fields
+ * @throws APPROVAL_EXPIRED when it was, and its time is over; looked at second, so that nobody learns expiries by guessing
+ */
+export function checkLink(key: Uint8Array, fields: LinkFields, token: string, now: Date): void {
+  const expected = mac(key, fields)
+  const given = /^[A-Za-z0-9_-]{43}$/.test(token) ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
+  // Unequal lengths would throw; comparing with zeros takes the same time and is never equal to a MAC that was asked for.
+  const same = timingSafeEqual(expected, given.length === expected.length ? given : Buffer.alloc(expected.length))
+  // The last character of base64url carries two spare bits: without this, four tokens would open one door.
+  if (!same || given.toString('base64url') !== token) {
+    throw new WaybillError('APPROVAL_REFUSED', 'this link was not made by Waybill for you; open the one in your e-mail')
+  }
+  if (!(now.getTime() < Date.parse(fields.expires_at))) {
+    throw new WaybillError('APPROVAL_EXPIRED', `this link expired at ${fields.expires_at}; ask the project's author for a new request`)
+  }
+}
+
+function mac(key: Uint8Array, fields: LinkFields): Buffer {
+  if (key.byteLength < 32) throw new WaybillError('BAD_INPUT', 'the link key must have at least 32 bytes')
+  const { approval_id, approver, role, subject_sha256, transition, expires_at } = fields
+  const bound = { purpose: PURPOSE, approval_id, approver, role, subject_sha256, transition, expires_at }
+  return createHmac('sha256', key).update(canonicalBytes(bound)).digest()
+}
