@@ -47,10 +47,10 @@ export type TableProof = z.infer<typeof tableProof>
 const firstOrLast = z.record(z.string(), text).nullable()
 
 export const proofCertificate = z.strictObject({
-  migration_id: slug,
+  migration_id: z.string().min(1).max(80),
   proof_status: z.enum(['VALID', 'INVALID', 'INCONCLUSIVE']),
   proof_timestamp: epochMs,
-  tables: z.array(tableProof).min(1),
+  tables: z.array(tableProof),
   integrity_result: z.strictObject({
     status: resultStatus,
     /** SHA-256 over the canonical JSON of [{root, table_id, tree_size}], by table_id. */
@@ -85,7 +85,8 @@ export const proofCertificate = z.strictObject({
     source_schema_hash: sha256Hex.nullable(),
     target_schema_hash: sha256Hex.nullable(),
     drift_detected: z.boolean().nullable(),
-    drift_tolerance: z.literal('NONE'),
+    /** NONE: any difference not planned fails. BELOW_ERROR: CRITICAL and ERROR fail, WARNING and INFO become findings. */
+    drift_tolerance: z.enum(['NONE', 'BELOW_ERROR']),
     column_count_source: z.int().min(0),
     column_count_target: z.int().min(0),
     type_mismatches: z.int().min(0),
@@ -138,7 +139,7 @@ const schemaChange = z.strictObject({
 export type SchemaChange = z.infer<typeof schemaChange>
 
 export const driftAnalysisReport = z.strictObject({
-  migration_id: slug,
+  migration_id: z.string().min(1).max(80),
   analysis_timestamp: epochMs,
   /** Events are differences that the plan did not ask for. ERROR counts as critical. */
   drift_summary: z.strictObject({
@@ -227,7 +228,7 @@ export const bpsBreakdown = z.strictObject({
 export type BpsBreakdown = z.infer<typeof bpsBreakdown>
 
 export const rollbackVerdict = z.strictObject({
-  migration_id: slug,
+  migration_id: z.string().min(1).max(80),
   verdict_timestamp: epochMs,
   /** HOLD: neither proven nor refuted; a person decides after another reconciliation. */
   rollback_decision: z.enum(['CONTINUE', 'CONTINUE_WITH_MONITORING', 'HOLD', 'ROLLBACK']),
@@ -256,7 +257,7 @@ export const rollbackVerdict = z.strictObject({
 export type RollbackVerdict = z.infer<typeof rollbackVerdict>
 
 export const performanceSloCompliance = z.strictObject({
-  migration_id: slug,
+  migration_id: z.string().min(1).max(80),
   compliance_timestamp: epochMs,
   slo_targets: z.strictObject({
     max_duration_seconds: figure,
@@ -382,7 +383,7 @@ const shape = z.strictObject({
   rollback_verdict: rollbackVerdict,
   performance_slo_compliance: performanceSloCompliance,
   execution_timeline: executionTimeline,
-  audit_trail: z.strictObject({ migration_id: slug, audit_entries: z.array(outcomeAuditEntry) }),
+  audit_trail: z.strictObject({ migration_id: z.string().min(1).max(80), audit_entries: z.array(outcomeAuditEntry) }),
   /** JSON pointer of every null in this document → why it is null. */
   not_measured: z.record(z.string().regex(/^\//), z.string().min(3).max(1000)),
 })
