@@ -1,9 +1,7 @@
 import { WaybillError } from '../../core/errors.ts'
 import type { TableRef } from '../../core/connector.ts'
 import type { Catalog, CatalogColumn, CatalogTable } from '../../core/schemas/catalog.ts'
-
-/** One read-only query with positional parameters; every value comes back as the text PostgreSQL prints, or null. */
-export type Ask = (sql: string, values?: readonly unknown[]) => Promise<Record<string, string | null>[]>
+import type { Ask } from './ask.ts'
 
 const USER_SCHEMAS = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`
 
@@ -133,7 +131,7 @@ async function namedTables(ask: Ask, scope: readonly TableRef[]): Promise<Row[]>
   const missing = scope.filter((table) => !found.has(key(table.schema, table.name)))
   if (missing.length > 0) throw await notFound(ask, missing)
   const distinct = new Map(scope.map((table) => [key(table.schema, table.name), table]))
-  return [...distinct.keys()].flatMap((name) => found.get(name) ?? [])
+  return [...distinct.keys()].flatMap((name) => [found.get(name)].filter((row) => row !== undefined))
 }
 
 async function notFound(ask: Ask, missing: readonly TableRef[]): Promise<WaybillError> {

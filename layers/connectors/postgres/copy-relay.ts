@@ -15,8 +15,9 @@ type Listener = (chunk: Buffer) => void
  */
 class CopyOut {
   readonly done: Promise<bigint>
-  frames = 0n
-  bytes = 0n
+  /** Whole numbers far below 2^53: one chunk's frames and payload bytes. */
+  frames = 0
+  bytes = 0
   private readonly text: string
   private readonly sink: Duplex
   private readonly doneGate = Promise.withResolvers<bigint>()
@@ -29,7 +30,7 @@ class CopyOut {
   private forwarding = false
   private rows: bigint | null = null
 
-  constructor(text: string, sink: Duplex, onData: (frames: bigint) => void) {
+  constructor(text: string, sink: Duplex, onData: (frames: number) => void) {
     this.text = text
     this.sink = sink
     this.done = this.doneGate.promise
@@ -67,7 +68,7 @@ class CopyOut {
         const step = Math.min(this.left, chunk.length - at)
         this.left -= step
         at += step
-        if (this.forwarding) this.bytes += BigInt(step)
+        if (this.forwarding) this.bytes += step
         continue
       }
       const type = chunk[at]
@@ -133,34 +134,28 @@ class CopyOut {
 
 export type Relayed = { sourceRows: bigint; targetRows: bigint; bytes: bigint }
 
-/** What was relayed, or which side failed. The target's `COPY` is ended only after the source said how many rows it sent. */
-export type RelayFailure = { side: 'source' | 'target'; error: unknown }
-
 /**
- * Pipes `COPY (…) TO STDOUT (FORMAT binary)` of one server into `COPY … FROM STDIN (FORMAT binary)` of another. When either side fails the
- * target's `COPY` stays unfinished: the caller destroys that connection and its transaction is gone.
- * @throws RelayFailure
+ * Pipes `COPY (…) TO STDOUT (FORMAT binary)` of one server into `COPY … FROM STDIN (FORMAT binary)` of another. The target's `COPY` is ended
+ * only after the source said how many rows it sent. When either side fails the target's `COPY` stays unfinished: the caller destroys that
+ * connection and its transaction is gone.
+ * @throws what `failed` makes of the side and its error
  */
 export async function relayCopy(
   source: { client: pg.Client; sql: string },
   target: { client: pg.Client; sql: string },
-  onFrames: (frames: bigint) => void,
+  onFrames: (frames: number) => void,
+  failed: (side: 'source' | 'target', error: unknown) => Error,
 ): Promise<Relayed> {
+  const refuse = (side: 'source' | 'target') => (error: unknown) => {
+    throw failed(side, error)
+  }
   const copyIn = submit(target.client, new CopyIn(target.sql))
-  const sink = await copyIn.ready.catch((error: unknown) => fail('target', error))
+  const sink = await copyIn.ready.catch(refuse('target'))
   const copyOut = submit(source.client, new CopyOut(source.sql, sink, onFrames))
-  const targetFailed = copyIn.done.then(
-    () => fail('target', new Error('the target ended COPY before the source did')),
-    (error: unknown) => fail('target', error),
-  )
-  targetFailed.catch(() => {})
-  const sourceRows = await Promise.race([copyOut.done.catch((error: unknown) => fail('source', error)), targetFailed])
+  const endedEarly = copyIn.done.then(() => refuse('target')(new Error('the target ended COPY before the source did')), refuse('target'))
+  endedEarly.catch(() => {})
+  const sourceRows = await Promise.race([copyOut.done.catch(refuse('source')), endedEarly])
   copyIn.finish()
-  const targetRows = await copyIn.done.catch((error: unknown) => fail('target', error))
-  return { sourceRows, targetRows, bytes: copyOut.bytes }
-}
-
-function fail(side: RelayFailure['side'], error: unknown): never {
-  // biome-ignore lint/style/useThrowOnlyError: carries which side failed; the caller turns it into a WaybillError at once
-  throw { side, error } satisfies RelayFailure
+  const targetRows = await copyIn.done.catch(refuse('target'))
+  return { sourceRows, targetRows, bytes: BigInt(copyOut.bytes) }
 }

@@ -1,0 +1,61 @@
+import { glob, realpath, stat } from 'node:fs/promises'
+import { isAbsolute, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { WaybillError } from '../../core/errors.ts'
+
+export type SourceFile = { path: string; bytes: bigint }
+
+/** The folder a file source reads under, links resolved. Accepts a path or a `file://` URL. @throws NOT_FOUND */
+export async function sourceFolder(url: string): Promise<string> {
+  const path = url.startsWith('file://') ? fileURLToPath(url) : url
+  try {
+    const real = await realpath(path)
+    if ((await stat(real)).isDirectory()) return real
+  } catch {
+    // Said below; the path may be part of a secret, so it is not repeated.
+  }
+  throw new WaybillError('NOT_FOUND', 'The source folder does not exist or is not a folder. Point the source connection at the folder that holds the files.')
+}
+
+/**
+ * Files a name means, in order of path: one file, or every match of a glob, each inside `root` after links are resolved.
+ * @throws BAD_INPUT for a name that leads outside, NOT_FOUND when nothing matches, NOT_REPRESENTABLE for a file name that is itself a pattern
+ */
+export async function resolveFiles(root: string, pattern: string): Promise<SourceFile[]> {
+  if (isAbsolute(pattern) || /^[a-z][a-z0-9+.-]*:/i.test(pattern) || pattern.includes('\u0000') || pattern.split(/[\\/]/).includes('..')) {
+    throw new WaybillError('BAD_INPUT', `"${pattern.slice(0, 200)}" leads outside the source folder. Name files relative to it, without "..".`)
+  }
+  const found: SourceFile[] = []
+  for (const match of await matches(root, pattern)) {
+    const real = await realpath(join(root, match))
+    const inside = relative(root, real)
+    if (inside.startsWith('..') || isAbsolute(inside)) {
+      throw new WaybillError('BAD_INPUT', `"${pattern.slice(0, 200)}" is a link that leads outside the source folder.`)
+    }
+    const facts = await stat(real)
+    if (!facts.isFile()) continue
+    // DuckDB would read these characters as a pattern of its own.
+    if (/[*?[\]{}]/.test(real)) {
+      throw new WaybillError('NOT_REPRESENTABLE', `The path of "${pattern.slice(0, 200)}" holds one of * ? [ ] { }. Rename the file or its folder.`)
+    }
+    found.push({ path: real, bytes: BigInt(facts.size) })
+  }
+  if (found.length > 0) return found.sort((a, b) => (a.path < b.path ? -1 : 1))
+  throw new WaybillError('NOT_FOUND', `No file "${pattern.slice(0, 200)}" in the source folder.`)
+}
+
+/** Every file with this extension below the folder, relative, sorted. */
+export async function listFiles(root: string, extension: string): Promise<string[]> {
+  return matches(root, `**/*.${extension}`)
+}
+
+async function matches(root: string, pattern: string): Promise<string[]> {
+  const plain = !/[*?[{]/.test(pattern)
+  if (plain) {
+    const there = await stat(join(root, pattern)).catch(() => null)
+    return there ? [pattern] : []
+  }
+  const found: string[] = []
+  for await (const match of glob(pattern, { cwd: root })) found.push(match.split(sep).join('/'))
+  return found.sort()
+}
