@@ -15,7 +15,7 @@ export function canonicalSql(type: CanonicalType, expression: string): string {
     case 'json':
       return text
     case 'numeric':
-      return type.scale === null ? `trim_scale((${expression})::numeric)::text` : `(${expression})::numeric(1000, ${type.scale})::text`
+      return numericSql(type.scale, `(${expression})::numeric`)
     case 'float': {
       const [name, send] = type.bits === 32 ? ['float4', 'float4send'] : ['float8', 'float8send']
       // The sign and payload of a NaN depend on the processor that made it.
@@ -30,6 +30,12 @@ export function canonicalSql(type: CanonicalType, expression: string): string {
     case 'interval':
       return intervalSql(`(${expression})`)
   }
+}
+
+/** More digits than the declared scale are kept, not rounded away; `scale` of NaN and infinity is NULL. */
+function numericSql(scale: number | null, value: string): string {
+  if (scale === null) return `trim_scale(${value})::text`
+  return `CASE WHEN scale(trim_scale(${value})) <= ${scale} THEN (${value}::numeric(1000, ${scale}))::text ELSE trim_scale(${value})::text END`
 }
 
 /** `interval_send` is int64 microseconds, int32 days, int32 months: the three numbers, with no arithmetic that could carry one into another. */

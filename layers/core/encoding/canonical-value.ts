@@ -5,8 +5,8 @@ import type { CanonicalType } from './canonical-type.ts'
  * The canonical bytes of one value, version 1. Input is the value's text as PostgreSQL prints it under the pinned session settings
  * (also `yyyy-mm-ddThh:mm:ss` and plain decimals from other engines); output is the same on every connector:
  *
- * integer: decimal, no plus, no leading zero · numeric: plain decimal, no exponent, exactly the declared scale, or without trailing zeros
- * when none is declared; `NaN`, `Infinity`, `-Infinity` · float: IEEE-754 bits, big-endian; −0 differs from 0, every NaN is one NaN ·
+ * integer: decimal, no plus, no leading zero · numeric: plain decimal, no exponent, padded to the declared scale, never rounded; without trailing
+ * zeros when none is declared; `NaN`, `Infinity`, `-Infinity` · float: IEEE-754 bits, big-endian; −0 differs from 0, every NaN is one NaN ·
  * boolean: one byte, 1 or 0 · text: UTF-8 as it is, no normalisation; CHAR(n) without its padding blanks · bytes: raw ·
  * date `2026-01-31`, time `12:00:00.5`, timestamp `2026-01-31 12:00:00.5`, with time zone in UTC and `+00` behind; fraction without
  * trailing zeros; years before 1 with ` BC`; `infinity`, `-infinity` · interval: months, days, microseconds, as `1:-2:3000000` ·
@@ -75,7 +75,7 @@ function numeric(text: string, scale: number | null): string {
   const at = Math.max(0, point)
   const left = digits.slice(0, at).padEnd(at, '0').replace(/^0+/, '')
   const right = digits.slice(at).replace(/0+$/, '')
-  if (scale !== null && right.length > scale) return refuse('a number of the declared scale')
+  // More digits than declared are kept: rounding here would hide a difference.
   const tail = scale === null ? right : right.padEnd(scale, '0')
   const zero = left === '' && right === ''
   return `${sign === '-' && !zero ? '-' : ''}${left === '' ? '0' : left}${tail === '' ? '' : `.${tail}`}`
