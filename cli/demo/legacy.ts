@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { loadFileIntoPostgres } from '../../layers/connectors/duckdb/load.ts'
 import type { PostgresServer } from './postgres-server.ts'
@@ -10,8 +10,7 @@ export type DemoDatabases = { sourceUrl: string; targetUrl: string; administrato
 
 /** Real data: three million flights within the United States in 2001, and the airports. */
 function dataFile(name: string): string {
-  const require = createRequire(import.meta.url)
-  return join(dirname(require.resolve('vega-datasets/package.json')), 'data', name)
+  return join(dirname(fileURLToPath(import.meta.resolve('vega-datasets'))), '..', 'data', name)
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
