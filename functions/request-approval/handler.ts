@@ -1,0 +1,31 @@
+import { outstanding } from '../../layers/core/approvals.ts'
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { approverFor, ask, type AskingDeps } from '../../layers/core/flow/asking.ts'
+import { approvalEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
+import { acceptedStatements } from '../../layers/core/flow/statements.ts'
+import { specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { SUBJECTS } from '../../layers/core/flow/subject.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+
+type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts' | 'tasks' | 'trust'>
+
+/** Asks everyone whose approval of this very subject is still missing; completes the task at once when none is. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<TaskResult> => {
+    const event = readEvent(approvalEvent, input)
+    const { project_id, run_id, transition, task_token } = event
+    const project = await deps.projects.get(project_id)
+    const { artifact, file } = SUBJECTS[transition]
+    const subject = artifactOf(project, artifact)
+    const statements = await acceptedStatements(deps, project_id)
+    const answer = outstanding(deps.policy, transition, statements, { author: project.author, subjectSha256: subject.sha256, projectId: project_id })
+    if (answer.approved || answer.refused.length > 0) {
+      await deps.tasks.succeed(task_token, { decision: answer.approved ? 'APPROVED' : 'REJECTED' })
+      return { project_id, run_id }
+    }
+    const spec = await specOf(deps.artifacts, project)
+    const people = answer.missing.map((role) => approverFor(spec, role))
+    await ask(deps, { project, runId: run_id, taskToken: task_token, kind: 'approval', transition, subject, subjectName: file, people })
+    return { project_id, run_id }
+  }
+}

@@ -1,0 +1,28 @@
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { approverFor, ask, type AskingDeps } from '../../layers/core/flow/asking.ts'
+import { readEvent, type TaskEvent, type TaskResult, waitingEvent } from '../../layers/core/flow/event.ts'
+import { specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { DECISION_SUBJECT } from '../../layers/core/flow/subject.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+
+type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts'>
+
+/** Asks the tech lead named in the spec every open manual decision, and leaves the task waiting. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<TaskResult> => {
+    const { project_id, run_id, task_token } = readEvent(waitingEvent, input)
+    const project = await deps.projects.get(project_id)
+    const spec = await specOf(deps.artifacts, project)
+    await ask(deps, {
+      project,
+      runId: run_id,
+      taskToken: task_token,
+      kind: 'decisions',
+      transition: null,
+      subject: artifactOf(project, DECISION_SUBJECT.artifact),
+      subjectName: DECISION_SUBJECT.file,
+      people: [approverFor(spec, 'tech_lead')],
+    })
+    return { project_id, run_id }
+  }
+}

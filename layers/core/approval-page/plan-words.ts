@@ -1,0 +1,163 @@
+import type { Finding } from '../schemas/finding.ts'
+import type { Plan } from '../schemas/plan.ts'
+import type { ColumnMapping, ManualDecision, TableMapping } from '../schemas/proposal.ts'
+import type { RowFilter } from '../schemas/spec.ts'
+import type { Mark, Section } from './section.ts'
+
+/** How a column gets its value, in words. */
+export function columnInWords(column: ColumnMapping): string {
+  const from = column.source_types.join(', ')
+  const what = transformInWords(column, from)
+  return `${what}${column.lossy ? '; loses information' : ''}${column.pii ? '; personal data' : ''}`
+}
+
+function transformInWords(column: ColumnMapping, from: string): string {
+  const { transform } = column
+  switch (transform.kind) {
+    case 'identity':
+      return 'copied as it is'
+    case 'cast':
+      return `converted from ${from} to ${column.target_type}`
+    case 'minutes_to_interval':
+      return 'minutes become a duration'
+    case 'lowercase':
+      return 'made lower-case'
+    case 'trim':
+      return 'spaces at both ends removed'
+    case 'e164':
+      return `written as an international phone number, +${transform.country_code} where none is given`
+    case 'scale':
+      return `multiplied by ${transform.factor}, rounded to ${transform.decimals} decimals`
+    case 'truncate_time':
+      return `time cut to the ${transform.unit}`
+    case 'concat':
+      return `joined with "${transform.separator}"`
+    case 'constant':
+      return transform.value === null ? 'always empty (NULL)' : `always "${transform.value}"`
+    case 'mask_partial':
+      return `masked: only ${transform.keep} characters stay readable`
+    case 'mask_redact':
+      return `masked: replaced by "${transform.value}"`
+    case 'mask_sha256':
+      return 'masked: replaced by a fingerprint that cannot be read back'
+  }
+}
+
+const OPERATORS: Record<RowFilter['all'][number]['op'], string> = {
+  eq: 'is',
+  ne: 'is not',
+  lt: 'is less than',
+  le: 'is at most',
+  gt: 'is more than',
+  ge: 'is at least',
+  in: 'is one of',
+  not_in: 'is none of',
+  is_null: 'is empty',
+  is_not_null: 'is not empty',
+}
+
+/** Which rows are moved, in words. */
+export function filterInWords(filter: RowFilter | null): string {
+  if (filter === null) return 'Every row is moved.'
+  const terms = filter.all.map((term) => {
+    const few = term.values.slice(0, 5)
+    const more = term.values.length > few.length ? ` and ${term.values.length - few.length} more` : ''
+    return `${term.column} ${OPERATORS[term.op]}${few.length > 0 ? ` ${few.join(', ')}${more}` : ''}`
+  })
+  return `Only rows are moved where ${terms.join(' and ')}. All other rows stay behind.`
+}
+
+const name = (part: { schema: string; name: string }) => (part.schema === '' ? part.name : `${part.schema}.${part.name}`)
+
+/** What the plan changes. `limit`: columns listed over all tables; those left out are counted in words. */
+export function planSections(plan: Plan, limit: number): Section[] {
+  let left = limit
+  const tables = plan.tables.slice(0, Math.max(1, Math.ceil(limit / 4))).map((table) => {
+    const shown = table.columns.slice(0, Math.max(0, left))
+    left -= shown.length
+    return tableInWords(table, shown)
+  })
+  const hidden = plan.tables.length - tables.length
+  const columns = plan.tables.flatMap((table) => table.columns)
+  const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`
+  const masked = columns.filter((column) => column.transform.kind.startsWith('mask_')).length
+  const lossy = columns.filter((column) => column.lossy).length
+  return [
+    {
+      title: 'What changes',
+      says: `Data is copied from ${plan.source.system_type} into new tables of a ${plan.target.system_type} database. The source is only read.`,
+      facts: [
+        ['Tables', counted(plan.tables.length, 'table', 'tables')],
+        ['Columns', `${columns.length}, of which ${masked} masked and ${lossy} losing information`],
+        ['Rows', plan.estimate.rows === null ? (plan.estimate.reason ?? 'not estimated') : `about ${grouped(plan.estimate.rows)}`],
+        ['If it goes wrong', plan.rollback.auto_rollback_enabled ? 'what was copied is removed again by itself; the source stays' : 'a person decides about removing what was copied; the source stays'],
+        ['Written by', plan.author],
+        ['Valid until', plan.expires_at],
+      ],
+      tables: hidden > 0 ? [...tables.slice(0, -1), { ...tables.at(-1)!, more: `${hidden} more tables are not shown here. Read them in the plan file before you decide.` }] : tables,
+    },
+  ]
+}
+
+function tableInWords(table: TableMapping, shown: readonly ColumnMapping[]): NonNullable<Section['tables']>[number] {
+  const rest = table.columns.length - shown.length
+  const key = table.key === null ? 'Rows have no key; they are compared as they are, duplicates counted.' : `Rows are identified by ${table.key.join(', ')}.`
+  const foreign = table.foreign_keys.map((fk) => {
+    const how = { enforced: 'must exist in', unvalidated: 'refers to (missing ones are kept and reported)', none: 'is checked against' }[fk.enforcement]
+    return ` ${fk.columns.join(', ')} ${how} ${fk.references.table}.`
+  })
+  return {
+    caption: `${name(table.source)} becomes ${name(table.target)}`,
+    says: `${filterInWords(table.filter)} ${key}${foreign.join('')}`,
+    head: ['New column', 'From', 'Type', 'What happens to the value'],
+    rows: shown.map((column) => ({
+      ...(column.lossy || column.transform.kind.startsWith('mask_') ? { mark: 'care' as const } : {}),
+      cells: [column.target, column.source.join(', ') || 'nothing', column.target_type, columnInWords(column)],
+    })),
+    ...(rest > 0 ? { more: `${rest} more columns are not shown here. Read them in the plan file before you decide.` } : {}),
+  }
+}
+
+/** Validator results: what is not a pass first. */
+export function findingSection(findings: readonly Finding[], limit = 60): Section {
+  const order = (finding: Finding) => (finding.verdict === 'pass' ? 1 : 0)
+  const sorted = [...findings].sort((a, b) => order(a) - order(b))
+  const shown = sorted.slice(0, limit).map((finding) => ({
+    mark: markOf(finding.verdict),
+    text: `${finding.what}${finding.verdict === 'pass' || finding.remedy === '' ? '' : ` What helps: ${finding.remedy}`}`,
+  }))
+  const rest = sorted.length - shown.length
+  return {
+    title: 'What the validators found',
+    ...(findings.length === 0 ? { says: 'No findings are recorded.' } : {}),
+    items: rest > 0 ? [...shown, { mark: 'note' as const, text: `${rest} more findings are in the findings file.` }] : shown,
+  }
+}
+
+export function markOf(verdict: Finding['verdict']): Mark {
+  return verdict === 'pass' ? 'good' : verdict === 'fail' ? 'bad' : verdict === 'inconclusive' ? 'care' : 'note'
+}
+
+/** Questions that were asked, and who answered them how. */
+export function decisionSection(plan: Plan, questions: readonly ManualDecision[]): Section {
+  const answers = new Map(plan.decisions.map((decision) => [decision.decision_id, decision]))
+  const items = questions.slice(0, 50).map((question) => {
+    const answer = answers.get(question.decision_id)
+    const label = question.choices.find((choice) => choice.choice === answer?.choice)
+    return answer
+      ? { mark: 'note' as const, text: `${question.question} Answer: ${label?.label ?? answer.choice} (${answer.answered_by}). ${label?.consequence ?? ''}` }
+      : { mark: 'care' as const, text: `Still open: ${question.question}` }
+  })
+  const asked = new Set(questions.map((question) => question.decision_id))
+  const others = plan.decisions.filter((decision) => !asked.has(decision.decision_id)).slice(0, 50)
+  return {
+    title: 'Decisions taken and questions still open',
+    ...(items.length + others.length === 0 ? { says: 'No question needed a person, and none is open.' } : {}),
+    items: [...items, ...others.map((d) => ({ mark: 'note' as const, text: `${d.decision_id}: ${d.choice} (${d.answered_by})` }))],
+  }
+}
+
+/** 1234567 → 1,234,567 */
+export function grouped(count: string | number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}

@@ -1,0 +1,49 @@
+import { escaped } from './visible-text.ts'
+
+export type Mark = 'good' | 'bad' | 'care' | 'note'
+
+/** One part of the page. Every text in it is hostile until `renderSection` escapes it. */
+export type Section = {
+  title: string
+  says?: string
+  facts?: readonly (readonly [label: string, value: string])[]
+  items?: readonly { mark: Mark; text: string }[]
+  tables?: readonly {
+    caption: string
+    says?: string
+    head: readonly string[]
+    rows: readonly { mark?: Mark; cells: readonly string[] }[]
+    more?: string
+  }[]
+}
+
+const MARK_WORD: Record<Mark, string> = { good: 'Pass', bad: 'Fail', care: 'Look', note: 'Note' }
+
+export function renderSection(section: Section, index: number): string {
+  const id = `s${index}`
+  const facts = section.facts?.length
+    ? `<dl>${section.facts.map(([label, value]) => `<div><dt>${escaped(label)}</dt><dd>${escaped(value, 600)}</dd></div>`).join('')}</dl>`
+    : ''
+  const items = section.items?.length
+    ? `<ul class="marks">${section.items
+        .map(({ mark, text }) => `<li><span class="mark ${mark}">${MARK_WORD[mark]}</span> <span>${escaped(text, 600)}</span></li>`)
+        .join('')}</ul>`
+    : ''
+  const tables = (section.tables ?? []).map((table, at) => renderTable(table, `${id}t${at}`)).join('')
+  const says = section.says ? `<p>${escaped(section.says, 1000)}</p>` : ''
+  return `<section aria-labelledby="${id}"><h2 id="${id}">${escaped(section.title)}</h2>${says}${facts}${items}${tables}</section>`
+}
+
+function renderTable(table: NonNullable<Section['tables']>[number], id: string): string {
+  const head = table.head.map((text) => `<th scope="col">${escaped(text)}</th>`).join('')
+  const rows = table.rows
+    .map(({ mark, cells }) => {
+      const [first = '', ...rest] = cells
+      const data = rest.map((cell, at) => `<td data-label="${escaped(table.head[at + 1] ?? '')}">${escaped(cell, 300)}</td>`).join('')
+      return `<tr${mark ? ` class="${mark}"` : ''}><th scope="row">${escaped(first)}</th>${data}</tr>`
+    })
+    .join('')
+  const says = table.says ? `<p>${escaped(table.says, 1000)}</p>` : ''
+  const more = table.more ? `<p class="more">${escaped(table.more, 300)}</p>` : ''
+  return `<h3 id="${id}">${escaped(table.caption)}</h3>${says}<table aria-labelledby="${id}"><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table>${more}`
+}

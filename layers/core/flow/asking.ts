@@ -1,0 +1,144 @@
+import { sha256 } from '../digest.ts'
+import { isWaybillError, WaybillError } from '../errors.ts'
+import { type LinkFields, linkToken } from '../approval-link.ts'
+import { record } from '../ledger.ts'
+import type { Ports } from '../ports.ts'
+import { escapeMarkup, visible } from '../approval-page/visible-text.ts'
+import type { ArtifactPointer, Role } from '../schemas/common.ts'
+import type { ApprovalRequest } from '../schemas/governance.ts'
+import type { GatedTransition } from '../schemas/policy.ts'
+import type { ProjectRecord } from '../schemas/project.ts'
+import type { MigrationSpec } from '../schemas/spec.ts'
+import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from './approval-words.ts'
+
+export type AskingDeps = Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'keys' | 'notifier' | 'policy' | 'publicUrl'>
+
+/** The state machine waits 31 days for its token; a request must not outlive it. */
+const LONGEST_HOURS = 30 * 24
+const HOUR_MS = 3_600_000
+
+export type Question = {
+  project: ProjectRecord
+  runId: string
+  taskToken: string
+  kind: ApprovalRequest['kind']
+  transition: GatedTransition | null
+  subject: ArtifactPointer
+  subjectName: string
+  people: readonly { role: Role; email: string }[]
+}
+
+/** The person the spec names for a role. @throws SPEC_INVALID */
+export function approverFor(spec: Pick<MigrationSpec, 'approvers'>, role: Role): { role: Role; email: string } {
+  const found = spec.approvers.find((approver) => approver.role === role)
+  if (found === undefined) {
+    throw new WaybillError('SPEC_INVALID', `The policy needs a ${roleInWords(role)}, and the spec names none. Add one under "approvers" and start again.`)
+  }
+  return found
+}
+
+/**
+ * Opens one request a person, in one group that holds the task token, then mails the links. Called again with the same token it opens
+ * nothing new and mails again whoever has not decided: a crash between the two must not leave somebody unasked.
+ */
+export async function ask(deps: AskingDeps, question: Question): Promise<void> {
+  const groupId = groupIdOf(question)
+  const requests = await openOnce(deps, groupId, question)
+  const chain = await deps.audit.read(question.project.project_id)
+  for (const request of requests) {
+    const known = chain.some((entry) => entry.action === 'APPROVAL_REQUESTED' && entry.details.approval_id === request.approval_id)
+    if (!known) {
+      await record(deps, question.project.project_id, {
+        actor: 'waybill',
+        action: 'APPROVAL_REQUESTED',
+        subject_sha256: request.subject.sha256,
+        details: { approval_id: request.approval_id, role: request.role, approver: request.approver, transition: request.transition ?? 'decisions' },
+      })
+    }
+    if (request.status === 'PENDING') await mail(deps, question.project, request)
+  }
+}
+
+/** A retried state has a new token, and so a new group; the old links still open, and what they decide still counts for the same subject. */
+function groupIdOf(question: Question): string {
+  const { project, runId, transition, kind, subject, taskToken } = question
+  return `g-${sha256(JSON.stringify([project.project_id, runId, kind, transition, subject.sha256, sha256(taskToken)])).slice(0, 40)}`
+}
+
+async function openOnce(deps: AskingDeps, groupId: string, question: Question): Promise<ApprovalRequest[]> {
+  const now = deps.clock.now()
+  const hours = Math.min(deps.policy.approval_ttl_hours, LONGEST_HOURS)
+  const expiresAt = new Date(now.getTime() + hours * HOUR_MS).toISOString()
+  const requests = question.people.map(
+    ({ role, email }): ApprovalRequest => ({
+      approval_id: deps.ids.next('a'),
+      project_id: question.project.project_id,
+      group_id: groupId,
+      kind: question.kind,
+      transition: question.transition,
+      role,
+      approver: email,
+      subject: question.subject,
+      subject_name: question.subjectName,
+      created_at: now.toISOString(),
+      expires_at: expiresAt,
+      status: 'PENDING',
+      decision: null,
+      reason: '',
+      answers: [],
+      decided_at: null,
+      statement: null,
+    }),
+  )
+  const group = { group_id: groupId, project_id: question.project.project_id, task_token: question.taskToken, told_at: null, expires_at: expiresAt }
+  try {
+    await deps.approvals.open(group, requests)
+    return requests
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'ALREADY_EXISTS') return deps.approvals.requests(groupId)
+    throw error
+  }
+}
+
+/** The link a person gets. It opens one page for one person about one subject, until one instant. */
+export async function linkOf(deps: Pick<Ports, 'keys' | 'publicUrl'>, request: ApprovalRequest): Promise<string> {
+  const token = await linkTokenOf(deps, request)
+  return `${deps.publicUrl}/approvals/${request.approval_id}?t=${encodeURIComponent(token)}`
+}
+
+export async function linkTokenOf(deps: Pick<Ports, 'keys'>, request: ApprovalRequest): Promise<string> {
+  return linkToken(await deps.keys.link(), linkFields(request))
+}
+
+export function linkFields(request: ApprovalRequest): LinkFields {
+  return {
+    approval_id: request.approval_id,
+    approver: request.approver,
+    role: request.role,
+    subject_sha256: request.subject.sha256,
+    transition: request.transition,
+    expires_at: request.expires_at,
+  }
+}
+
+async function mail(deps: AskingDeps, project: ProjectRecord, request: ApprovalRequest): Promise<void> {
+  const { asks, consequence } = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
+  const link = await linkOf(deps, request)
+  const title = visible(project.title, 120)
+  const role = roleInWords(request.role)
+  const lines = [
+    `${asks}`,
+    `Migration: ${title}`,
+    `You are asked as ${role}. ${consequence}`,
+    `Open until ${request.expires_at}:`,
+    link,
+    'The link is yours alone; please do not pass it on. Opening it changes nothing.',
+    `What you decide on: ${request.subject_name}, SHA-256 ${request.subject.sha256}`,
+  ]
+  await deps.notifier.send({
+    to: request.approver,
+    subject: `${asks} ${title}`.slice(0, 180),
+    text: `${lines.join('\n\n')}\n`,
+    html: lines.map((line) => (line === link ? `<p><a href="${escapeMarkup(link)}">Open the page</a></p>` : `<p>${escapeMarkup(line)}</p>`)).join('\n'),
+  })
+}

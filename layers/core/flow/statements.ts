@@ -1,0 +1,26 @@
+import { isWaybillError } from '../errors.ts'
+import type { Ports } from '../ports.ts'
+import { type ApprovalPredicate, approvalPredicate } from '../schemas/governance.ts'
+import { openPredicate } from '../statement.ts'
+import { approvalStatements } from './project-artifacts.ts'
+
+/** What people signed in a project, signatures checked. A statement that does not hold counts for nothing. */
+export async function acceptedStatements(deps: Pick<Ports, 'artifacts' | 'trust'>, projectId: string): Promise<ApprovalPredicate[]> {
+  const envelopes = await approvalStatements(deps.artifacts, projectId)
+  return envelopes.flatMap((bytes) => {
+    const predicate = readApproval(bytes, deps.trust)
+    return predicate !== null && predicate.project_id === projectId ? [predicate] : []
+  })
+}
+
+/** The predicate of one approval statement, or null when signature, shape or subject do not hold. */
+export function readApproval(bytes: Uint8Array, trust: Ports['trust']): ApprovalPredicate | null {
+  try {
+    const { statement, predicate } = openPredicate(bytes, trust, 'approval', approvalPredicate)
+    const [subject, ...more] = statement.subject
+    return more.length === 0 && subject?.digest.sha256 === predicate.subject_sha256 ? predicate : null
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'EVIDENCE_INVALID') return null
+    throw error
+  }
+}
