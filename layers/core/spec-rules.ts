@@ -1,4 +1,4 @@
-import { samePerson } from './approvals.ts'
+import { samePerson } from './separation.ts'
 import type { MigrationSpec, TableRequest } from './schemas/spec.ts'
 import { readSqlType, SQL_TYPE_NAMES } from './sql-type.ts'
 import { sourceObject, tableFinder, tableIds } from './table-id.ts'
