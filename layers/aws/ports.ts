@@ -83,7 +83,7 @@ export function awsPorts(env: Environment, given: Pick<Ports, 'connectors' | 'po
       dynamoApprovalStore({
         db: once.db,
         table: need('WAYBILL_APPROVALS_TABLE'),
-        seal: kmsTokenSeal({ kms: once.kms, keyId: need('WAYBILL_DATA_KEY') }),
+        seal: kmsTokenSeal({ kms: once.kms, keyId: need('WAYBILL_TOKEN_KEY') }),
       }),
     artifacts: () =>
       s3ArtifactStore({ s3: new S3Client({}), bucket: need('WAYBILL_EVIDENCE_BUCKET'), retention: retentionOf(env), now: systemClock.now }),

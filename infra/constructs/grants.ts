@@ -1,0 +1,148 @@
+import { ArnFormat, Stack } from 'aws-cdk-lib'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { IConstruct } from 'constructs'
+import type { StageConfig } from '../config.ts'
+import { ALL, type Permission, type Purpose } from '../permissions.ts'
+import type { StateStack } from '../state-stack.ts'
+import type { StateTable } from './state-table.ts'
+
+/** What lives beside the state: known by name only, so that no resource has to wait for another. */
+export type Neighbours = {
+  state: StateStack
+  config: StageConfig
+  anchorFunctionArn: string
+  stateMachineArns: readonly string[]
+  publicUrl: string
+}
+
+const PROJECTS = { read: ['dynamodb:GetItem'], write: ['dynamodb:GetItem', 'dynamodb:PutItem'] }
+/** Append is a transaction of PutItem and ConditionCheckItem. UpdateItem, DeleteItem and BatchWriteItem are granted to nobody. */
+const AUDIT = { read: ['dynamodb:Query'], append: ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:ConditionCheckItem'] }
+const APPROVALS = {
+  ask: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'],
+  read: ['dynamodb:GetItem', 'dynamodb:Query'],
+  decide: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
+}
+
+/** The IAM statements of one line of the permission table. */
+export function statementsFor(scope: IConstruct, permission: Permission, { state, config, ...beside }: Neighbours): PolicyStatement[] {
+  const stack = Stack.of(scope)
+  const statements: PolicyStatement[] = []
+  const allow = (actions: readonly string[], resources: readonly string[], conditions?: Record<string, unknown>) => {
+    statements.push(
+      new PolicyStatement({ actions: [...actions], resources: [...resources], ...(conditions === undefined ? {} : { conditions }) }),
+    )
+  }
+  const tableArns = ({ table, indexes }: StateTable) => [table.tableArn, ...indexes.map((name) => `${table.tableArn}/index/${name}`)]
+  const services = new Set<string>()
+
+  if (permission.projects !== undefined) allow(PROJECTS[permission.projects], tableArns(state.projects))
+  if (permission.audit !== undefined) allow(AUDIT[permission.audit], tableArns(state.audit))
+  if (permission.approvals !== undefined) allow(APPROVALS[permission.approvals], tableArns(state.approvals))
+  if (permission.projects !== undefined || permission.audit !== undefined || permission.approvals !== undefined) services.add('dynamodb')
+
+  const { bucket } = state.evidence
+  const objects = (names: readonly string[]) =>
+    names.includes(ALL) ? [bucket.arnForObjects('projects/*')] : names.map((name) => bucket.arnForObjects(`projects/*/${name}/*`))
+  const reads = [...(permission.reads ?? []), ...(permission.writes ?? [])]
+  if (reads.length > 0) {
+    services.add('s3')
+    allow(['s3:GetObject', 's3:GetObjectVersion'], objects(reads))
+    // Without it S3 answers 403 instead of 404 for an artifact that is not there yet.
+    allow(['s3:ListBucket'], [bucket.bucketArn])
+  }
+  if (permission.writes !== undefined) allow(['s3:PutObject'], objects(permission.writes))
+
+  if (services.size > 0)
+    allow(
+      [
+        'kms:Decrypt',
+        'kms:DescribeKey',
+        'kms:Encrypt',
+        'kms:GenerateDataKey',
+        'kms:GenerateDataKeyWithoutPlaintext',
+        'kms:ReEncryptFrom',
+        'kms:ReEncryptTo',
+      ],
+      [state.dataKey.key.keyArn],
+      // The data key only as tables and bucket use it, never directly.
+      { StringEquals: { 'kms:ViaService': [...services].sort().map((service) => `${service}.${stack.region}.amazonaws.com`) } },
+    )
+  // A task token is sealed by who asks, and opened only by who answers.
+  if (permission.approvals === 'ask') allow(['kms:Encrypt'], [state.tokenKey.key.keyArn])
+  if (permission.approvals === 'decide') allow(['kms:Decrypt'], [state.tokenKey.key.keyArn])
+
+  const keyArn = (purpose: Purpose) => state.signingKeys[purpose].key.keyArn
+  if (permission.signs !== undefined)
+    allow(['kms:Sign'], [keyArn(permission.signs)], {
+      StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' },
+    })
+  if (permission.trusts === true) allow(['kms:GetPublicKey'], [keyArn('plan'), keyArn('approval'), keyArn('evidence')])
+  else if (permission.signs !== undefined) allow(['kms:GetPublicKey'], [keyArn(permission.signs)])
+
+  if (permission.anchors === true) allow(['lambda:InvokeFunction'], [beside.anchorFunctionArn])
+  if (permission.tasks === true) allow(['states:SendTaskSuccess', 'states:SendTaskFailure'], beside.stateMachineArns)
+  if (permission.mail === true)
+    allow(['ses:SendEmail'], [stack.formatArn({ service: 'ses', resource: 'identity', resourceName: config.mailFrom })], {
+      StringEquals: { 'ses:FromAddress': config.mailFrom },
+    })
+
+  const secrets = [
+    ...(permission.link === true ? [state.linkKey] : []),
+    ...(permission.mask === true ? [state.maskKey] : []),
+    ...(permission.git === true ? [state.gitToken] : []),
+  ]
+  if (secrets.length > 0) {
+    allow(
+      ['secretsmanager:GetSecretValue'],
+      secrets.map((secret) => secret.secretArn),
+    )
+    allow(['kms:Decrypt'], [state.dataKey.key.keyArn], {
+      StringEquals: { 'kms:ViaService': `secretsmanager.${stack.region}.amazonaws.com` },
+    })
+  }
+  if (permission.secrets !== undefined) allow(['secretsmanager:GetSecretValue'], connectionSecretArns(scope, config, permission.secrets))
+  return statements
+}
+
+/** ARNs of connection secrets. Secrets Manager ends every ARN with a dash and six random characters. */
+export function connectionSecretArns(scope: IConstruct, config: StageConfig, kinds: NonNullable<Permission['secrets']>): string[] {
+  const name = { source: 'source/*', 'target-reader': 'target/*/reader-??????', 'target-writer': 'target/*/writer-??????' }
+  return kinds.map((kind) =>
+    Stack.of(scope).formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: `waybill/${config.stage}/${name[kind]}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    }),
+  )
+}
+
+/** Environment variables of one line of the permission table: where the things are that it may use. */
+export function environmentFor(permission: Permission, { state, config, ...beside }: Neighbours): Record<string, string> {
+  const key = (purpose: Purpose) => state.signingKeys[purpose].key.keyArn
+  const touchesEvidence = permission.reads !== undefined || permission.writes !== undefined
+  return {
+    WAYBILL_STAGE: config.stage,
+    ...(permission.projects && { WAYBILL_PROJECTS_TABLE: state.projects.table.tableName }),
+    ...(permission.audit && { WAYBILL_AUDIT_TABLE: state.audit.table.tableName }),
+    ...(permission.approvals && { WAYBILL_APPROVALS_TABLE: state.approvals.table.tableName, WAYBILL_TOKEN_KEY: state.tokenKey.key.keyArn }),
+    ...(touchesEvidence && { WAYBILL_EVIDENCE_BUCKET: state.evidence.bucket.bucketName }),
+    ...(touchesEvidence && config.evidence.refuseLongerRetention && { WAYBILL_RETENTION_DAYS: String(config.evidence.days) }),
+    ...(permission.signs && { [`WAYBILL_SIGN_${permission.signs.toUpperCase()}_KEY`]: key(permission.signs) }),
+    ...(permission.trusts && {
+      WAYBILL_TRUST_PLAN_KEYS: key('plan'),
+      WAYBILL_TRUST_APPROVAL_KEYS: key('approval'),
+      WAYBILL_TRUST_EVIDENCE_KEYS: key('evidence'),
+    }),
+    ...(permission.anchors && { WAYBILL_ANCHOR_FUNCTION: beside.anchorFunctionArn }),
+    ...(permission.mail && { WAYBILL_MAIL_FROM: config.mailFrom }),
+    ...(permission.link && { WAYBILL_LINK_KEY_SECRET: state.linkKey.secretArn, WAYBILL_PUBLIC_URL: beside.publicUrl }),
+    ...(permission.mask && { WAYBILL_MASK_KEY_SECRET: state.maskKey.secretArn }),
+    ...(permission.git && { WAYBILL_GIT_REPOSITORY: config.git.repository, WAYBILL_GIT_TOKEN_SECRET: state.gitToken.secretArn }),
+    ...(permission.secrets && {
+      WAYBILL_SECRETS_PREFIX: `waybill/${config.stage}`,
+      WAYBILL_TARGET_ACCESS: permission.secrets.includes('target-writer') ? 'writer' : 'reader',
+    }),
+  }
+}

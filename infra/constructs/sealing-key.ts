@@ -1,0 +1,51 @@
+import { RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { AccountRootPrincipal, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { Construct } from 'constructs'
+import { ADMINISTRATION, DESTRUCTION } from './signing-key.ts'
+
+/** A symmetric, rotated key. Who uses it is said by IAM, role by role; grants are for AWS services (DynamoDB) only. */
+export class SealingKey extends Construct {
+  readonly key: Key
+
+  constructor(scope: Construct, id: string, props: { use: 'data' | 'tokens'; keepState: boolean }) {
+    super(scope, id)
+    const root = new AccountRootPrincipal()
+    this.key = new Key(this, 'Key', {
+      alias: `waybill/${Stack.of(this).stackName}/${props.use}`,
+      description: `Waybill: encrypts ${props.use === 'data' ? 'evidence and tables' : 'task tokens'}`,
+      enableKeyRotation: true,
+      removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      policy: new PolicyDocument({
+        statements: [
+          new PolicyStatement({
+            sid: 'AccountAdministers',
+            principals: [root],
+            actions: [...ADMINISTRATION, 'kms:EnableKeyRotation', ...(props.keepState ? [] : DESTRUCTION)],
+            resources: ['*'],
+          }),
+          new PolicyStatement({
+            sid: 'AccountUsesAsIamSays',
+            principals: [root],
+            actions: [
+              'kms:Encrypt',
+              'kms:Decrypt',
+              'kms:GenerateDataKey',
+              'kms:GenerateDataKeyWithoutPlaintext',
+              'kms:ReEncryptFrom',
+              'kms:ReEncryptTo',
+            ],
+            resources: ['*'],
+          }),
+          new PolicyStatement({
+            sid: 'ServicesTakeGrants',
+            principals: [root],
+            actions: ['kms:CreateGrant'],
+            resources: ['*'],
+            conditions: { Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+          }),
+        ],
+      }),
+    })
+  }
+}

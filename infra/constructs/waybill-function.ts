@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2'
+import { Policy, PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam'
+import {
+  Architecture,
+  Code,
+  type ILayerVersion,
+  Function as LambdaFunctionResource,
+  Runtime,
+  Tracing,
+  type Version,
+} from 'aws-cdk-lib/aws-lambda'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import { Construct } from 'constructs'
+import type { StageConfig } from '../config.ts'
+import { FUNCTIONS, type LambdaFunction, timeoutSeconds } from '../permissions.ts'
+import { accept } from './accepted.ts'
+import { VPC_ACTIONS } from './agent-boundary.ts'
+import { environmentFor, type Neighbours, statementsFor } from './grants.ts'
+import { retainedLogGroup } from './log-group.ts'
+
+export type WaybillFunctionProps = {
+  name: LambdaFunction
+  role: Role
+  layer: ILayerVersion
+  staging: string
+  config: StageConfig
+  neighbours: Neighbours
+  network: { vpc: IVpc; securityGroup: ISecurityGroup }
+  /** Only for a function that others call by name. */
+  functionName?: string
+  deadLetters?: IQueue
+}
+
+/** One folder of `functions/`, with the permissions of its line in the table and no others. */
+export class WaybillFunction extends Construct {
+  readonly function: LambdaFunctionResource
+  /** What others call. Kept when a newer one is published: an execution that waits for weeks goes on with the code it began with. */
+  readonly version: Version
+
+  constructor(scope: Construct, id: string, props: WaybillFunctionProps) {
+    super(scope, id)
+    const { name, role, config } = props
+    const permission = FUNCTIONS[name]
+    const logGroup = retainedLogGroup(this, 'Logs', config)
+
+    const policy = new Policy(this, 'Policy', {
+      roles: [role],
+      statements: [
+        ...statementsFor(this, permission, props.neighbours),
+        new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }),
+        new PolicyStatement({
+          actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords', ...(permission.network === true ? VPC_ACTIONS : [])],
+          resources: ['*'],
+        }),
+        ...(props.deadLetters === undefined
+          ? []
+          : [new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [props.deadLetters.queueArn] })]),
+      ],
+    })
+    acceptNarrowWildcards(policy)
+
+    this.function = new LambdaFunctionResource(this, 'Function', {
+      description: `Waybill ${name}`,
+      ...(props.functionName === undefined ? {} : { functionName: props.functionName }),
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      code: Code.fromAsset(join(props.staging, 'functions', name)),
+      handler: 'index.handler',
+      layers: [props.layer],
+      // The role's policy is complete above; CDK is not to widen it.
+      role: role.withoutPolicyUpdates(),
+      timeout: Duration.seconds(timeoutSeconds(name)),
+      memorySize: permission.network === true ? 1024 : 512,
+      tracing: Tracing.ACTIVE,
+      logGroup,
+      environment: {
+        ...environmentFor(permission, props.neighbours),
+        NODE_OPTIONS: '--enable-source-maps',
+        POWERTOOLS_SERVICE_NAME: name,
+        // An event may hold a task token: neither the event nor the response is ever logged or traced.
+        POWERTOOLS_LOGGER_LOG_EVENT: 'false',
+        POWERTOOLS_TRACER_CAPTURE_RESPONSE: 'false',
+      },
+      ...(permission.network === true
+        ? {
+            vpc: props.network.vpc,
+            vpcSubnets: { subnets: props.network.vpc.isolatedSubnets },
+            securityGroups: [props.network.securityGroup],
+          }
+        : {}),
+      ...(props.deadLetters === undefined ? {} : { deadLetterQueue: props.deadLetters }),
+      retryAttempts: 2,
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
+    })
+    this.function.node.addDependency(policy)
+    this.version = this.function.currentVersion
+  }
+}
+
+/** cdk-nag reports every wildcard; `test/infra` holds the exact list of those that may exist. */
+export function acceptNarrowWildcards(policy: Policy): void {
+  accept(
+    policy,
+    'AwsSolutions-IAM5',
+    'Object keys hold a project id and secret names a random suffix, both unknown at deploy time: wildcards stay inside one artifact name or one kind of credential. Tracing and network interfaces have no resource level. test/infra lists every wildcard that is allowed.',
+  )
+}

@@ -1,0 +1,86 @@
+import { Aws, RemovalPolicy } from 'aws-cdk-lib'
+import { ContainerImage, CpuArchitecture, FargateTaskDefinition, LogDriver, OperatingSystemFamily } from 'aws-cdk-lib/aws-ecs'
+import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Construct } from 'constructs'
+import type { Worker } from '../../layers/core/names.ts'
+import type { StageConfig } from '../config.ts'
+import { WORKER_PERMISSIONS } from '../permissions.ts'
+import { accept } from './accepted.ts'
+import { environmentFor, type Neighbours, statementsFor } from './grants.ts'
+import { retainedLogGroup } from './log-group.ts'
+import { acceptNarrowWildcards } from './waybill-function.ts'
+
+/** The state machines address the container by this name. */
+export const CONTAINER = 'worker'
+
+/** One worker of `functions/`: the shared image with its own command, its own role, its own log. */
+export class WorkerTask extends Construct {
+  readonly definition: FargateTaskDefinition
+  readonly taskRole: Role
+  readonly executionRole: Role
+
+  constructor(scope: Construct, id: string, props: { name: Worker; imageDigest: string; config: StageConfig; neighbours: Neighbours }) {
+    super(scope, id)
+    const { name, config } = props
+    const permission = WORKER_PERMISSIONS[name]
+    const repository = props.neighbours.state.images
+    const logGroup = retainedLogGroup(this, 'Logs', config)
+    const tasks = new ServicePrincipal('ecs-tasks.amazonaws.com', {
+      // Threat: another account's task cannot make ECS assume this role for it.
+      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+    })
+
+    this.taskRole = new Role(this, 'TaskRole', { assumedBy: tasks, description: `Waybill worker ${name}` })
+    const policy = new Policy(this, 'Policy', { roles: [this.taskRole], statements: statementsFor(this, permission, props.neighbours) })
+    acceptNarrowWildcards(policy)
+
+    this.executionRole = new Role(this, 'ExecutionRole', { assumedBy: tasks, description: `Starts Waybill worker ${name}` })
+    const starting = new Policy(this, 'StartPolicy', {
+      roles: [this.executionRole],
+      statements: [
+        new PolicyStatement({ actions: ['ecr:GetAuthorizationToken'], resources: ['*'] }),
+        new PolicyStatement({
+          actions: ['ecr:BatchCheckLayerAvailability', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchGetImage'],
+          resources: [repository.repositoryArn],
+        }),
+        new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }),
+      ],
+    })
+    accept(
+      starting,
+      'AwsSolutions-IAM5',
+      'ecr:GetAuthorizationToken has no resource level; it gives nothing without the actions on the one repository beside it.',
+    )
+
+    this.definition = new FargateTaskDefinition(this, 'Definition', {
+      cpu: config.workers.cpu,
+      memoryLimitMiB: config.workers.memoryMiB,
+      taskRole: this.taskRole.withoutPolicyUpdates(),
+      executionRole: this.executionRole.withoutPolicyUpdates(),
+      runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
+      volumes: [{ name: 'scratch' }],
+    })
+    // A waiting execution names its revision: an older one must still be there when it goes on.
+    this.definition.applyRemovalPolicy(RemovalPolicy.RETAIN)
+    this.definition.node.addDependency(policy, starting)
+    const container = this.definition.addContainer(CONTAINER, {
+      // By digest: the evidence says which image did the work, and a moved tag cannot change it.
+      image: ContainerImage.fromRegistry(`${repository.repositoryUri}@${props.imageDigest}`),
+      command: [`${name}.mjs`],
+      user: '1000:1000',
+      readonlyRootFilesystem: true,
+      logging: LogDriver.awsLogs({ logGroup, streamPrefix: name }),
+      environment: {
+        ...environmentFor(permission, props.neighbours),
+        POWERTOOLS_SERVICE_NAME: name,
+        WAYBILL_IMAGE_DIGEST: props.imageDigest,
+      },
+    })
+    container.addMountPoints({ sourceVolume: 'scratch', containerPath: '/tmp', readOnly: false })
+    accept(
+      this.definition,
+      'AwsSolutions-ECS2',
+      'The environment holds names of tables, keys and secrets, and no secret: a worker resolves its credentials itself, with its own role.',
+    )
+  }
+}

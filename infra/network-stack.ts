@@ -1,0 +1,69 @@
+import { Stack, type StackProps } from 'aws-cdk-lib'
+import {
+  FlowLogDestination,
+  GatewayVpcEndpointAwsService,
+  InterfaceVpcEndpointAwsService,
+  IpAddresses,
+  type IVpc,
+  Peer,
+  Port,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
+import type { Construct } from 'constructs'
+import type { StageConfig } from './config.ts'
+import { retainedLogGroup } from './constructs/log-group.ts'
+
+/**
+ * A network without a way out: no internet gateway, no NAT (about $90 per 2 TB that S3's free gateway endpoint carries for nothing).
+ * AWS is reached through endpoints, databases through `config.network.databases`, and nothing else at all.
+ */
+export class NetworkStack extends Stack {
+  readonly vpc: Vpc
+  /** For workers, and for the functions that read catalogs. */
+  readonly workers: SecurityGroup
+
+  constructor(scope: Construct, id: string, props: StackProps & { config: StageConfig }) {
+    super(scope, id, props)
+    const { config } = props
+
+    this.vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr(config.network.cidr),
+      maxAzs: config.network.zones,
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
+      gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 }, DynamoDb: { service: GatewayVpcEndpointAwsService.DYNAMODB } },
+      restrictDefaultSecurityGroup: false,
+      flowLogs: {
+        Rejected: { destination: FlowLogDestination.toCloudWatchLogs(retainedLogGroup(this, 'FlowLogs', config)) },
+      },
+    })
+
+    const endpoints = new SecurityGroup(this, 'EndpointsGroup', {
+      vpc: this.vpc as IVpc,
+      description: 'Waybill: interface endpoints',
+      allowAllOutbound: false,
+    })
+    this.workers = new SecurityGroup(this, 'WorkersGroup', {
+      vpc: this.vpc as IVpc,
+      description: 'Waybill: workers and functions that read catalogs',
+      allowAllOutbound: false,
+    })
+    endpoints.addIngressRule(this.workers, Port.HTTPS, 'AWS APIs for workers')
+    // Gateway endpoints answer on public addresses of S3 and DynamoDB; without a gateway nothing else is routed there.
+    this.workers.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'AWS APIs through endpoints')
+    for (const { cidr, port } of config.network.databases) this.workers.addEgressRule(Peer.ipv4(cidr), Port.tcp(port), 'Databases')
+
+    const services = {
+      EcrApi: InterfaceVpcEndpointAwsService.ECR,
+      EcrImages: InterfaceVpcEndpointAwsService.ECR_DOCKER,
+      Logs: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+      Kms: InterfaceVpcEndpointAwsService.KMS,
+      Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+      Lambda: InterfaceVpcEndpointAwsService.LAMBDA,
+    }
+    for (const [name, service] of Object.entries(services))
+      this.vpc.addInterfaceEndpoint(name, { service, securityGroups: [endpoints], open: false, privateDnsEnabled: true })
+  }
+}

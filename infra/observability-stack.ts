@@ -1,0 +1,104 @@
+import { Duration, Stack, type StackProps } from 'aws-cdk-lib'
+import { Dashboard, GraphWidget, type IMetric, Metric, TextWidget } from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import type { Construct } from 'constructs'
+import type { StageConfig } from './config.ts'
+import { RunbookAlarm } from './constructs/runbook-alarm.ts'
+import type { PipelineStack } from './pipeline-stack.ts'
+
+/** What people look at, and what wakes them. Every alarm names the section of docs/runbook.md that says what to do. */
+export class ObservabilityStack extends Stack {
+  constructor(scope: Construct, id: string, props: StackProps & { config: StageConfig; pipeline: PipelineStack }) {
+    super(scope, id, props)
+    const { config, pipeline } = props
+
+    const key = new Key(this, 'AlarmKey', { description: 'Waybill: encrypts alarm messages', enableKeyRotation: true })
+    const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com')
+    key.grantEncryptDecrypt(cloudwatch)
+    const topic = new Topic(this, 'Alarms', { displayName: `Waybill ${config.stage}`, masterKey: key, enforceSSL: true })
+    topic.grantPublish(cloudwatch)
+    if (config.alarms.email !== null) topic.addSubscription(new EmailSubscription(config.alarms.email))
+    const action = new SnsAction(topic)
+
+    const minutes = Duration.minutes(5)
+    const alarm = (id: string, section: string, what: string, metric: IMetric) =>
+      new RunbookAlarm(this, id, { section, what, metric, runbookUrl: config.runbookUrl, action })
+    const functionErrors = (name: Parameters<PipelineStack['functions']['get']>[0]) =>
+      pipeline.functions.get(name)!.function.metricErrors({ period: minutes, statistic: 'Sum' })
+    const queued = (queue: 'anchors' | 'nightly') =>
+      pipeline.deadLetters[queue].metricApproximateNumberOfMessagesVisible({ period: minutes, statistic: 'Maximum' })
+
+    const { migration, reconcile } = pipeline
+    alarm('MigrationFailed', 'migration-failed', 'A migration ended in failure.', migration.machine.metricFailed({ period: minutes }))
+    alarm(
+      'MigrationTimedOut',
+      'migration-timed-out',
+      'A migration waited for a year and was ended.',
+      migration.machine.metricTimedOut({ period: minutes }),
+    )
+    alarm('ReconcileFailed', 'reconcile-failed', 'A reconciliation could not be done.', reconcile.machine.metricFailed({ period: minutes }))
+    alarm(
+      'ReconcileTimedOut',
+      'reconcile-failed',
+      'A reconciliation did not end in time.',
+      reconcile.machine.metricTimedOut({ period: minutes }),
+    )
+    alarm('AnchorFailed', 'anchor-failed', 'The audit chain could not be anchored.', functionErrors('anchor-audit'))
+    alarm('AnchorLost', 'anchor-failed', 'An anchor was given up after its retries.', queued('anchors'))
+    alarm('NightlyNotStarted', 'nightly-not-started', 'A nightly reconciliation was not started.', queued('nightly'))
+    alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', functionErrors('decide'))
+    alarm('ApprovalPageFailed', 'approval-page-failed', 'The approval page failed.', functionErrors('approval-page'))
+    alarm('SignPlanFailed', 'sign-plan-failed', 'A plan could not be signed.', functionErrors('sign-plan'))
+    alarm('SealEvidenceFailed', 'seal-evidence-failed', 'Evidence could not be sealed.', functionErrors('seal-evidence'))
+    alarm('RollbackStarted', 'rollback-started', 'A target is being rolled back.', functionRuns('record-rollback', pipeline, minutes))
+    alarm(
+      'ApprovalApiErrors',
+      'approval-page-failed',
+      'The approval API answers with errors.',
+      new Metric({
+        namespace: 'AWS/ApiGateway',
+        metricName: '5xx',
+        dimensionsMap: { ApiId: pipeline.approvals.api.apiId },
+        statistic: 'Sum',
+        period: minutes,
+      }),
+    )
+
+    const graph = (title: string, left: IMetric[]) => new GraphWidget({ title, left, width: 12, height: 6 })
+    new Dashboard(this, 'Dashboard', {
+      dashboardName: `waybill-${config.stage}`,
+      widgets: [
+        [
+          new TextWidget({
+            markdown: `# Waybill ${config.stage}\nWhat to do when something rings: ${config.runbookUrl}`,
+            width: 24,
+            height: 2,
+          }),
+        ],
+        [
+          graph('Migrations', [migration.machine.metricStarted(), migration.machine.metricSucceeded(), migration.machine.metricFailed()]),
+          graph('Reconciliations', [
+            reconcile.machine.metricStarted(),
+            reconcile.machine.metricSucceeded(),
+            reconcile.machine.metricFailed(),
+          ]),
+        ],
+        [
+          graph(
+            'Function errors',
+            [...pipeline.functions.values()].map((each) => each.function.metricErrors({ period: minutes, statistic: 'Sum' })),
+          ),
+          graph('Dead letters', [queued('anchors'), queued('nightly')]),
+        ],
+      ],
+    })
+  }
+}
+
+function functionRuns(name: 'record-rollback', pipeline: PipelineStack, period: Duration): IMetric {
+  return pipeline.functions.get(name)!.function.metricInvocations({ period, statistic: 'Sum' })
+}

@@ -1,0 +1,98 @@
+import { RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib'
+import { AttributeType } from 'aws-cdk-lib/aws-dynamodb'
+import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws-ecr'
+import type { Role } from 'aws-cdk-lib/aws-iam'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import type { Construct } from 'constructs'
+import type { StageConfig } from './config.ts'
+import { accept } from './constructs/accepted.ts'
+import { EvidenceBucket } from './constructs/evidence-bucket.ts'
+import { functionRole } from './constructs/function-role.ts'
+import { SealingKey } from './constructs/sealing-key.ts'
+import { SigningKey } from './constructs/signing-key.ts'
+import { StateTable } from './constructs/state-table.ts'
+import { FUNCTIONS, type LambdaFunction, type Purpose } from './permissions.ts'
+
+/** What must survive every deployment: keys, evidence, tables, secrets, the image repository; and the roles that key policies name. */
+export class StateStack extends Stack {
+  readonly dataKey: SealingKey
+  readonly tokenKey: SealingKey
+  readonly signingKeys: Record<Purpose, SigningKey>
+  /** Roles of the signing functions. They lie here since a key policy can name only roles that exist. */
+  readonly signerRoles: ReadonlyMap<LambdaFunction, Role>
+  readonly evidence: EvidenceBucket
+  readonly projects: StateTable
+  readonly audit: StateTable
+  readonly approvals: StateTable
+  readonly linkKey: Secret
+  readonly maskKey: Secret
+  readonly gitToken: Secret
+  readonly images: Repository
+
+  constructor(scope: Construct, id: string, props: StackProps & { config: StageConfig }) {
+    super(scope, id, props)
+    const { config } = props
+    const { keepState } = config
+
+    this.dataKey = new SealingKey(this, 'DataKey', { use: 'data', keepState })
+    this.tokenKey = new SealingKey(this, 'TokenKey', { use: 'tokens', keepState })
+
+    const signers = (Object.keys(FUNCTIONS) as LambdaFunction[]).filter((name) => FUNCTIONS[name].signs !== undefined)
+    this.signerRoles = new Map(signers.map((name) => [name, functionRole(this, name)]))
+    const signingKey = (purpose: Purpose) =>
+      new SigningKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}Key`, {
+        purpose,
+        signers: signers.filter((name) => FUNCTIONS[name].signs === purpose).map((name) => this.signerRoles.get(name)!),
+        keepState,
+      })
+    this.signingKeys = { plan: signingKey('plan'), approval: signingKey('approval'), evidence: signingKey('evidence') }
+
+    this.evidence = new EvidenceBucket(this, 'Evidence', { key: this.dataKey.key, config })
+
+    const text = (name: string) => ({ name, type: AttributeType.STRING })
+    const common = { key: this.dataKey.key, keepState }
+    this.projects = new StateTable(this, 'Projects', { ...common, partitionKey: text('project_id') })
+    this.audit = new StateTable(this, 'Audit', {
+      ...common,
+      partitionKey: text('project_id'),
+      sortKey: { name: 'seq', type: AttributeType.NUMBER },
+    })
+    this.approvals = new StateTable(this, 'Approvals', {
+      ...common,
+      partitionKey: text('pk'),
+      sortKey: text('sk'),
+      indexes: [
+        { name: 'outbox', partitionKey: text('outbox'), holds: ['group_id'] },
+        { name: 'by-project', partitionKey: text('asked_in'), holds: ['body'] },
+      ],
+    })
+
+    this.linkKey = this.generated('LinkKey', 'HMAC key of approval links', config)
+    this.maskKey = this.generated('MaskKey', 'HMAC key that masks values in evidence', config)
+    this.gitToken = this.generated('GitToken', 'Token of the git host: replace the generated text by a token that cannot merge', config)
+
+    this.images = new Repository(this, 'WorkerImages', {
+      repositoryName: `waybill-worker-${config.stage}`,
+      encryption: RepositoryEncryption.AES_256,
+      imageScanOnPush: true,
+      imageTagMutability: TagMutability.IMMUTABLE,
+      removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+  }
+
+  /** 64 characters of letters and digits: more than 256 random bits. */
+  private generated(id: string, description: string, config: StageConfig): Secret {
+    const secret = new Secret(this, id, {
+      description: `Waybill ${config.stage}: ${description}`,
+      encryptionKey: this.dataKey.key,
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy: config.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+    accept(
+      secret,
+      'AwsSolutions-SMG4',
+      'Rotating the link key kills open approval links, and rotating the mask key breaks comparison with earlier evidence; docs/runbook.md says when to do it by hand. The git token is rotated at its host.',
+    )
+    return secret
+  }
+}
