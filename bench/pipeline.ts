@@ -66,7 +66,11 @@ export async function pipelineRows(rows: number | null): Promise<Row[]> {
     const ratio = (a: number, b: number) => `${(a / b).toFixed(2)} × (${(a / 1000).toFixed(2)} s against ${(b / 1000).toFixed(2)} s)`
     return [
       { what: `demo, ${rows ?? 3_000_000} flights, all nine steps`, measured: `${full.seconds.toFixed(1)} s`, target: '≤ 90 s' },
-      { what: 'its Node processes together, peak', measured: full.peakMiB === null ? 'not measured: no /proc here' : `${full.peakMiB.toFixed(0)} MiB`, target: '< 1,536 MiB' },
+      {
+        what: 'its Node processes together, peak',
+        measured: full.peakMiB === null ? 'not measured: no /proc here' : `${full.peakMiB.toFixed(0)} MiB`,
+        target: '< 1,536 MiB',
+      },
       { what: 'reconciliation, against COPY TO STDOUT of both sides at once', measured: ratio(reconMs, raw), target: '≤ 5 ×' },
       { what: 'copy with transforms and checkpoints, against COPY out | COPY in', measured: ratio(copyMs, through), target: '≤ 2 ×' },
       { what: 'the same pipeline with no flights', measured: `${empty.seconds.toFixed(1)} s`, target: '< 10 s' },
@@ -75,4 +79,3 @@ export async function pipelineRows(rows: number | null): Promise<Row[]> {
     await rm(folder, { recursive: true, force: true })
   }
 }
-

@@ -10,7 +10,11 @@ export type Running = { child: ChildProcess; done: Promise<Outcome>; saw(pattern
 
 /** Starts the `waybill` command as a person would, without a terminal. `saw` resolves when standard error shows the pattern. */
 export function startWaybill(args: readonly string[], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [entry, ...args], { cwd: root, env: { ...process.env, ...env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [entry, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let out = ''
   let err = ''
   const waiting: { pattern: RegExp; resolve: () => void; reject: (error: Error) => void }[] = []

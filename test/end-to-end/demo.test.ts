@@ -22,12 +22,18 @@ async function json<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, 'utf8')) as T
 }
 
-type Recon = { verdict: string; tables: { table_id: string; source_rows: string; target_rows: string; source_root: string; target_root: string; verdict: string }[] }
-const rootsOf = async (out: string) => (await json<Recon>(join(out, 'recon_report.json'))).tables.map((table) => [table.table_id, table.source_root, table.target_root])
+type Recon = {
+  verdict: string
+  tables: { table_id: string; source_rows: string; target_rows: string; source_root: string; target_root: string; verdict: string }[]
+}
+const rootsOf = async (out: string) =>
+  (await json<Recon>(join(out, 'recon_report.json'))).tables.map((table) => [table.table_id, table.source_root, table.target_root])
 
 async function filesUnder(root: string, prefix = ''): Promise<string[]> {
   const entries = await readdir(join(root, prefix), { withFileTypes: true })
-  const nested = await Promise.all(entries.map((entry) => (entry.isDirectory() ? filesUnder(root, join(prefix, entry.name)) : [join(prefix, entry.name)])))
+  const nested = await Promise.all(
+    entries.map((entry) => (entry.isDirectory() ? filesUnder(root, join(prefix, entry.name)) : [join(prefix, entry.name)])),
+  )
   return nested.flat().sort()
 }
 
@@ -65,36 +71,40 @@ describe('the demo', () => {
     expect(verified.code, verified.out).toBe(0)
   })
 
-  it('seals a pack in which no change goes unnoticed: one byte in any file, a file more, a file less', async () => {
-    const pack = join(out, 'evidence_pack')
-    const files = await filesUnder(pack)
-    expect(files.length).toBeGreaterThan(20)
-    const copy = join(folder, 'altered')
-    await cp(pack, copy, { recursive: true })
-    for (const file of files) {
-      const path = join(copy, file)
-      const bytes = await readFile(path)
-      const altered = Buffer.from(bytes)
-      if (altered.length === 0) await appendFile(path, 'x')
-      else {
-        const at = Math.floor(altered.length / 2)
-        altered[at] = altered[at]! ^ 1
-        await writeFile(path, altered)
+  it(
+    'seals a pack in which no change goes unnoticed: one byte in any file, a file more, a file less',
+    async () => {
+      const pack = join(out, 'evidence_pack')
+      const files = await filesUnder(pack)
+      expect(files.length).toBeGreaterThan(20)
+      const copy = join(folder, 'altered')
+      await cp(pack, copy, { recursive: true })
+      for (const file of files) {
+        const path = join(copy, file)
+        const bytes = await readFile(path)
+        const altered = Buffer.from(bytes)
+        if (altered.length === 0) await appendFile(path, 'x')
+        else {
+          const at = Math.floor(altered.length / 2)
+          altered[at] = altered[at]! ^ 1
+          await writeFile(path, altered)
+        }
+        const changed = await waybill(['verify', copy])
+        expect(changed.code, `one byte of ${file}`).toBe(1)
+        expect(changed.out).toContain(file)
+        await rm(path)
+        const removed = await waybill(['verify', copy])
+        expect(removed.code, `${file} removed`).not.toBe(0)
+        expect(removed.out + removed.err).toContain(file)
+        await writeFile(path, bytes)
       }
-      const changed = await waybill(['verify', copy])
-      expect(changed.code, `one byte of ${file}`).toBe(1)
-      expect(changed.out).toContain(file)
-      await rm(path)
-      const removed = await waybill(['verify', copy])
-      expect(removed.code, `${file} removed`).not.toBe(0)
-      expect(removed.out + removed.err).toContain(file)
-      await writeFile(path, bytes)
-    }
-    await writeFile(join(copy, 'recon', 'note.txt'), 'added')
-    const added = await waybill(['verify', copy])
-    expect(added.code).toBe(1)
-    expect(added.out).toContain('note.txt')
-  }, 10 * MINUTES)
+      await writeFile(join(copy, 'recon', 'note.txt'), 'added')
+      const added = await waybill(['verify', copy])
+      expect(added.code).toBe(1)
+      expect(added.out).toContain('note.txt')
+    },
+    10 * MINUTES,
+  )
 
   it('prints commands in VERIFY.md that work as they stand', async () => {
     const pack = join(out, 'evidence_pack')
@@ -118,34 +128,38 @@ describe('the demo', () => {
 })
 
 describe('the demo with a corrupted target', () => {
-  it('names exactly the seven rows, is not valid, rolls back, and leaves the source as it was', async () => {
-    const out = join(folder, 'corrupt')
-    const result = await waybill(['demo', '--rows', '60000', '--corrupt', '7', '--out', out, '--keep-running'])
-    try {
-      expect(result.code, result.err + result.out).toBe(1)
-      expect(result.out).toMatch(/7 of 7 tampered rows named, and no other/)
-      const outcome = await json<{
-        proof_certificate: { proof_formula_evaluation: { PROOF_VALID: boolean } }
-        rollback_verdict: { rollback_decision: string }
-      }>(join(out, 'outcome.json'))
-      expect(outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID).toBe(false)
-      expect(outcome.rollback_verdict.rollback_decision).toBe('ROLLBACK')
-      const state = await json<{ administratorUrl: string; sourceUrl: string }>(join(out, 'demo.json'))
-      const target = new pg.Client({ connectionString: state.administratorUrl })
-      await target.connect()
-      const left = await target.query(`SELECT count(*)::int AS n FROM pg_tables WHERE schemaname = 'aviation'`)
-      await target.end()
-      expect(left.rows[0]).toEqual({ n: 0 })
-      const source = new pg.Client({ connectionString: state.sourceUrl })
-      await source.connect()
-      const rows = await source.query('SELECT count(*)::int AS n FROM public.flights')
-      await source.end()
-      expect(rows.rows[0]).toEqual({ n: 60000 })
-      expect((await waybill(['verify', join(out, 'evidence_pack')])).code).toBe(0)
-    } finally {
-      await waybill(['demo', '--stop', '--out', out])
-    }
-  }, 5 * MINUTES)
+  it(
+    'names exactly the seven rows, is not valid, rolls back, and leaves the source as it was',
+    async () => {
+      const out = join(folder, 'corrupt')
+      const result = await waybill(['demo', '--rows', '60000', '--corrupt', '7', '--out', out, '--keep-running'])
+      try {
+        expect(result.code, result.err + result.out).toBe(1)
+        expect(result.out).toMatch(/7 of 7 tampered rows named, and no other/)
+        const outcome = await json<{
+          proof_certificate: { proof_formula_evaluation: { PROOF_VALID: boolean } }
+          rollback_verdict: { rollback_decision: string }
+        }>(join(out, 'outcome.json'))
+        expect(outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID).toBe(false)
+        expect(outcome.rollback_verdict.rollback_decision).toBe('ROLLBACK')
+        const state = await json<{ administratorUrl: string; sourceUrl: string }>(join(out, 'demo.json'))
+        const target = new pg.Client({ connectionString: state.administratorUrl })
+        await target.connect()
+        const left = await target.query(`SELECT count(*)::int AS n FROM pg_tables WHERE schemaname = 'aviation'`)
+        await target.end()
+        expect(left.rows[0]).toEqual({ n: 0 })
+        const source = new pg.Client({ connectionString: state.sourceUrl })
+        await source.connect()
+        const rows = await source.query('SELECT count(*)::int AS n FROM public.flights')
+        await source.end()
+        expect(rows.rows[0]).toEqual({ n: 60000 })
+        expect((await waybill(['verify', join(out, 'evidence_pack')])).code).toBe(0)
+      } finally {
+        await waybill(['demo', '--stop', '--out', out])
+      }
+    },
+    5 * MINUTES,
+  )
 })
 
 describe('a demo that is killed', () => {
@@ -160,19 +174,25 @@ describe('a demo that is killed', () => {
   }, 5 * MINUTES)
 
   for (const moment of ['CopyChunk', 'HashSegments'] as const) {
-    it(`in the middle of ${moment} resumes to the same proof, with no row copied twice and an unbroken audit chain`, async () => {
-      const out = join(folder, `killed-${moment}`)
-      const running = startWaybill(['demo', '--rows', rows, '--out', out])
-      await running.saw(new RegExp(`${moment}.*rows`))
-      running.child.kill('SIGKILL')
-      await running.done
-      const resumed = await waybill(['resume', '--out', out])
-      expect(resumed.code, resumed.err + resumed.out).toBe(0)
-      expect(await rootsOf(out)).toEqual(expected)
-      const report = await json<{ tables: { table_id: string; rows: string }[] }>(join(out, 'evidence_pack', 'recon', 'execution_report.json'))
-      expect(report.tables.map((table) => table.rows)).toContain(rows)
-      const verified = await waybill(['verify', join(out, 'evidence_pack')])
-      expect(verified.code, verified.out).toBe(0)
-    }, 8 * MINUTES)
+    it(
+      `in the middle of ${moment} resumes to the same proof, with no row copied twice and an unbroken audit chain`,
+      async () => {
+        const out = join(folder, `killed-${moment}`)
+        const running = startWaybill(['demo', '--rows', rows, '--out', out])
+        await running.saw(new RegExp(`${moment}.*rows`))
+        running.child.kill('SIGKILL')
+        await running.done
+        const resumed = await waybill(['resume', '--out', out])
+        expect(resumed.code, resumed.err + resumed.out).toBe(0)
+        expect(await rootsOf(out)).toEqual(expected)
+        const report = await json<{ tables: { table_id: string; rows: string }[] }>(
+          join(out, 'evidence_pack', 'recon', 'execution_report.json'),
+        )
+        expect(report.tables.map((table) => table.rows)).toContain(rows)
+        const verified = await waybill(['verify', join(out, 'evidence_pack')])
+        expect(verified.code, verified.out).toBe(0)
+      },
+      8 * MINUTES,
+    )
   }
 })
