@@ -408,3 +408,14 @@ export const outcome = shape.superRefine((document, context) => {
   }
 })
 export type Outcome = z.infer<typeof outcome>
+
+/** The predicate of a proof certificate's statement; its subject is `outcome.json`. The roots stand here so that the signature covers them by itself. */
+export const outcomePredicate = z.strictObject({
+  project_id: slug,
+  run_id: slug,
+  plan_sha256: sha256Hex,
+  proof_status: z.enum(['VALID', 'INVALID', 'INCONCLUSIVE']),
+  rollback_decision: z.enum(['CONTINUE', 'CONTINUE_WITH_MONITORING', 'HOLD', 'ROLLBACK']),
+  tables: z.array(z.strictObject({ table_id: slug, tree_size: z.int().min(0), source_root: sha256Hex, target_root: sha256Hex })),
+})
+export type OutcomePredicate = z.infer<typeof outcomePredicate>
