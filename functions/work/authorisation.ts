@@ -1,0 +1,74 @@
+import { authorise } from '../../layers/core/barrier.ts'
+import { digestOf } from '../../layers/core/canonical-json.ts'
+import { sha256 } from '../../layers/core/digest.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { approvalStatements } from '../../layers/core/flow/project-artifacts.ts'
+import { getJson } from '../../layers/core/artifacts.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
+import type { Plan } from '../../layers/core/schemas/plan.ts'
+import { policy as policySchema, type Policy } from '../../layers/core/schemas/policy.ts'
+import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
+
+export type BarrierDeps = Pick<Ports, 'artifacts' | 'clock' | 'policy' | 'projects' | 'trust'>
+
+/**
+ * `write`: everything must hold, now. `read`: comparing what was executed; expiry and a newer policy do not matter, all else does.
+ * `undo`: removing what this plan wrote. It may be needed just because the plan has expired or the policy has changed, so it is judged
+ * as `read` is: an authentic plan with all its approvals. A plan nobody approved wrote nothing, so there is nothing of it to remove.
+ */
+export type Purpose = 'write' | 'read' | 'undo'
+
+/** Where a project must stand. A plan already executed is not executed again, and nothing is undone once others write to the target. */
+const STATES: Record<Purpose, readonly LifecycleState[]> = {
+  write: ['PLANNED'],
+  read: ['EXECUTED', 'RECONCILED', 'PR_CREATED', 'PARALLEL_VALIDATED', 'CUTOVER_READY', 'CUTOVER_DONE', 'EVIDENCE_COMPLETE'],
+  undo: ['PLANNED', 'EXECUTED', 'RECONCILED', 'PR_CREATED', 'PARALLEL_VALIDATED', 'CUTOVER_READY'],
+}
+
+export type Authorised = { project: ProjectRecord; plan: Plan; planSha256: string; policy: Policy }
+
+/**
+ * The barrier, asked by the worker itself with what it reads itself.
+ * @throws PLAN_NOT_AUTHORISED, with every reason
+ */
+export async function passBarrier(deps: BarrierDeps, projectId: string, purpose: Purpose, tableIds: readonly string[]): Promise<Authorised> {
+  const project = await deps.projects.get(projectId)
+  const planBytes = await bytesOrNone(deps, project.artifacts.migration_plan)
+  const signedPlan = await bytesOrNone(deps, project.artifacts.signed_plan)
+  const policy = purpose === 'write' ? deps.policy : await policyUnderWhich(deps, project, planBytes)
+  const plan = authorise({
+    planBytes,
+    signedPlan,
+    approvals: await approvalStatements(deps.artifacts, projectId),
+    trust: deps.trust,
+    policy,
+    now: deps.clock.now(),
+    purpose: purpose === 'write' ? 'write' : 'read',
+    scope: { project_id: projectId, table_ids: tableIds },
+  })
+  if (!STATES[purpose].includes(project.state)) {
+    throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`)
+  }
+  return { project, plan, planSha256: sha256(planBytes), policy }
+}
+
+/** What is missing or was altered is no bytes at all to the barrier, which then says so among its reasons. */
+async function bytesOrNone(deps: BarrierDeps, pointer: ArtifactPointer | undefined): Promise<Uint8Array> {
+  if (pointer === undefined) return new Uint8Array()
+  try {
+    return await deps.artifacts.get(pointer)
+  } catch (error) {
+    if (isWaybillError(error) && (error.code === 'NOT_FOUND' || error.code === 'EVIDENCE_INVALID')) return new Uint8Array()
+    throw error
+  }
+}
+
+/** The policy the plan names, as the project kept it; the current one where it kept no such policy. */
+async function policyUnderWhich(deps: BarrierDeps, project: ProjectRecord, planBytes: Uint8Array): Promise<Policy> {
+  const pointer = project.artifacts.policy
+  if (pointer === undefined) return deps.policy
+  const kept = await getJson(deps.artifacts, pointer, policySchema)
+  // The plan's bytes are judged by the barrier next; here they only choose between two policies, and a wrong choice refuses.
+  return Buffer.from(planBytes).includes(digestOf(kept)) ? kept : deps.policy
+}
