@@ -1,6 +1,7 @@
 import { Effect, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
+import { accept } from './accepted.ts'
 import { connectionSecretArns } from './grants.ts'
 
 /** What a proposer must never do, whatever a later change grants it by mistake. */
@@ -86,6 +87,16 @@ export class AgentBoundary extends Construct {
         }),
       ],
     })
+    accept(
+      this.policy,
+      'AwsSolutions-IAM5[Resource::*]',
+      'A boundary grants nothing; it cuts what the role policies grant, which name their resources.',
+    )
+    accept(
+      this.policy,
+      `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:waybill/${props.config.stage}/source/*]`,
+      'A boundary grants nothing; connections are named by projects that come later.',
+    )
   }
 }
 

@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectLockRetention, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
@@ -12,6 +12,8 @@ import { accept } from './accepted.ts'
  */
 export class EvidenceBucket extends Construct {
   readonly bucket: Bucket
+  /** ARN of the bucket, and of objects in it, spelled out: other stacks then name what they mean instead of importing it. */
+  readonly arn: string
 
   constructor(scope: Construct, id: string, props: { key: IKey; config: StageConfig }) {
     super(scope, id)
@@ -32,7 +34,10 @@ export class EvidenceBucket extends Construct {
     accept(logs, 'AwsSolutions-S1', 'This bucket receives the access logs; logging it into itself would never end.')
 
     const retention = Duration.days(config.evidence.days)
+    const bucketName = `waybill-${config.stage}-evidence-${Aws.ACCOUNT_ID}-${Aws.REGION}`
+    this.arn = `arn:${Aws.PARTITION}:s3:::${bucketName}`
     this.bucket = new Bucket(this, 'Bucket', {
+      bucketName,
       ...access,
       versioned: true,
       encryption: BucketEncryption.KMS,
@@ -63,5 +68,9 @@ export class EvidenceBucket extends Construct {
     deny('NobodyWritesTwice', ['s3:PutObject'], { Null: { 's3:if-none-match': 'true' } })
     // Also no delete marker: it would hide evidence without deleting it.
     if (config.keepState) deny('NobodyDeletes', ['s3:DeleteObject', 's3:DeleteObjectVersion'])
+  }
+
+  objects(pattern: string): string {
+    return `${this.arn}/${pattern}`
   }
 }

@@ -72,7 +72,7 @@ export function flowStatements(
     // Its item reader reads the list of work, and nothing else in the bucket.
     new PolicyStatement({
       actions: ['s3:GetObject', 's3:GetObjectVersion'],
-      resources: ['chunks', 'segments'].map((name) => props.state.evidence.bucket.arnForObjects(`projects/*/${name}*`)),
+      resources: ['chunks', 'segments'].map((name) => props.state.evidence.objects(`projects/*/${name}/*`)),
     }),
     new PolicyStatement({
       actions: ['kms:Decrypt'],

@@ -41,15 +41,15 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   if (permission.approvals !== undefined) allow(APPROVALS[permission.approvals], tableArns(state.approvals))
   if (permission.projects !== undefined || permission.audit !== undefined || permission.approvals !== undefined) services.add('dynamodb')
 
-  const { bucket } = state.evidence
+  const { evidence } = state
   const objects = (names: readonly string[]) =>
-    names.includes(ALL) ? [bucket.arnForObjects('projects/*')] : names.map((name) => bucket.arnForObjects(`projects/*/${name}/*`))
+    names.includes(ALL) ? [evidence.objects('projects/*')] : names.map((name) => evidence.objects(`projects/*/${name}/*`))
   const reads = [...(permission.reads ?? []), ...(permission.writes ?? [])]
   if (reads.length > 0) {
     services.add('s3')
     allow(['s3:GetObject', 's3:GetObjectVersion'], objects(reads))
     // Without it S3 answers 403 instead of 404 for an artifact that is not there yet.
-    allow(['s3:ListBucket'], [bucket.bucketArn])
+    allow(['s3:ListBucket'], [evidence.arn])
   }
   if (permission.writes !== undefined) allow(['s3:PutObject'], objects(permission.writes))
 

@@ -15,7 +15,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
 import { FUNCTIONS, type LambdaFunction, timeoutSeconds } from '../permissions.ts'
-import { accept } from './accepted.ts'
+import { acceptKnownWildcards } from './accepted.ts'
 import { VPC_ACTIONS } from './agent-boundary.ts'
 import { environmentFor, type Neighbours, statementsFor } from './grants.ts'
 import { retainedLogGroup } from './log-group.ts'
@@ -45,21 +45,19 @@ export class WaybillFunction extends Construct {
     const permission = FUNCTIONS[name]
     const logGroup = retainedLogGroup(this, 'Logs', config)
 
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
-      statements: [
-        ...statementsFor(this, permission, props.neighbours),
-        new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }),
-        new PolicyStatement({
-          actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords', ...(permission.network === true ? VPC_ACTIONS : [])],
-          resources: ['*'],
-        }),
-        ...(props.deadLetters === undefined
-          ? []
-          : [new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [props.deadLetters.queueArn] })]),
-      ],
-    })
-    acceptNarrowWildcards(policy)
+    const statements = [
+      ...statementsFor(this, permission, props.neighbours),
+      new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }),
+      new PolicyStatement({
+        actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords', ...(permission.network === true ? VPC_ACTIONS : [])],
+        resources: ['*'],
+      }),
+      ...(props.deadLetters === undefined
+        ? []
+        : [new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [props.deadLetters.queueArn] })]),
+    ]
+    const policy = new Policy(this, 'Policy', { roles: [role], statements })
+    acceptKnownWildcards(policy, statements)
 
     this.function = new LambdaFunctionResource(this, 'Function', {
       description: `Waybill ${name}`,
@@ -97,13 +95,4 @@ export class WaybillFunction extends Construct {
     this.function.node.addDependency(policy)
     this.version = this.function.currentVersion
   }
-}
-
-/** cdk-nag reports every wildcard; `test/infra` holds the exact list of those that may exist. */
-export function acceptNarrowWildcards(policy: Policy): void {
-  accept(
-    policy,
-    'AwsSolutions-IAM5',
-    'Object keys hold a project id and secret names a random suffix, both unknown at deploy time: wildcards stay inside one artifact name or one kind of credential. Tracing and network interfaces have no resource level. test/infra lists every wildcard that is allowed.',
-  )
 }

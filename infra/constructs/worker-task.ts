@@ -5,10 +5,9 @@ import { Construct } from 'constructs'
 import type { Worker } from '../../layers/core/names.ts'
 import type { StageConfig } from '../config.ts'
 import { WORKER_PERMISSIONS } from '../permissions.ts'
-import { accept } from './accepted.ts'
+import { accept, acceptKnownWildcards } from './accepted.ts'
 import { environmentFor, type Neighbours, statementsFor } from './grants.ts'
 import { retainedLogGroup } from './log-group.ts'
-import { acceptNarrowWildcards } from './waybill-function.ts'
 
 /** The state machines address the container by this name. */
 export const CONTAINER = 'worker'
@@ -31,26 +30,21 @@ export class WorkerTask extends Construct {
     })
 
     this.taskRole = new Role(this, 'TaskRole', { assumedBy: tasks, description: `Waybill worker ${name}` })
-    const policy = new Policy(this, 'Policy', { roles: [this.taskRole], statements: statementsFor(this, permission, props.neighbours) })
-    acceptNarrowWildcards(policy)
+    const statements = statementsFor(this, permission, props.neighbours)
+    const policy = new Policy(this, 'Policy', { roles: [this.taskRole], statements })
+    acceptKnownWildcards(policy, statements)
 
     this.executionRole = new Role(this, 'ExecutionRole', { assumedBy: tasks, description: `Starts Waybill worker ${name}` })
-    const starting = new Policy(this, 'StartPolicy', {
-      roles: [this.executionRole],
-      statements: [
-        new PolicyStatement({ actions: ['ecr:GetAuthorizationToken'], resources: ['*'] }),
-        new PolicyStatement({
-          actions: ['ecr:BatchCheckLayerAvailability', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchGetImage'],
-          resources: [repository.repositoryArn],
-        }),
-        new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }),
-      ],
-    })
-    accept(
-      starting,
-      'AwsSolutions-IAM5',
-      'ecr:GetAuthorizationToken has no resource level; it gives nothing without the actions on the one repository beside it.',
-    )
+    const starts = [
+      new PolicyStatement({ actions: ['ecr:GetAuthorizationToken'], resources: ['*'] }),
+      new PolicyStatement({
+        actions: ['ecr:BatchCheckLayerAvailability', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchGetImage'],
+        resources: [repository.repositoryArn],
+      }),
+      new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }),
+    ]
+    const starting = new Policy(this, 'StartPolicy', { roles: [this.executionRole], statements: starts })
+    acceptKnownWildcards(starting, starts)
 
     this.definition = new FargateTaskDefinition(this, 'Definition', {
       cpu: config.workers.cpu,
