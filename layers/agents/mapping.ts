@@ -45,7 +45,8 @@ function propose(facts: MappingFacts): Conclusion<SchemaMapping> {
   ])
   const notes: string[] = []
   const citations: Citation[] = []
-  const faults = existing(facts, ids)
+  refuseExisting(facts, ids)
+  const faults: string[] = []
 
   const referencedColumns = new Map<number, string[]>()
   for (const foreign of spec.tables.flatMap((table) => table.foreign_keys)) {
@@ -146,7 +147,7 @@ function mapTable(work: Work): TableMapping | null {
   for (const name of request.exclude) lookUp(name, 'excluded column')
   for (const term of request.filter?.all ?? []) lookUp(term.column, 'filter column')
 
-  const requests =
+  const requests: NonNullable<TableRequest['columns']> =
     request.columns ?? table.columns.filter((column) => !request.exclude.includes(column.name)).map((column) => ({ target: column.name }))
   const needed = new Set([
     ...work.needed,
@@ -260,7 +261,7 @@ function findSource(facts: MappingFacts, request: TableRequest): Pick<Work, 'tab
 }
 
 /** Nothing is ever overwritten, so a target table that exists already ends the plan here rather than at its execution. */
-function existing(facts: MappingFacts, ids: readonly string[]): string[] {
+function refuseExisting(facts: MappingFacts, ids: readonly string[]): void {
   const present = facts.spec.tables.flatMap((request, index) =>
     facts.target?.tables.some((table) => table.schema === request.target.schema && table.name === request.target.name)
       ? [ids[index] ?? '']
@@ -273,7 +274,6 @@ function existing(facts: MappingFacts, ids: readonly string[]): string[] {
       { details: present },
     )
   }
-  return []
 }
 
 function hint(name: string, known: readonly string[]): string {
