@@ -1,0 +1,60 @@
+import { anchorFaults, chainFaults } from '../audit-chain.ts'
+import { canonicalBytes } from '../canonical-json.ts'
+import { auditChainOf } from '../evidence/derived-files.ts'
+import type { PackPredicate } from '../schemas/evidence.ts'
+import type { Contents } from './contents.ts'
+import { Faults, type OpenedPack } from './pack-reader.ts'
+
+/** The chain is whole, the anchors confirm it, the moves it records are legal, and `audit_chain.json` says the same. */
+export function auditFaults(pack: OpenedPack, contents: Contents, projectId: string, seal: PackPredicate | null): Faults {
+  const faults = new Faults()
+  const { entries, anchors, replay } = contents
+  faults.all('audit/entries.jsonl', chainFaults(entries))
+  faults.all('audit/entries.jsonl', replay.faults)
+  faults.all(
+    'audit/anchors',
+    anchorFaults(
+      entries,
+      anchors.map(({ predicate }) => predicate),
+    ),
+  )
+  for (const { path, predicate, statement } of anchors) {
+    if (statement.subject.some((subject) => subject.digest.sha256 !== predicate.head_sha256))
+      faults.add(path, 'is about another entry than it names')
+  }
+  unanchoredFaults(contents, faults)
+  if (seal !== null && seal.state !== replay.state && seal.state !== 'EVIDENCE_COMPLETE') {
+    faults.add('audit/entries.jsonl', `leaves the project in ${replay.state}, the seal says ${seal.state}`)
+  }
+  const expected = auditChainOf({
+    projectId,
+    state: replay.state,
+    plan: contents.plan?.bytes ?? null,
+    signedPlan: contents.signedPlan?.bytes ?? null,
+    runs: contents.recons,
+    outcome: outcomePair(pack, contents),
+    approvals: contents.approvals,
+    entries,
+    anchored: anchors.map(({ predicate }) => predicate.sequence),
+  })
+  const stated = pack.files.get('audit_chain.json')
+  if (stated === undefined) faults.add('audit_chain.json', 'is missing')
+  else if (entries.length > 0 && !Buffer.from(canonicalBytes(expected)).equals(stated))
+    faults.add('audit_chain.json', 'does not follow from the plan, runs, approvals and chain in this pack')
+  return faults
+}
+
+function outcomePair(pack: OpenedPack, contents: Contents) {
+  const certificate = pack.files.get('proof_certificate.dsse.json')
+  return contents.outcome === null || certificate === undefined ? null : { document: contents.outcome.bytes, certificate }
+}
+
+/** The last state change must lie under an anchor: without one, the tail could have been cut back to here. */
+function unanchoredFaults({ entries, anchors }: Contents, faults: Faults): void {
+  const changes = entries.filter((entry) => entry.details.to !== undefined && entry.details.to !== entry.details.from)
+  const last = changes.at(-1)
+  const newest = Math.max(-1, ...anchors.map(({ predicate }) => predicate.sequence))
+  if (last !== undefined && newest < last.seq) {
+    faults.add('audit/anchors', `the change to ${last.details.to} (entry ${last.seq}) was not anchored`)
+  }
+}

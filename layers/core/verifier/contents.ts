@@ -1,0 +1,106 @@
+import type { z } from 'zod'
+import { canonicalBytes } from '../canonical-json.ts'
+import { type Replay, replayLifecycle } from '../evidence/lifecycle-replay.ts'
+import { type Findings, findings } from '../schemas/finding.ts'
+import {
+  type ApprovalPredicate,
+  type AuditAnchor,
+  type AuditEntry,
+  approvalPredicate,
+  auditAnchor,
+  auditEntry,
+  type PlanPredicate,
+  planPredicate,
+} from '../schemas/governance.ts'
+import { type Outcome, type OutcomePredicate, outcome, outcomePredicate } from '../schemas/outcome.ts'
+import { type Plan, plan } from '../schemas/plan.ts'
+import { type Policy, policy } from '../schemas/policy.ts'
+import { type ChecksReport, checksReport, type ReconReport, reconReport } from '../schemas/recon.ts'
+import { type ExecutionReport, executionReport } from '../schemas/work.ts'
+import { openPredicate, type PredicateKind, type Statement } from '../statement.ts'
+import { Faults, type OpenedPack, parseAs, sentence } from './pack-reader.ts'
+
+export type Signed<T> = { path: string; bytes: Uint8Array; statement: Statement; predicate: T }
+export type Report<T> = { path: string; bytes: Uint8Array; report: T }
+
+/** Everything in a pack that means something, parsed once; null where the pack has none. */
+export type Contents = {
+  plan: { bytes: Uint8Array; value: Plan } | null
+  signedPlan: Signed<PlanPredicate> | null
+  policy: { bytes: Uint8Array; value: Policy } | null
+  findings: { bytes: Uint8Array; value: Findings } | null
+  execution: Report<ExecutionReport> | null
+  recons: Report<ReconReport>[]
+  checks: Report<ChecksReport>[]
+  outcome: { bytes: Uint8Array; value: Outcome } | null
+  certificates: Signed<OutcomePredicate>[]
+  approvals: Signed<ApprovalPredicate>[]
+  entries: AuditEntry[]
+  anchors: Signed<AuditAnchor>[]
+  replay: Replay
+}
+
+export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faults } {
+  const faults = new Faults()
+  const one = <S extends z.ZodType>(path: string, schema: S): { path: string; bytes: Uint8Array; value: z.infer<S> } | null => {
+    const bytes = pack.files.get(path)
+    if (bytes === undefined) return null
+    const value = parseAs(bytes, path, schema, faults)
+    return value === null ? null : { path, bytes, value }
+  }
+  const many = <S extends z.ZodType>(pattern: RegExp, schema: S): Report<z.infer<S>>[] =>
+    pathsLike(pack, pattern).flatMap((path) => {
+      const found = one(path, schema)
+      return found === null ? [] : [{ path, bytes: found.bytes, report: found.value }]
+    })
+  const signed = <S extends z.ZodType>(pattern: RegExp, kind: PredicateKind, schema: S): Signed<z.infer<S>>[] =>
+    pathsLike(pack, pattern).flatMap((path) => {
+      const bytes = pack.files.get(path)!
+      try {
+        return [{ path, bytes, ...openPredicate(bytes, pack.trust, kind, schema) }]
+      } catch (error) {
+        faults.add(path, sentence(error))
+        return []
+      }
+    })
+  const entries = entriesOf(pack, faults)
+  const contents: Contents = {
+    plan: one('plan/migration_plan.json', plan),
+    signedPlan: signed(/^plan\/signed_plan\.dsse\.json$/, 'plan', planPredicate)[0] ?? null,
+    policy: one('plan/policy.json', policy),
+    findings: one('plan/findings.json', findings),
+    execution: many(/^recon\/execution_report\.json$/, executionReport)[0] ?? null,
+    recons: many(/^recon\/recon_report\.[^/]+\.json$/, reconReport),
+    checks: many(/^recon\/checks_report\.[^/]+\.json$/, checksReport),
+    outcome: one('outcome.json', outcome),
+    certificates: signed(/^(recon\/)?proof_certificate(\.[^/]+)?\.dsse\.json$/, 'outcome', outcomePredicate),
+    approvals: signed(/^approvals\/[^/]+\.dsse\.json$/, 'approval', approvalPredicate),
+    entries,
+    anchors: signed(/^audit\/anchors\/[^/]+\.dsse\.json$/, 'anchor', auditAnchor),
+    replay: replayLifecycle(entries),
+  }
+  return { contents, faults }
+}
+
+export function pathsLike(pack: OpenedPack, pattern: RegExp): string[] {
+  return [...pack.files.keys()].filter((path) => pattern.test(path)).toSorted()
+}
+
+/** One canonical JSON entry a line, each line ended by a single line feed. */
+function entriesOf(pack: OpenedPack, faults: Faults): AuditEntry[] {
+  const path = 'audit/entries.jsonl'
+  const bytes = pack.files.get(path)
+  if (bytes === undefined) {
+    faults.add(path, 'is missing')
+    return []
+  }
+  const lines = Buffer.from(bytes).toString('utf8').split('\n')
+  if (lines.pop() !== '') faults.add(path, 'its last line is not ended')
+  return lines.flatMap((line, index) => {
+    const entry = parseAs(Buffer.from(line), `${path} line ${index + 1}`, auditEntry, faults)
+    if (entry === null) return []
+    if (Buffer.from(canonicalBytes(entry)).toString('utf8') !== line)
+      faults.add(`${path} line ${index + 1}`, 'is not in its canonical form')
+    return [entry]
+  })
+}

@@ -1,0 +1,76 @@
+import { canonicalJson, digestOf } from '../canonical-json.ts'
+import { sha256 } from '../digest.ts'
+import { arithmeticFaults } from '../outcome/arithmetic.ts'
+import { assembleOutcome } from '../outcome/assembly.ts'
+import { outcomePredicateOf } from '../outcome/certificate-statement.ts'
+import { everyValue } from '../outcome/loose-document.ts'
+import type { Outcome } from '../schemas/outcome.ts'
+import type { Contents } from './contents.ts'
+import { Faults, sentence } from './pack-reader.ts'
+
+const PATH = 'outcome.json'
+
+/** The outcome's arithmetic holds, and the whole document comes out again when it is assembled from the reports in the pack. */
+export function outcomeFaults(contents: Contents): Faults {
+  const faults = new Faults()
+  const { outcome, certificates, replay } = contents
+  if (outcome === null) {
+    if (replay.reached.has('PR_CREATED')) faults.add(PATH, 'is missing, although the outcome was proven')
+    return faults
+  }
+  faults.all(PATH, arithmeticFaults(outcome.value))
+  const certificate = certificates.find(({ path }) => path === 'proof_certificate.dsse.json')
+  if (certificate === undefined) faults.add('proof_certificate.dsse.json', 'is missing')
+  else {
+    const [subject, ...more] = certificate.statement.subject
+    if (more.length > 0 || subject?.digest.sha256 !== sha256(outcome.bytes)) faults.add(PATH, 'is not the outcome that was signed')
+    if (canonicalJson(certificate.predicate) !== canonicalJson(outcomePredicateOf(outcome.value))) {
+      faults.add(certificate.path, 'says something other than the outcome')
+    }
+  }
+  const valid = outcome.value.proof_certificate.proof_formula_evaluation.PROOF_VALID
+  if (!valid && replay.reached.has('PR_CREATED')) faults.add(PATH, 'the project went on although its proof does not hold')
+  reassemblyFaults(contents, outcome.value, faults)
+  return faults
+}
+
+function reassemblyFaults(contents: Contents, stated: Outcome, faults: Faults): void {
+  const { plan, policy, execution, entries } = contents
+  const recon = contents.recons.find(({ report }) => digestOf(report) === stated.inputs.recon_report_sha256)
+  const checks = contents.checks.find(({ report }) => digestOf(report) === stated.inputs.checks_report_sha256)
+  if (plan === null || policy === null || execution === null || recon === undefined || checks === undefined) {
+    faults.add(PATH, 'the reports it was computed from are not all in the pack')
+    return
+  }
+  // The chain went on after the outcome was made; its entries must be the first ones of the chain.
+  const prefix = entries.slice(0, stated.audit_trail.audit_entries.length)
+  try {
+    const again = assembleOutcome({
+      migrationId: stated.proof_certificate.migration_id,
+      plan: plan.value,
+      planSha256: sha256(plan.bytes),
+      policy: policy.value,
+      executionReport: execution.report,
+      reconReport: recon.report,
+      checksReport: checks.report,
+      auditEntries: prefix,
+      now: new Date(stated.timestamp),
+    })
+    for (const pointer of differences(stated, again)) faults.add(PATH, `/${pointer} does not follow from the reports in the pack`)
+  } catch (error) {
+    faults.add(PATH, sentence(error))
+  }
+}
+
+/** Pointers of leaves in which two documents differ, at most twenty. */
+function differences(a: unknown, b: unknown): string[] {
+  const leaves = (document: unknown) =>
+    new Map(
+      [...everyValue(document)]
+        .filter(({ value }) => typeof value !== 'object' || value === null)
+        .map(({ pointer, value }) => [pointer, value]),
+    )
+  const [left, right] = [leaves(a), leaves(b)]
+  const pointers = new Set([...left.keys(), ...right.keys()])
+  return [...pointers].filter((pointer) => left.get(pointer) !== right.get(pointer)).slice(0, 20)
+}

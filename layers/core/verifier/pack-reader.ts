@@ -1,0 +1,74 @@
+import type { z } from 'zod'
+import { type JsonLimits, parseStrictJson } from '../canonical-json.ts'
+import type { PackFile, PackKey } from '../evidence/pack-files.ts'
+import type { TrustRoot } from '../ports.ts'
+
+/** How the verifier gets at a pack. Paths are relative, with `/`. */
+export type PackReader = {
+  /** Every file there is, listed or not. @throws EVIDENCE_INVALID for links and names that leave the pack */
+  list(): Promise<string[]>
+  read(path: string): Promise<Uint8Array>
+}
+
+/** A pack that is already in memory. */
+export function memoryReader(files: readonly PackFile[]): PackReader {
+  const byPath = new Map(files.map(({ path, bytes }) => [path, bytes]))
+  return {
+    list: async () => [...byPath.keys()],
+    read: async (path) => byPath.get(path) ?? Promise.reject(new Error(`there is no ${path}`)),
+  }
+}
+
+export type Check = { name: string; verdict: 'pass' | 'fail' | 'not-applicable'; says: string }
+
+/** A pack's bytes, and the keys its statements are checked against. */
+export type OpenedPack = {
+  files: ReadonlyMap<string, Uint8Array>
+  keys: readonly PackKey[]
+  trust: TrustRoot
+}
+
+/** Collects what is wrong with one file or part; an empty list passes. */
+export class Faults {
+  readonly list: string[] = []
+
+  add(path: string, what: string): void {
+    this.list.push(`${path}: ${what}`)
+  }
+
+  all(path: string, what: readonly string[]): void {
+    for (const sentence of what) this.add(path, sentence)
+  }
+}
+
+const LIMITS: JsonLimits = { maxDepth: 64 }
+
+/** A file of the pack as JSON of one shape; null, with the fault noted, when it is missing or anything else. */
+export function readJson<S extends z.ZodType>(pack: OpenedPack, path: string, schema: S, faults: Faults): z.infer<S> | null {
+  const bytes = pack.files.get(path)
+  if (bytes === undefined) {
+    faults.add(path, 'is missing')
+    return null
+  }
+  return parseAs(bytes, path, schema, faults)
+}
+
+export function parseAs<S extends z.ZodType>(bytes: Uint8Array, path: string, schema: S, faults: Faults): z.infer<S> | null {
+  let value: unknown
+  try {
+    value = parseStrictJson(bytes, LIMITS)
+  } catch (error) {
+    faults.add(path, `is not acceptable JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
+    return null
+  }
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues.slice(0, 20)) faults.add(path, `/${issue.path.join('/')} ${issue.message}`)
+  return null
+}
+
+export function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return 'it cannot be read'
+  const details = 'details' in error && Array.isArray(error.details) ? error.details : []
+  return [error.message, ...details].join('; ')
+}

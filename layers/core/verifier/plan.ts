@@ -1,0 +1,67 @@
+import { digestOf } from '../canonical-json.ts'
+import { sha256 } from '../digest.ts'
+import { archetype, hashingSpec, typeCoercionRulebook } from '../schemas/policy.ts'
+import type { Contents } from './contents.ts'
+import { Faults, type OpenedPack, readJson } from './pack-reader.ts'
+
+const PLAN = 'plan/migration_plan.json'
+const SIGNED = 'plan/signed_plan.dsse.json'
+
+/** The plan is the one that was signed, under the policy and rulebooks that lie beside it, and its findings let it through. */
+export function planFaults(pack: OpenedPack, contents: Contents): Faults {
+  const faults = new Faults()
+  const { plan, signedPlan, replay } = contents
+  if (replay.reached.has('PLANNED') && signedPlan === null) faults.add(SIGNED, 'is missing, although the plan was signed')
+  if (replay.reached.has('PLAN_DRAFTED') && plan === null) faults.add(PLAN, 'is missing, although a plan was drafted')
+  if (plan === null) return faults
+  const planSha256 = sha256(plan.bytes)
+  if (digestOf(plan.value) !== planSha256) faults.add(PLAN, 'is not in its canonical form')
+  referenceFaults(pack, contents, faults)
+  if (signedPlan === null) return faults
+  const named = signedPlan.statement.subject.map((subject) => subject.digest.sha256)
+  if (named.length !== 1 || named[0] !== planSha256) faults.add(PLAN, 'is not the plan that was signed')
+  const said = signedPlan.predicate
+  const pairs = [
+    ['project', plan.value.project_id, said.project_id],
+    ['version', plan.value.plan_version, said.plan_version],
+    ['author', plan.value.author, said.author],
+    ['expiry', plan.value.expires_at, said.expires_at],
+    ['policy version', plan.value.policy.version, said.policy_version],
+    ['policy digest', plan.value.policy.sha256, said.policy_sha256],
+    ['type coercion rulebook', plan.value.rulebooks.type_coercion_sha256, said.type_coercion_sha256],
+    ['hashing spec', plan.value.rulebooks.hashing_spec_sha256, said.hashing_spec_sha256],
+    ['archetype', plan.value.archetype.sha256, said.archetype_sha256],
+  ] as const
+  for (const [what, mine, theirs] of pairs) if (mine !== theirs) faults.add(SIGNED, `the signature and the plan disagree about the ${what}`)
+  findingFaults(contents, planSha256, said.findings_sha256, faults)
+  return faults
+}
+
+function referenceFaults(pack: OpenedPack, { plan, policy }: Contents, faults: Faults): void {
+  const value = plan!.value
+  if (policy === null) faults.add('plan/policy.json', 'is missing')
+  else if (digestOf(policy.value) !== value.policy.sha256) faults.add('plan/policy.json', 'is not the policy that the plan names')
+  const books = [
+    ['plan/type_coercion_rulebook.json', typeCoercionRulebook, value.rulebooks.type_coercion_sha256],
+    ['plan/hashing_spec.json', hashingSpec, value.rulebooks.hashing_spec_sha256],
+    ['plan/archetype.json', archetype, value.archetype.sha256],
+  ] as const
+  for (const [path, schema, expected] of books) {
+    const book = readJson(pack, path, schema, faults)
+    if (book !== null && digestOf(book) !== expected) faults.add(path, 'is not the one that the plan names')
+  }
+}
+
+function findingFaults({ findings }: Contents, planSha256: string, expected: string, faults: Faults): void {
+  const path = 'plan/findings.json'
+  if (findings === null) {
+    faults.add(path, 'is missing')
+    return
+  }
+  const { value, bytes } = findings
+  if (sha256(bytes) !== expected) faults.add(path, 'are not the findings that were signed with the plan')
+  if (value.plan_sha256 !== planSha256) faults.add(path, 'are about another plan')
+  const open = value.findings.filter((finding) => finding.verdict === 'fail' || finding.verdict === 'inconclusive')
+  const blocking = open.filter((finding) => finding.severity === 'CRITICAL' || finding.severity === 'ERROR')
+  if (value.verdict !== 'pass' || blocking.length > 0) faults.add(path, 'a plan was signed although its validation did not pass')
+}

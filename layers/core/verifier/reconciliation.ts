@@ -1,0 +1,55 @@
+import { canonicalBytes } from '../canonical-json.ts'
+import { sha256 } from '../digest.ts'
+import { merkleOf } from '../evidence/derived-files.ts'
+import { recomputeTable } from '../outcome/table-recomputation.ts'
+import type { ReconReport } from '../schemas/recon.ts'
+import type { Contents } from './contents.ts'
+import { Faults, type OpenedPack } from './pack-reader.ts'
+
+/** Roots, counts and verdicts of every reconciliation, worked out again from the segment digests. */
+export function reconciliationFaults(pack: OpenedPack, contents: Contents, projectId: string): Faults {
+  const faults = new Faults()
+  const planSha256 = contents.plan === null ? null : sha256(contents.plan.bytes)
+  if (contents.replay.reached.has('RECONCILED') && contents.recons.length === 0)
+    faults.add('recon', 'no reconciliation report, although the project was reconciled')
+  const runs = new Set<string>()
+  for (const { path, report } of contents.recons) {
+    if (path !== `recon/recon_report.${report.run_id}.json`) faults.add(path, `is the report of run ${report.run_id}`)
+    if (runs.has(report.run_id)) faults.add(path, `a second report of run ${report.run_id}`)
+    runs.add(report.run_id)
+    if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
+    faults.all(path, verdictFaults(report, contents))
+  }
+  for (const { path, report } of [...contents.checks, ...(contents.execution ? [contents.execution] : [])]) {
+    if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
+  }
+  const stated = pack.files.get('merkle.json')
+  const expected = canonicalBytes(merkleOf({ projectId, runs: contents.recons }))
+  if (stated === undefined) faults.add('merkle.json', 'is missing')
+  else if (!Buffer.from(expected).equals(stated)) faults.add('merkle.json', 'does not follow from the reconciliation reports')
+  return faults
+}
+
+/** Where a report says more than its own figures allow. Saying less, such as `inconclusive`, is never a fault. */
+function verdictFaults(report: ReconReport, { plan }: Contents): string[] {
+  const faults: string[] = []
+  for (const table of report.tables) {
+    const recomputed = recomputeTable(table)
+    faults.push(...recomputed.faults)
+    const proven = recomputed.integrity === 'PASS' && recomputed.completeness === 'PASS'
+    if (table.verdict === 'pass' && !proven)
+      faults.push(`${table.table_id}: the verdict is pass, its figures give ${recomputed.integrity} and ${recomputed.completeness}`)
+    if (plan !== null && table.hashing_spec_sha256 !== plan.value.rulebooks.hashing_spec_sha256)
+      faults.push(`${table.table_id}: was digested under another hashing spec`)
+  }
+  if (report.verdict !== 'pass') return faults
+  if (report.items_completed !== report.items_expected)
+    faults.push(`the verdict is pass with ${report.items_completed} of ${report.items_expected} pieces completed`)
+  for (const table of report.tables)
+    if (table.verdict !== 'pass') faults.push(`the verdict is pass although ${table.table_id} is ${table.verdict}`)
+  for (const mapping of plan?.value.tables ?? []) {
+    if (!report.tables.some((table) => table.table_id === mapping.table_id))
+      faults.push(`the verdict is pass although ${mapping.table_id} was not compared`)
+  }
+  return faults
+}
