@@ -42,6 +42,8 @@ export const ALL = '*'
 
 /** A state change: record, audit entry, anchor. */
 const ADVANCES = { projects: 'write', audit: 'append', anchors: true } as const
+/** Asks people: a request each, a sealed token, a mail with a link. */
+const ASKS = { projects: 'read', audit: 'append', approvals: 'ask', mail: true, link: true } as const
 /** Looks at the project and says what it did. */
 const RECORDS = { projects: 'write', audit: 'append' } as const
 
@@ -82,10 +84,11 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     reads: ['spec', 'schema_mapping', 'discovery_report', 'profiling_report'],
     writes: ['recon_proposal', 'recon_reasoning'],
   },
-  'request-decisions': { ...RECORDS, approvals: 'ask', reads: ['spec', 'manual_decisions'], mail: true, link: true },
+  'request-decisions': { ...ASKS, reads: ['spec', 'schema_mapping', 'manual_decisions'] },
   'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'decision_answers'] },
   'validate-plan': { ...ADVANCES, reads: [ALL], writes: ['findings'] },
-  'request-approval': { ...RECORDS, approvals: 'ask', reads: [ALL], mail: true, link: true },
+  // Completes its own task at once when everybody needed has approved before.
+  'request-approval': { ...ASKS, reads: [ALL], trusts: true, tasks: true },
   'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], approvals: 'read', signs: 'plan', trusts: true },
   'plan-chunks': { ...ADVANCES, reads: [ALL], writes: ['chunks'], approvals: 'read', trusts: true, secrets: ['source'], network: true },
   'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'], approvals: 'read', trusts: true },
@@ -129,14 +132,15 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'record-rollback': { ...ADVANCES, reads: [ALL], writes: ['rollback_report'] },
   'record-failure': { ...ADVANCES },
 
-  'approval-page': { projects: 'read', audit: 'append', approvals: 'read', reads: [ALL], link: true },
+  // Opening a link changes nothing, ever: this function can write nothing.
+  'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], link: true },
   decide: {
-    projects: 'write',
-    audit: 'append',
+    ...ADVANCES,
     approvals: 'decide',
     reads: [ALL],
     writes: ['approvals', 'decision_answers'],
     signs: 'approval',
+    trusts: true,
     tasks: true,
     link: true,
   },

@@ -2,7 +2,7 @@ import { type DynamoDBDocumentClient, GetCommand, QueryCommand, TransactWriteCom
 import { WaybillError } from '../core/errors.ts'
 import type { ApprovalStore } from '../core/ports.ts'
 import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
-import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
+import { asWaybillError, brokenCondition, sdkErrorName } from './sdk-errors.ts'
 import type { TokenSeal } from './token-seal.ts'
 
 /** Sparse index over groups whose state machine has not been told. */
@@ -114,7 +114,7 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
           }),
         )
       } catch (error) {
-        if (sdkErrorName(error) === 'TransactionCanceledException')
+        if (brokenCondition(error))
           throw new WaybillError('ALREADY_EXISTS', `The approval group ${group.group_id}, or a request in it, exists already.`)
         throw asWaybillError(error, 'Opening approvals')
       }

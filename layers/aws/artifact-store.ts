@@ -102,7 +102,7 @@ export function s3ArtifactStore({
     async get(pointer) {
       const key = keyOf(pointer)
       const bytes = await bytesOf(key, pointer.version_id).catch((error) => {
-        if (['NoSuchKey', 'NoSuchVersion', 'NotFound'].includes(sdkErrorName(error)))
+        if (['NoSuchKey', 'NoSuchVersion', 'NotFound', 'InvalidArgument'].includes(sdkErrorName(error)))
           throw new WaybillError('NOT_FOUND', 'The artifact is not in the evidence bucket in the version named.')
         throw asWaybillError(error, 'Reading an artifact')
       })

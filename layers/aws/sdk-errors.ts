@@ -22,3 +22,9 @@ export function asWaybillError(error: unknown, doing: string): WaybillError {
     cause: error,
   })
 }
+
+/** Whether a transaction was refused because a condition did not hold, and not because of load or a race. */
+export function brokenCondition(error: unknown): boolean {
+  const reasons = (error as { CancellationReasons?: { Code?: string }[] }).CancellationReasons
+  return sdkErrorName(error) === 'TransactionCanceledException' && (reasons ?? []).some(({ Code }) => Code === 'ConditionalCheckFailed')
+}
