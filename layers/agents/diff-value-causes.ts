@@ -38,12 +38,12 @@ export function valueCauses(column: string, pairs: readonly ValuePair[]): ValueC
   if (lengths.size === 1 && every((source, target) => source !== target && source.startsWith(target))) {
     add(`Text was cut to ${[...lengths][0]} characters.`, `${all} begin alike and end at the same length in the target`, 0.9)
   }
-  found.push(...timeCauses(name, texts, all).map((cause) => ({ ...cause, confidence: pairs.length < 3 ? 0.6 : cause.confidence })))
-  found.push(...numberCauses(name, texts, all).map((cause) => ({ ...cause, confidence: pairs.length < 3 ? 0.5 : cause.confidence })))
+  found.push(...timeCauses(texts, all).map((cause) => ({ ...cause, confidence: pairs.length < 3 ? 0.6 : cause.confidence })))
+  found.push(...numberCauses(texts, all).map((cause) => ({ ...cause, confidence: pairs.length < 3 ? 0.5 : cause.confidence })))
   return found
 }
 
-function timeCauses(_name: string, texts: readonly { source: string; target: string }[], all: string): ValueCause[] {
+function timeCauses(texts: readonly { source: string; target: string }[], all: string): ValueCause[] {
   const shifts: bigint[] = []
   for (const { source, target } of texts) {
     const from = microseconds(source)
@@ -78,7 +78,7 @@ function timeCauses(_name: string, texts: readonly { source: string; target: str
   return []
 }
 
-function numberCauses(_name: string, texts: readonly { source: string; target: string }[], all: string): ValueCause[] {
+function numberCauses(texts: readonly { source: string; target: string }[], all: string): ValueCause[] {
   const numbers: { from: Exact; to: Exact }[] = []
   for (const { source, target } of texts) {
     const from = exactDecimal(source)

@@ -1,3 +1,4 @@
+import { digestOf } from '../core/canonical-json.ts'
 import type { Catalog, Profile } from '../core/schemas/catalog.ts'
 import { type ReconProposal, reconProposal, type TableMapping } from '../core/schemas/proposal.ts'
 import type { SystemType } from '../core/schemas/spec.ts'
@@ -53,7 +54,7 @@ function propose(facts: ReconFacts): Conclusion<ReconProposal> {
     }
   })
   return {
-    proposal: { tables, sampling: { method: 'full', seed: '', rows: 0 } },
+    proposal: { tables, sampling: { method: 'full', seed: digestOf(facts.mapping).slice(0, 16), rows: 0 } },
     methodology:
       'Every row of both sides is read and hashed; nothing is sampled and nothing is tolerated. A table with a key is cut into ranges of about 20,000 rows, one without a key into a power of two of hash buckets of about 12,000 rows.',
     citations,
