@@ -1,0 +1,50 @@
+/** Bytes of one row digest. */
+export const DIGEST = 32
+
+/**
+ * Row digests of one partition in ascending byte order, duplicates kept. `skipBits`: leading bits that all of them share.
+ * The native number sort does the work: leading bits and position in one double, which holds 52 bits exactly.
+ */
+export function sortDigests(digests: Buffer, skipBits: number): Buffer {
+  const count = digests.byteLength / DIGEST
+  if (count < 2) return digests
+  const indexBits = Math.ceil(Math.log2(count))
+  const indexSize = 2 ** indexBits
+  const keyBits = Math.min(32, 52 - indexBits)
+  const drop = 2 ** (32 - keyBits)
+  const keys = new Float64Array(count)
+  for (let i = 0, at = 0; i < count; i++, at += DIGEST) {
+    const high = digests.readUInt32BE(at)
+    const bits = skipBits === 0 ? high : ((high << skipBits) | (digests.readUInt32BE(at + 4) >>> (32 - skipBits))) >>> 0
+    keys[i] = Math.floor(bits / drop) * indexSize + i
+  }
+  keys.sort()
+  const sorted = Buffer.allocUnsafeSlow(digests.byteLength)
+  for (let i = 0, to = 0; i < count; i++, to += DIGEST) {
+    const from = (keys[i]! % indexSize) * DIGEST
+    digests.copy(sorted, to, from, from + DIGEST)
+  }
+  sortTies(sorted, keys, indexSize)
+  return sorted
+}
+
+/** Orders digests whose leading bits are alike: nearly always exact duplicates, where there is nothing to do. */
+function sortTies(sorted: Buffer, keys: Float64Array, indexSize: number): void {
+  for (let start = 0; start < keys.length; ) {
+    const key = Math.floor(keys[start]! / indexSize)
+    let end = start + 1
+    let ordered = true
+    while (end < keys.length && Math.floor(keys[end]! / indexSize) === key) {
+      if (ordered && sorted.compare(sorted, end * DIGEST, (end + 1) * DIGEST, (end - 1) * DIGEST, end * DIGEST) > 0) ordered = false
+      end++
+    }
+    if (!ordered) {
+      const run = Array.from({ length: end - start }, (_, i) => Buffer.from(sorted.subarray((start + i) * DIGEST, (start + i + 1) * DIGEST)))
+      run.sort(Buffer.compare)
+      run.forEach((digest, i) => {
+        digest.copy(sorted, (start + i) * DIGEST)
+      })
+    }
+    start = end
+  }
+}

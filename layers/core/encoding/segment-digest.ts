@@ -1,0 +1,41 @@
+import { canonicalBytes } from '../canonical-json.ts'
+import { merkleRoot } from '../merkle.ts'
+
+/** What every segment digest of a table commits to before its first row. */
+export type DigestHeader = {
+  table_id: string
+  encoding: 'native' | 'canonical'
+  version: 1
+  mode: 'ordered' | 'bucketed'
+  columns: readonly { name: string; type: string }[]
+}
+
+/** int32 length, big-endian, and the header's RFC 8785 bytes. */
+export function digestHeader(header: DigestHeader): Uint8Array {
+  const body = canonicalBytes({
+    table_id: header.table_id,
+    encoding: header.encoding,
+    version: header.version,
+    mode: header.mode,
+    columns: header.columns.map(({ name, type }) => ({ name, type })),
+  })
+  const framed = new Uint8Array(4 + body.byteLength)
+  new DataView(framed.buffer).setInt32(0, body.byteLength)
+  framed.set(body, 4)
+  return framed
+}
+
+/** A segment as a leaf of the table's Merkle tree: int32 index, int64 rows, 32 bytes of digest; 44 bytes, big-endian. */
+export function segmentLeaf(index: number, rows: bigint, sha256: string): Uint8Array {
+  const leaf = new Uint8Array(44)
+  const view = new DataView(leaf.buffer)
+  view.setInt32(0, index)
+  view.setBigInt64(4, rows)
+  leaf.set(Buffer.from(sha256, 'hex'), 12)
+  return leaf
+}
+
+/** Root of one side in lower-case hex, from that side's figures in segment order. */
+export function sideRoot(segments: readonly { index: number; rows: bigint; sha256: string }[]): string {
+  return Buffer.from(merkleRoot(segments.map((segment) => segmentLeaf(segment.index, segment.rows, segment.sha256)))).toString('hex')
+}
