@@ -1,0 +1,208 @@
+/** The composition root of the embedded platform: the same handlers and the same state machines as in AWS, on `layers/local`. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connectors } from '../layers/connectors/connectors.ts'
+import { parseStrictJson } from '../layers/core/canonical-json.ts'
+import { WaybillError } from '../layers/core/errors.ts'
+import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
+import type { HttpRequest, HttpResponse, Log, Ports, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
+import { defaultPolicy } from '../layers/core/rulebooks.ts'
+import { type Policy, policy as policySchema } from '../layers/core/schemas/policy.ts'
+import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
+import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
+import { load, type Machine } from '../layers/local/asl/load.ts'
+import { createRunner, type Runner } from '../layers/local/asl/runner.ts'
+import { sqliteTaskTokens } from '../layers/local/asl/task-tokens.ts'
+import { sqliteAuditLog } from '../layers/local/audit-log.ts'
+import { systemClock } from '../layers/local/clock.ts'
+import { localGitHost } from '../layers/local/git-host.ts'
+import { type Home, openHome } from '../layers/local/home.ts'
+import { randomIds } from '../layers/local/ids.ts'
+import { fileKeys, sealKey } from '../layers/local/keys.ts'
+import { jsonLog, redaction } from '../layers/local/log.ts'
+import { outboxNotifier, smtpNotifier } from '../layers/local/notifier.ts'
+import { sqliteProjectStore } from '../layers/local/project-store.ts'
+import { localSecrets } from '../layers/local/secrets.ts'
+import { fileSigners } from '../layers/local/signer.ts'
+import { aesTokenSeal } from '../layers/local/token-seal.ts'
+import { runWorkerProcess } from '../layers/local/worker-process.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+type Handler = (event: unknown) => Promise<unknown>
+
+export type LocalOptions = {
+  home: string
+  env: Env
+  /** Where people reach the approval pages, such as `http://127.0.0.1:8400`. */
+  publicUrl: string
+  /** One JSON line of the log, secrets hidden. */
+  onLog(line: string): void
+}
+
+export type LocalPlatform = {
+  ports: Ports
+  home: Home
+  runner: Runner
+  /** The approval page and the decision behind it. */
+  http(request: HttpRequest): Promise<HttpResponse>
+  close(): Promise<void>
+}
+
+export type PlatformOptions = LocalOptions & {
+  /** Workers at once. */
+  workers: number
+  signal: AbortSignal
+  /** A state was entered by the named execution. */
+  onState(state: string, execution: string): void
+  /** What a worker says of its progress. */
+  onProgress(progress: Readonly<Record<string, string>>): void
+  /** Called before a worker starts; the worker waits for it. */
+  beforeWorker(worker: string, runId: string): Promise<void>
+}
+
+/** `policy.json` in the home, where somebody put one; Waybill's own otherwise. @throws BAD_INPUT */
+function policyOf(folder: string): Policy {
+  const path = join(folder, 'policy.json')
+  if (!existsSync(path)) return defaultPolicy
+  const parsed = policySchema.safeParse(parseStrictJson(readFileSync(path)))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new WaybillError('BAD_INPUT', `${path} is not a policy: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`)
+}
+
+async function trustOf(signers: Ports['signers']): Promise<TrustRoot> {
+  const pem = async (purpose: SigningPurpose) => [await signers[purpose].publicKeyPem()]
+  return { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence') }
+}
+
+async function handlerOf(folder: string, ports: Ports): Promise<Handler> {
+  const module = (await import(`./${folder}/handler.ts`)) as { createHandler(deps: Ports): Handler }
+  return module.createHandler(ports)
+}
+
+/** Every port over one home. `tasks` completes tokens of whatever process drives the execution. */
+async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): Promise<Ports> {
+  const hidden = redaction()
+  const log: Log = jsonLog({ clock: systemClock, redaction: hidden, write: options.onLog })
+  const signers = fileSigners({ folder: home.keys })
+  const smtp = options.env.WAYBILL_SMTP_URL
+  const ports: Ports = {
+    clock: systemClock,
+    ids: randomIds,
+    projects: sqliteProjectStore({ db: home.db }),
+    audit: sqliteAuditLog({ db: home.db }),
+    artifacts: directoryArtifactStore({ folder: home.artifacts, db: home.db, clock: systemClock }),
+    approvals: sqliteApprovalStore({ db: home.db, seal: aesTokenSeal(sealKey(home.keys)) }),
+    signers,
+    trust: await trustOf(signers),
+    policy: policyOf(home.folder),
+    tasks,
+    notifier: smtp
+      ? smtpNotifier({ url: smtp, from: options.env.WAYBILL_MAIL_FROM ?? 'waybill@localhost' })
+      : outboxNotifier({ folder: home.outbox, clock: systemClock, ids: randomIds }),
+    secrets: localSecrets({ env: options.env, onResolved: (secret) => hidden.add(secret) }),
+    model: null,
+    git: localGitHost({ folder: home.repository, clock: systemClock }),
+    keys: fileKeys({ folder: home.keys }),
+    anchors: { anchor: async () => {} },
+    connectors,
+    log,
+    publicUrl: options.publicUrl,
+  }
+  const anchor = await handlerOf('anchor-audit', ports)
+  ports.anchors = {
+    anchor: async (projectId) => {
+      await anchor({ project_id: projectId })
+    },
+  }
+  return ports
+}
+
+/** What a worker process needs; it drives no execution. */
+export async function openLocalPorts(options: LocalOptions): Promise<{ ports: Ports; close(): void }> {
+  const home = openHome(options.home)
+  const tasks = sqliteTaskTokens({ db: home.db, now: systemClock.now, onCompleted: () => {} })
+  return { ports: await portsOver(home, options, tasks), close: home.close }
+}
+
+/** What `${ValidatePlanFunctionArn}` and its like stand for here: the function's, worker's or state machine's own name. */
+function substitutions(): Record<string, unknown> {
+  const functions = [...TASK_FUNCTIONS, ...ENDPOINT_FUNCTIONS].map((name) => [`${stateName(name)}FunctionArn`, name])
+  const workers = WORKERS.map((name) => [`${stateName(name)}TaskDefinitionArn`, name])
+  const machines = STATE_MACHINES.map((name) => [`${stateName(name)}StateMachineArn`, name])
+  return { ...Object.fromEntries([...functions, ...workers, ...machines]), ClusterArn: 'local', SubnetIds: ['local'], SecurityGroupIds: ['local'] }
+}
+
+export function localMachines(): Record<string, Machine> {
+  return Object.fromEntries(
+    STATE_MACHINES.map((name) => {
+      const text = readFileSync(new URL(`../statemachines/${name}.asl.json`, import.meta.url), 'utf8')
+      return [name, load(JSON.parse(text), substitutions())]
+    }),
+  )
+}
+
+function workerEnvironment(options: LocalOptions, home: Home, environment: Readonly<Record<string, string>>): Record<string, string> {
+  const given = Object.entries(options.env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return { ...Object.fromEntries(given), ...environment, WAYBILL_HOME: home.folder, WAYBILL_PUBLIC_URL: options.publicUrl }
+}
+
+export async function openLocal(options: PlatformOptions): Promise<LocalPlatform> {
+  const home = openHome(options.home)
+  const handlers = new Map<string, Promise<Handler>>()
+  let ports: Ports
+  const call = (name: string): Promise<Handler> => {
+    let handler = handlers.get(name)
+    if (handler === undefined) {
+      handler = handlerOf(name, ports)
+      handlers.set(name, handler)
+    }
+    return handler
+  }
+  const runner = createRunner({
+    db: home.db,
+    locks: home.locks,
+    machines: localMachines(),
+    workers: options.workers,
+    signal: options.signal,
+    onState: options.onState,
+    platform: {
+      invoke: async (name, payload) => (await call(name))(payload),
+      async runWorker({ taskDefinition, environment, signal }) {
+        const runId = String((JSON.parse(environment.WAYBILL_TASK ?? '{}') as { run_id?: unknown }).run_id)
+        await options.beforeWorker(taskDefinition, runId)
+        await runWorkerProcess({
+          entry: new URL('./local-worker.ts', import.meta.url).pathname,
+          env: workerEnvironment(options, home, environment),
+          signal,
+          onProgress: (line) => options.onProgress((line as { progress?: Record<string, string> }).progress ?? {}),
+          onLine: options.onLog,
+        })
+      },
+      async readItems({ Key, VersionId }) {
+        const pointer = await ports.artifacts.find(Key)
+        if (pointer === null || (VersionId !== undefined && pointer.version_id !== VersionId)) {
+          throw new WaybillError('NOT_FOUND', `There is no artifact ${Key} in the version named.`)
+        }
+        return ports.artifacts.get(pointer)
+      },
+      async writeResults({ Key, bytes, contentType }) {
+        await ports.artifacts.put(Key, bytes, { contentType, retainUntil: systemClock.now() })
+      },
+    },
+  })
+  ports = await portsOver(home, options, runner)
+  return {
+    ports,
+    home,
+    runner,
+    async http(request) {
+      const name = request.method === 'POST' ? 'decide' : 'approval-page'
+      return (await (await call(name))(request)) as HttpResponse
+    },
+    async close() {
+      await runner.settled()
+      home.close()
+    },
+  }
+}
