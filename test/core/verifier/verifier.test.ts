@@ -1,0 +1,307 @@
+import { describe, expect, it } from 'vitest'
+import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
+import { readEnvelope, writeEnvelope } from '../../../layers/core/dsse.ts'
+import { composePack, type PackFile, sealPack } from '../../../layers/core/evidence/pack.ts'
+import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
+import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
+import { at, fixturePack, fixturePackInput, fixtureSigners, fixtureTable, sealFixture, withLostRow } from '../../support/pack-fixture.ts'
+
+const good = await fixturePack()
+const verify = (files: readonly PackFile[], trust?: string[]) => verifyPack(memoryReader(files), trust ? { trust } : {})
+const replaced = (files: readonly PackFile[], path: string, change: (bytes: Uint8Array) => Uint8Array): PackFile[] =>
+  files.map((file) => (file.path === path ? { path, bytes: change(file.bytes) } : file))
+
+function flipped(bytes: Uint8Array, index: number): Uint8Array {
+  const copy = Uint8Array.from(bytes)
+  copy[index]! ^= 0x01
+  return copy
+}
+
+describe('verifying a pack', () => {
+  it('verifies a pack nobody touched, and says whose keys it used', async () => {
+    const result = await verify(good)
+    expect(result.faults).toEqual([])
+    expect(result.verified).toBe(true)
+    expect(result.checks.find((check) => check.name === 'keys')?.says).toContain('not who signed it')
+  })
+
+  it('verifies the pack of a migration that was rolled back', async () => {
+    const tables = [fixtureTable('airports', [5]), withLostRow(fixtureTable('flights', [20, 20, 20]))]
+    const result = await verify(await fixturePack({ tables }))
+    expect(result.faults).toEqual([])
+    expect(result.checks.find((check) => check.name === 'outcome')?.says).toContain('INVALID')
+  })
+
+  it.each(good.map(({ path }) => path))('notices one changed byte in %s', async (path) => {
+    const bytes = good.find((file) => file.path === path)!.bytes
+    const everywhere = OUTSIDE_MANIFEST.includes(path) && bytes.length < 600
+    const indexes = everywhere ? [...bytes.keys()] : [0, Math.floor(bytes.length / 3), Math.floor(bytes.length / 2), bytes.length - 1]
+    for (const index of indexes) {
+      const result = await verify(replaced(good, path, (before) => flipped(before, index)))
+      expect(result.verified, `byte ${index}`).toBe(false)
+      expect(
+        result.faults.some((fault) => fault.startsWith(`${path}:`)) ||
+          (path === 'manifest.dsse.json' && result.faults.some((f) => f.startsWith('manifest.'))),
+        `byte ${index}: ${result.faults.join('\n')}`,
+      ).toBe(true)
+    }
+  })
+
+  it.each(good.map(({ path }) => path))('notices that %s is gone', async (path) => {
+    const result = await verify(good.filter((file) => file.path !== path))
+    expect(result.verified).toBe(false)
+    expect(result.faults.some((fault) => fault.startsWith(`${path}:`))).toBe(true)
+  })
+
+  it.each(['extra.txt', 'approvals/a-99.json', 'audit/anchors/x.dsse.json', '.hidden', 'manifest2.sig.der'])(
+    'notices the added file %s',
+    async (path) => {
+      const result = await verify([...good, { path, bytes: Buffer.from('x') }])
+      expect(result.verified).toBe(false)
+      expect(result.faults.some((fault) => fault.startsWith(path))).toBe(true)
+    },
+  )
+
+  it('notices a renamed file under both names', async () => {
+    const result = await verify(good.map((file) => (file.path === 'report.md' ? { ...file, path: 'report2.md' } : file)))
+    expect(result.faults).toContainEqual(expect.stringMatching(/^report\.md: is missing/))
+    expect(result.faults).toContainEqual(expect.stringMatching(/^report2\.md: does not belong here/))
+  })
+
+  it.each(['../escape.txt', '/etc/passwd', 'a//b', 'plan/../x', 'plan/./x', 'nul\u0000', 'back\\slash', 'new\nline'])(
+    'refuses the path %j',
+    async (path) => {
+      const result = await verify([...good, { path, bytes: Buffer.from('x') }])
+      expect(result.verified).toBe(false)
+      expect(result.faults).toContainEqual(expect.stringContaining(JSON.stringify(path)))
+    },
+  )
+
+  it('refuses two files whose names differ only in case', async () => {
+    const result = await verify([...good, { path: 'REPORT.md', bytes: Buffer.from('x') }])
+    expect(result.faults).toContainEqual(expect.stringContaining('only in case'))
+  })
+
+  it('notices line ends that were translated', async () => {
+    const result = await verify(replaced(good, 'VERIFY.md', (bytes) => Buffer.from(Buffer.from(bytes).toString().replaceAll('\n', '\r\n'))))
+    expect(result.faults).toContainEqual(expect.stringMatching(/^VERIFY\.md: was changed/))
+  })
+})
+
+describe('pinned keys', () => {
+  it('verifies when every key is pinned, by PEM or by fingerprint', async () => {
+    const { input, signers } = await fixturePackInput()
+    const files = await sealFixture(input, signers)
+    const pems = input.keys.map(({ pem }) => pem)
+    expect((await verify(files, pems)).verified).toBe(true)
+    expect((await verify(files, pems.map(fingerprintOf))).verified).toBe(true)
+  })
+
+  it('refuses a pack signed with other keys, however consistent', async () => {
+    const { input } = await fixturePackInput()
+    const result = await verify(
+      good,
+      input.keys.map(({ pem }) => pem),
+    )
+    expect(result.verified).toBe(false)
+    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust'))
+  })
+
+  it('refuses when one of the three keys is not pinned', async () => {
+    const { input, signers } = await fixturePackInput()
+    const result = await verify(
+      await sealFixture(input, signers),
+      input.keys.slice(0, 2).map(({ pem }) => pem),
+    )
+    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust (evidence'))
+  })
+
+  it('throws for a trusted key that is none', async () => {
+    await expect(verify(good, ['not a key'])).rejects.toMatchObject({ code: 'BAD_INPUT' })
+  })
+
+  it('refuses one key for two purposes', async () => {
+    const signers = fixtureSigners()
+    const files = await fixturePack({ signers: { ...signers, approval: signers.plan } })
+    expect((await verify(files)).faults).toContainEqual(expect.stringContaining('two purposes'))
+  })
+})
+
+/** Forgeries by someone who holds the evidence key and seals the forged pack again: nothing may rest on the manifest alone. */
+describe('a pack that was forged and sealed again', () => {
+  const forge = async (change: (files: PackFile[]) => PackFile[]) => {
+    const { input, signers } = await fixturePackInput()
+    const files = change(composePack(input).filter(({ path }) => path !== 'SHA256SUMS'))
+    const sealed = await sealPack(signers.evidence, files, { projectId: 'ledger', state: 'CUTOVER_DONE', now: new Date(at(130)) })
+    return verify(sealed)
+  }
+  const edit = (path: string, change: (text: string) => string) => (files: PackFile[]) =>
+    replaced(files, path, (bytes) => {
+      const text = Buffer.from(bytes).toString()
+      const after = change(text)
+      if (after === text) throw new Error(`nothing to change in ${path}`)
+      return Buffer.from(after)
+    })
+
+  it('verifies when nothing was forged', async () => {
+    expect((await forge((files) => files)).faults).toEqual([])
+  })
+
+  it.each<[string, (files: PackFile[]) => PackFile[], RegExp]>([
+    ['a plan', edit('plan/migration_plan.json', (t) => t.replace('Ledger to', 'Ledger from')), /not the plan that was signed/],
+    ['a policy', edit('plan/policy.json', (t) => t.replace('"qa_lead"', '"dba"')), /not the policy that the plan names/],
+    ['a rulebook', edit('plan/hashing_spec.json', (t) => t.replace('"version":"', '"version":"9')), /not the one that the plan names/],
+    ['findings', edit('plan/findings.json', (t) => t.replace('"verdict":"pass"', '"verdict":"fail"')), /not the findings that were signed/],
+    [
+      'a count of a segment',
+      edit('recon/recon_report.run-1.json', (t) => t.replace('"source_rows":"20"', '"source_rows":"21"')),
+      /segments hold 61 source records/,
+    ],
+    [
+      'a segment digest',
+      edit('recon/recon_report.run-1.json', (t) => t.replace(/"source_sha256":"[0-9a-f]{8}/, '"source_sha256":"00000000')),
+      /root is not the Merkle root/,
+    ],
+    [
+      'a Merkle root',
+      edit('merkle.json', (t) => t.replace(/"source_root":"[0-9a-f]{8}/, '"source_root":"00000000')),
+      /does not follow from the reconciliation reports/,
+    ],
+    [
+      'an execution report',
+      edit('recon/execution_report.json', (t) => t.replace('"retries":"0"', '"retries":"7"')),
+      /execution_report_sha256 does not follow/,
+    ],
+    [
+      'a figure of the outcome',
+      edit('outcome.json', (t) => t.replace('"missing_records":0', '"missing_records":1')),
+      /outcome\.json: .*(not the outcome that was signed|PASS although)/,
+    ],
+    [
+      'the audit links',
+      edit('audit_chain.json', (t) => t.replace('"state":"CUTOVER_DONE"', '"state":"EXECUTED"')),
+      /audit_chain\.json: does not follow/,
+    ],
+    [
+      'an audit entry',
+      edit('audit/entries.jsonl', (t) => t.replace('"actor":"waybill"', '"actor":"nobody!"')),
+      /was changed: its digest does not recompute/,
+    ],
+    ['a cut audit tail', edit('audit/entries.jsonl', (t) => t.split('\n').slice(0, -2).join('\n').concat('\n')), /the chain was cut/],
+    ['a dropped anchor', (files) => files.filter(({ path }) => !/anchors\/000009/.test(path)), /was not anchored/],
+    [
+      'a dropped approval',
+      (files) => files.filter(({ path }) => !path.startsWith('approvals/a-2.')),
+      /PLANNED->EXECUTED was passed without its approvals: no security/,
+    ],
+    [
+      'a dropped signed plan',
+      (files) => files.filter(({ path }) => !path.startsWith('plan/signed_plan')),
+      /signed_plan\.dsse\.json: is missing/,
+    ],
+    ['a dropped reconciliation', (files) => files.filter(({ path }) => !path.startsWith('recon/recon_report')), /no reconciliation report/],
+    ['a dropped outcome', (files) => files.filter(({ path }) => path !== 'outcome.json'), /outcome\.json: is missing/],
+    [
+      'raw files that are not the envelope’s',
+      edit('approvals/a-0.pae.bin', (t) => t.replace('APPROVED', 'REJECTED')),
+      /is not what approvals\/a-0\.dsse\.json holds/,
+    ],
+    [
+      'a raw triple without envelope',
+      (files) => files.filter(({ path }) => path !== 'approvals/a-0.dsse.json'),
+      /stands beside no envelope/,
+    ],
+    [
+      'a swapped key file',
+      (files) => replaced(files, 'plan/signed_plan.pub.pem', () => files.find(({ path }) => path === 'approvals/a-0.pub.pem')!.bytes),
+      /is not what plan\/signed_plan/,
+    ],
+  ])('notices %s', async (_, change, fault) => {
+    const result = await forge(change)
+    expect(result.verified).toBe(false)
+    expect(result.faults).toContainEqual(expect.stringMatching(fault))
+  })
+
+  it('notices a changed key id, which no signature covers', async () => {
+    const result = await forge((files) =>
+      replaced(files, 'approvals/a-0.dsse.json', (bytes) => {
+        const { payload, signature } = readEnvelope(bytes)
+        return writeEnvelope(payload, 'arn:aws:kms:somewhere', signature)
+      }),
+    )
+    expect(result.faults).toContainEqual(expect.stringMatching(/^approvals\/a-0\.dsse\.json: is not in the one form/))
+  })
+
+  it('notices an approval passed off as an anchor', async () => {
+    const result = await forge((files) => {
+      const approval = files.filter(({ path }) => path.startsWith('approvals/a-0.'))
+      return [
+        ...files,
+        ...approval.map(({ path, bytes }) => ({ path: path.replace('approvals/a-0', 'audit/anchors/999999-00000000'), bytes })),
+      ]
+    })
+    expect(result.faults).toContainEqual(expect.stringMatching(/^audit\/anchors\/999999.*does not hold under any/))
+  })
+
+  it('notices a manifest that is only formatted differently', async () => {
+    const result = await verify(replaced(good, MANIFEST, (bytes) => Buffer.from(`${Buffer.from(bytes).toString()}\n`)))
+    expect(result.faults).toContainEqual(expect.stringMatching(/^sha256_manifest\.json: is not/))
+  })
+})
+
+describe('approvals in a pack', () => {
+  it.each([
+    ['one person in both execution roles', { people: { data_owner: 'eve@example.org', security: 'Eve+x@example.org' } }],
+    ['the author approving', { people: { tech_lead: 'a.da@example.org' } }],
+    ['a missing role', { without: ['qa_lead'] as const }],
+    ['a rejection that was ignored', { reject: ['business_owner'] as const }],
+    ['one person planning and securing', { people: { tech_lead: 'eve@example.org', security: 'eve@example.org' } }],
+  ])('notices %s', async (_, options) => {
+    const result = await verify(await fixturePack(options))
+    expect(result.verified).toBe(false)
+    expect(result.checks.find((check) => check.name === 'approvals')?.verdict).toBe('fail')
+  })
+})
+
+describe('two projects', () => {
+  it('cannot lend each other files', async () => {
+    const signers = fixtureSigners()
+    const ours = await fixturePackInput({ signers })
+    const theirs = await fixturePackInput({ signers, projectId: 'orders' })
+    for (const part of ['approvals', 'signedPlan', 'plan', 'executionReport', 'reconReports', 'outcome', 'entries', 'anchors'] as const) {
+      const mixed = { ...ours.input, [part]: theirs.input[part] }
+      const result = await verify(await sealFixture(mixed, signers))
+      expect(result.verified, part).toBe(false)
+    }
+  })
+
+  it('have different packs, and a file of one is noticed in the other', async () => {
+    const other = await fixturePack({ projectId: 'orders' })
+    for (const path of ['plan/migration_plan.json', 'manifest.dsse.json', 'sha256_manifest.json', 'keys/keys.json']) {
+      const bytes = other.find((file) => file.path === path)!.bytes
+      expect((await verify(replaced(good, path, () => bytes))).verified, path).toBe(false)
+    }
+  })
+})
+
+describe('composing a pack', () => {
+  it('gives the same bytes for the same input', async () => {
+    const { input } = await fixturePackInput()
+    expect(canonicalBytes(composePack(input).map(({ path, bytes }) => [path, Buffer.from(bytes).toString('base64')]))).toEqual(
+      canonicalBytes(composePack(structuredClone(input)).map(({ path, bytes }) => [path, Buffer.from(bytes).toString('base64')])),
+    )
+  })
+
+  it.each(['../x.sql', '/x.sql', 'a/../../x', 'two words.sql'])('refuses the rewrite file %s', async (path) => {
+    const { input } = await fixturePackInput()
+    expect(() => composePack({ ...input, code: [{ path, bytes: Buffer.from('') }] })).toThrow(
+      expect.objectContaining({ code: 'BAD_INPUT' }),
+    )
+  })
+
+  it('refuses an envelope that none of its keys verifies', async () => {
+    const { input } = await fixturePackInput()
+    const stranger = await fixturePackInput()
+    expect(() => composePack({ ...input, keys: stranger.input.keys })).toThrow(expect.objectContaining({ code: 'EVIDENCE_INVALID' }))
+  })
+})

@@ -1,0 +1,481 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { anchorOf, nextEntry } from '../../layers/core/audit-chain.ts'
+import { canonicalBytes, digestOf } from '../../layers/core/canonical-json.ts'
+import { sha256 } from '../../layers/core/digest.ts'
+import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
+import { composePack, type PackFile, type PackInput, type PackKey, sealPack } from '../../layers/core/evidence/pack.ts'
+import { assembleOutcome, type OutcomeInput } from '../../layers/core/outcome/assembly.ts'
+import { certificateStatement } from '../../layers/core/outcome/certificate-statement.ts'
+import { segmentRoot } from '../../layers/core/outcome/table-recomputation.ts'
+import type { Signer, Signers, SigningPurpose } from '../../layers/core/ports.ts'
+import {
+  archetypeOf,
+  defaultPolicy,
+  hashingSpec,
+  hashingSpecSha256,
+  typeCoercionRulebook,
+  typeCoercionSha256,
+} from '../../layers/core/rulebooks.ts'
+import type { Role } from '../../layers/core/schemas/common.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
+import type { GatedTransition } from '../../layers/core/schemas/policy.ts'
+import type { ChecksReport, ReconReport, TableResult } from '../../layers/core/schemas/recon.ts'
+import type { ExecutionReport } from '../../layers/core/schemas/work.ts'
+import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { signDigest } from '../../layers/local/sign-digest.ts'
+
+/** Documents of a small migration, correct in every figure, to be broken by tests. */
+
+const START = Date.parse('2026-03-01T08:00:00.000Z')
+export const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString()
+
+export function fixturePlan(projectId = 'ledger'): Plan {
+  return planSchema.parse({
+    schema: 'waybill/plan/v1',
+    project_id: projectId,
+    plan_version: 1,
+    title: 'Ledger to the new database',
+    author: 'ada@example.org',
+    created_at: at(10),
+    expires_at: at(100_000),
+    archetype: { id: 'postgres-to-postgres', sha256: digestOf(archetypeOf('postgres-to-postgres')) },
+    policy: { version: defaultPolicy.version, sha256: digestOf(defaultPolicy) },
+    rulebooks: { type_coercion_sha256: typeCoercionSha256, hashing_spec_sha256: hashingSpecSha256 },
+    source: { system_type: 'POSTGRESQL', connection: { secret_ref: 'env://SOURCE_URL' }, catalog_sha256: sha256('catalog') },
+    target: { system_type: 'POSTGRESQL', connection: { secret_ref: 'env://TARGET_URL' }, create_if_missing: true },
+    tables: [
+      {
+        table_id: 'airports',
+        source: { schema: 'public', name: 'airports', kind: 'table' },
+        target: { schema: 'public', name: 'airport' },
+        filter: null,
+        columns: [column('iata', 'text', false), column('name', 'text', true)],
+        key: ['iata'],
+        order_key: null,
+        foreign_keys: [],
+      },
+      {
+        table_id: 'flights',
+        source: { schema: 'public', name: 'flights', kind: 'table' },
+        target: { schema: 'public', name: 'flight' },
+        filter: null,
+        columns: [column('flown_at', 'timestamp with time zone', false), column('origin', 'text', true)],
+        key: null,
+        order_key: 'flown_at',
+        foreign_keys: [{ columns: ['origin'], references: { table: 'airports', columns: ['iata'] }, enforcement: 'unvalidated' }],
+      },
+    ],
+    steps: [{ step_id: 'copy-flights', kind: 'copy_table', table_id: 'flights' }],
+    recon: {
+      tables: [
+        { table_id: 'airports', encoding: 'native', mode: 'ordered', segments: 1, tolerances: [] },
+        { table_id: 'flights', encoding: 'native', mode: 'bucketed', segments: 3, tolerances: [] },
+      ],
+      sampling: { method: 'full', seed: 'seed', rows: 0 },
+    },
+    checks: [
+      { check_id: 'rows-flights', request: { kind: 'row_count', table: 'flight', severity: 'CRITICAL' } },
+      {
+        check_id: 'fk-origin',
+        request: {
+          kind: 'foreign_key',
+          table: 'flight',
+          columns: ['origin'],
+          references: { table: 'airport', columns: ['iata'] },
+          max_orphans: 0,
+          severity: 'ERROR',
+        },
+      },
+    ],
+    slo: { max_duration_seconds: 3600, max_error_rate: 0.00001, max_latency_p99_ms: 60_000, availability_target: 0.99 },
+    execution: {},
+    rollback: {},
+    decisions: [],
+    estimate: { rows: null, bytes: null, seconds: null, usd: null, reason: 'the source has no statistics' },
+  })
+}
+
+function column(name: string, type: string, nullable: boolean) {
+  return {
+    target: name,
+    target_type: type,
+    nullable,
+    source: [name],
+    source_types: [type],
+    transform: { kind: 'identity' },
+    rule: 'identity',
+    lossy: false,
+    pii: false,
+  }
+}
+
+/** A table whose segments hold the given numbers of rows, equal on both sides. */
+export function fixtureTable(tableId: string, rows: readonly number[], more: Partial<TableResult> = {}): TableResult {
+  const segments = rows.map((count, index) => ({
+    index,
+    range: `bucket ${index}`,
+    source_rows: String(count),
+    target_rows: String(count),
+    source_sha256: sha256(`${tableId} ${index} ${count}`),
+    target_sha256: sha256(`${tableId} ${index} ${count}`),
+  }))
+  const total = String(rows.reduce((sum, count) => sum + count, 0))
+  return {
+    table_id: tableId,
+    source_object: `public.${tableId}`,
+    target_object: `public.${tableId.replace(/s$/, '')}`,
+    encoding: 'native',
+    mode: tableId === 'flights' ? 'bucketed' : 'ordered',
+    method: 'stream',
+    hashing_spec_sha256: hashingSpecSha256,
+    columns: [{ name: 'c', type: 'text' }],
+    snapshot: { source: '1:1:', target: '2:2:' },
+    source_rows: total,
+    target_rows: total,
+    segments_expected: rows.length,
+    segments,
+    source_root: segmentRoot(segments, 'source'),
+    target_root: segmentRoot(segments, 'target'),
+    missing: '0',
+    extra: '0',
+    changed: '0',
+    mismatches: [],
+    aggregates: [],
+    ordering:
+      tableId === 'flights'
+        ? {
+            order_key: 'flown_at',
+            verdict: 'pass',
+            violations: '0',
+            first_source: 'a',
+            first_target: 'a',
+            last_source: 'z',
+            last_target: 'z',
+            reason: null,
+          }
+        : null,
+    schema_differences: [],
+    severity: null,
+    verdict: 'pass',
+    reasons: [],
+    started_at: at(60),
+    finished_at: at(70),
+    ...more,
+  }
+}
+
+/** Deletes one record of segment 0 from the target behind everyone's back. */
+export function withLostRow(table: TableResult): TableResult {
+  const segments = table.segments.map((segment) =>
+    segment.index === 0
+      ? { ...segment, target_rows: String(Number(segment.target_rows) - 1), target_sha256: sha256('one row less') }
+      : segment,
+  )
+  return {
+    ...table,
+    segments,
+    target_rows: String(Number(table.target_rows) - 1),
+    target_root: segmentRoot(segments, 'target'),
+    missing: '1',
+    verdict: 'fail',
+    severity: 'Critical',
+    reasons: ['one row is missing'],
+    mismatches: [
+      { kind: 'missing', segment: 0, key: [{ column: 'iata', value: 'hmac:1f' }], columns: [], source_count: '1', target_count: '0' },
+    ],
+  }
+}
+
+export function fixtureExecution(plan: Plan): ExecutionReport {
+  const chunk = (id: string, table: string, rows: string, from: number, to: number) => ({
+    chunk_id: id,
+    table_id: table,
+    rows,
+    bytes: '4096',
+    started_at: at(from),
+    finished_at: at(to),
+    already_done: false,
+  })
+  return {
+    schema: 'waybill/execution-report/v1',
+    project_id: plan.project_id,
+    plan_sha256: digestOf(plan),
+    started_at: at(30),
+    finished_at: at(45),
+    tables: [
+      { table_id: 'airports', rows: '5', bytes: '4096', chunks_expected: '1', chunks_completed: '1' },
+      { table_id: 'flights', rows: '60', bytes: '8192', chunks_expected: '2', chunks_completed: '2' },
+    ],
+    chunks: [chunk('a-1', 'airports', '5', 30, 31), chunk('f-1', 'flights', '30', 31, 38), chunk('f-2', 'flights', '30', 38, 45)],
+    retries: '0',
+    connection_failures: '0',
+    saturation: { cpu_ratio: 0.5, memory_ratio: 0.25, network_ratio: null, disk_io_ratio: null, reason: 'not measurable on this machine' },
+  }
+}
+
+export function fixtureRecon(
+  plan: Plan,
+  tables: TableResult[] = [fixtureTable('airports', [5]), fixtureTable('flights', [20, 20, 20])],
+): ReconReport {
+  const failed = tables.some((table) => table.verdict === 'fail')
+  const undecided = tables.some((table) => table.verdict === 'inconclusive')
+  return {
+    schema: 'waybill/recon-report/v1',
+    project_id: plan.project_id,
+    run_id: 'run-1',
+    plan_sha256: digestOf(plan),
+    started_at: at(60),
+    finished_at: at(70),
+    items_expected: 2,
+    items_completed: 2,
+    tables,
+    differences: null,
+    verdict: failed ? 'fail' : undecided ? 'inconclusive' : 'pass',
+    reasons: [],
+  }
+}
+
+export function fixtureChecks(plan: Plan): ChecksReport {
+  return {
+    schema: 'waybill/checks-report/v1',
+    project_id: plan.project_id,
+    run_id: 'run-1',
+    plan_sha256: digestOf(plan),
+    started_at: at(70),
+    finished_at: at(72),
+    checks: [
+      {
+        check_id: 'rows-flights',
+        kind: 'row_count',
+        where: 'public.flight',
+        verdict: 'pass',
+        severity: 'CRITICAL',
+        figures: { source: '60', target: '60' },
+        explanation: 'Both hold 60 rows.',
+      },
+      {
+        check_id: 'fk-origin',
+        kind: 'foreign_key',
+        where: 'public.flight(origin)',
+        verdict: 'fail',
+        severity: 'ERROR',
+        figures: { orphans: '3', rows: '60' },
+        explanation: '3 of 60 rows name an origin that is not in airport.',
+      },
+    ],
+    distributions: [
+      {
+        table_id: 'flights',
+        column: 'flown_at',
+        kolmogorov_smirnov: 0,
+        source_outliers: '0',
+        target_outliers: '0',
+        source_min: 'a',
+        source_max: 'z',
+        target_min: 'a',
+        target_max: 'z',
+        source_nulls: '0',
+        target_nulls: '0',
+        source_distinct: '58',
+        target_distinct: '58',
+        reason: null,
+      },
+    ],
+    ingestion: [{ table_id: 'flights', order_key: 'flown_at', source_rows_per_second: 9.5, target_rows_per_second: 9.5, reason: null }],
+  }
+}
+
+export function fixtureOutcomeInput(plan: Plan = fixturePlan(), more: Partial<OutcomeInput> = {}): OutcomeInput {
+  return {
+    migrationId: 'MIG-1',
+    plan,
+    planSha256: digestOf(plan),
+    policy: defaultPolicy,
+    executionReport: fixtureExecution(plan),
+    reconReport: fixtureRecon(plan),
+    checksReport: fixtureChecks(plan),
+    auditEntries: [],
+    now: new Date(at(80)),
+    ...more,
+  }
+}
+
+export function fixtureSigner(): Signer {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const scalar = Buffer.from(String(privateKey.export({ format: 'jwk' }).d), 'base64url')
+  const publicKey = createPublicKey(privateKey)
+  return {
+    sign: async (digest) => signDigest(digest, scalar),
+    publicKeyPem: async () => publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    keyId: async () => `local:${sha256(publicKey.export({ type: 'spki', format: 'der' }))}`,
+  }
+}
+
+export function fixtureSigners(): Signers {
+  return { plan: fixtureSigner(), approval: fixtureSigner(), evidence: fixtureSigner() }
+}
+
+export async function keysOfSigners(signers: Signers): Promise<PackKey[]> {
+  const purposes: SigningPurpose[] = ['plan', 'approval', 'evidence']
+  return Promise.all(
+    purposes.map(async (purpose) => ({ purpose, pem: await signers[purpose].publicKeyPem(), key_id: await signers[purpose].keyId() })),
+  )
+}
+
+export type PackOptions = {
+  projectId?: string
+  signers?: Signers
+  tables?: TableResult[]
+  /** Approvals that are never asked for. */
+  without?: readonly Role[]
+  /** Who decides in a role; otherwise `<role>@example.org`. */
+  people?: Partial<Record<Role, string>>
+  reject?: readonly Role[]
+}
+
+/** The input of a pack of a project that ran to CUTOVER_DONE, or was rolled back when its reconciliation failed. */
+export async function fixturePackInput(options: PackOptions = {}): Promise<{ input: PackInput; signers: Signers }> {
+  const { projectId = 'ledger', signers = fixtureSigners() } = options
+  const plan = fixturePlan(projectId)
+  const planBytes = canonicalBytes(plan)
+  const findings = {
+    schema: 'waybill/findings/v1',
+    project_id: projectId,
+    plan_sha256: sha256(planBytes),
+    validators: [],
+    verdict: 'pass',
+    findings: [],
+  }
+  const signedPlan = (
+    await signStatement(
+      signers.plan,
+      statementOf({
+        predicateType: PREDICATES.plan,
+        subject: [{ name: 'migration_plan.json', sha256: sha256(planBytes) }],
+        predicate: {
+          project_id: projectId,
+          plan_version: 1,
+          policy_version: plan.policy.version,
+          policy_sha256: plan.policy.sha256,
+          type_coercion_sha256: plan.rulebooks.type_coercion_sha256,
+          hashing_spec_sha256: plan.rulebooks.hashing_spec_sha256,
+          archetype_sha256: plan.archetype.sha256,
+          findings_sha256: sha256(canonicalBytes(findings)),
+          author: plan.author,
+          expires_at: plan.expires_at,
+          signed_at: at(20),
+        },
+      }),
+    )
+  ).bytes
+
+  const entries: AuditEntry[] = []
+  const anchors: Uint8Array[] = []
+  let state = ''
+  const move = async (to: string, seconds: number) => {
+    const details: Record<string, string> = state === '' ? { to } : { from: state, to }
+    const entry = nextEntry(entries.at(-1) ?? null, {
+      project_id: projectId,
+      at: at(seconds),
+      actor: 'waybill',
+      action: 'STATE_CHANGED',
+      details,
+    })
+    entries.push(entry)
+    state = to
+    const anchor = anchorOf(entry, at(seconds))
+    const statement = statementOf({
+      predicateType: PREDICATES.anchor,
+      subject: [{ name: 'audit head', sha256: entry.entry_sha256 }],
+      predicate: anchor,
+    })
+    anchors.push((await signStatement(signers.evidence, statement)).bytes)
+  }
+  const approvals: Uint8Array[] = []
+  const approve = async (transition: GatedTransition, subject: Uint8Array, name: string, seconds: number) => {
+    for (const role of defaultPolicy.approvals[transition].filter((candidate) => !options.without?.includes(candidate))) {
+      const approval_id = `a-${approvals.length}`
+      const predicate = {
+        approval_id,
+        project_id: projectId,
+        transition,
+        role,
+        approver: options.people?.[role] ?? `${role}@example.org`,
+        decision: options.reject?.includes(role) ? 'REJECTED' : 'APPROVED',
+        reason: '',
+        decided_at: at(seconds),
+        subject_sha256: sha256(subject),
+        subject_name: name,
+        identified_by: 'invited-address',
+      }
+      const statement = statementOf({ predicateType: PREDICATES.approval, subject: [{ name, sha256: sha256(subject) }], predicate })
+      approvals.push((await signStatement(signers.approval, statement)).bytes)
+    }
+  }
+
+  await move('CREATED', 0)
+  await move('DISCOVERED', 5)
+  await move('PLAN_DRAFTED', 10)
+  await approve('PLAN_DRAFTED->PLANNED', planBytes, 'migration_plan.json', 15)
+  await move('PLANNED', 20)
+  await approve('PLANNED->EXECUTED', signedPlan, 'signed_plan.dsse.json', 25)
+  await move('EXECUTED', 50)
+  await move('RECONCILED', 75)
+  const base = fixtureOutcomeInput(plan, { auditEntries: [...entries] })
+  const outcomeInput = { ...base, reconReport: fixtureRecon(plan, options.tables) }
+  const outcome = assembleOutcome(outcomeInput)
+  const document = canonicalBytes(outcome)
+  const certificate = (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
+  const cutover = canonicalBytes({ steps: [] })
+  if (outcome.proof_certificate.proof_status === 'VALID') {
+    await move('PR_CREATED', 90)
+    await approve('PR_CREATED->PARALLEL_VALIDATED', certificate, 'proof_certificate.dsse.json', 95)
+    await move('PARALLEL_VALIDATED', 100)
+    await approve('PARALLEL_VALIDATED->CUTOVER_READY', certificate, 'proof_certificate.dsse.json', 105)
+    await move('CUTOVER_READY', 110)
+    await approve('CUTOVER_READY->CUTOVER_DONE', cutover, 'cutover_plan.json', 115)
+    await move('CUTOVER_DONE', 120)
+  } else {
+    await move('ROLLED_BACK', 90)
+  }
+  const input: PackInput = {
+    projectId,
+    planFolder: [
+      file('policy.json', defaultPolicy),
+      file('findings.json', findings),
+      file('type_coercion_rulebook.json', typeCoercionRulebook),
+      file('hashing_spec.json', hashingSpec),
+      file('archetype.json', archetypeOf('postgres-to-postgres')),
+      { path: 'migration.yaml', bytes: Buffer.from('migration_id: MIG-1\n') },
+    ],
+    plan: planBytes,
+    signedPlan,
+    code: [{ path: 'models/flight.sql', bytes: Buffer.from('select 1\n') }],
+    executionReport: canonicalBytes(outcomeInput.executionReport),
+    reconReports: [canonicalBytes(outcomeInput.reconReport)],
+    reconFolder: [file('checks_report.run-1.json', outcomeInput.checksReport)],
+    outcome: { document, certificate },
+    report: { html: '<!doctype html><title>x</title>', markdown: '# Report\n' },
+    approvals,
+    cutoverFolder: [{ path: 'cutover_plan.json', bytes: cutover }],
+    entries,
+    anchors,
+    keys: await keysOfSigners(signers),
+  }
+  return { input, signers }
+}
+
+function file(path: string, value: unknown): PackFile {
+  return { path, bytes: canonicalBytes(value) }
+}
+
+export async function sealFixture(input: PackInput, signers: Signers): Promise<PackFile[]> {
+  const state = replayLifecycle(input.entries).state
+  return sealPack(signers.evidence, composePack(input), { projectId: input.projectId, state, now: new Date(at(130)) })
+}
+
+export async function fixturePack(options: PackOptions = {}): Promise<PackFile[]> {
+  const { input, signers } = await fixturePackInput(options)
+  return sealFixture(input, signers)
+}
