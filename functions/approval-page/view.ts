@@ -5,13 +5,14 @@ import { cutoverSections, proofSections } from '../../layers/core/approval-page/
 import type { Section } from '../../layers/core/approval-page/section.ts'
 import { linkTokenOf } from '../../layers/core/flow/asking.ts'
 import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from '../../layers/core/flow/approval-words.ts'
+import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { findings } from '../../layers/core/schemas/finding.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { outcome } from '../../layers/core/schemas/outcome.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { cutoverProposal, schemaMapping } from '../../layers/core/schemas/proposal.ts'
+import { cutoverProposal, type ManualDecision } from '../../layers/core/schemas/proposal.ts'
 
 export type ViewDeps = Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
 
@@ -35,7 +36,7 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
   const words = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
   const group = await deps.approvals.requests(request.group_id)
   const key = await deps.keys.link()
-  const questions = request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'schema_mapping', schemaMapping)).decisions : []
+  const questions = request.kind === 'decisions' ? (await questionsOf(deps, project)) : []
   return {
     kind: request.kind,
     title: project.title,
@@ -62,14 +63,13 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
 async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<(limit: number) => Section[]> {
   const { artifacts } = deps
   if (request.transition === null) {
-    const mapping = await artifactJson(artifacts, project, 'schema_mapping', schemaMapping)
-    const facts = [['Tables', String(mapping.tables.length)], ['Questions', String(mapping.decisions.length)]] as const
+    const facts = [['Questions', String((await questionsOf(deps, project)).length)]] as const
     return () => [{ title: 'What this is about', says: 'The mapping that Waybill proposes loses information or is not clear in these places. Only a person may decide them.', facts }]
   }
   const plan = await planOf(artifacts, project)
   if (request.transition === 'PLAN_DRAFTED->PLANNED' || request.transition === 'PLANNED->EXECUTED') {
     const found = await artifactJson(artifacts, project, 'findings', findings)
-    const { decisions } = await artifactJson(artifacts, project, 'schema_mapping', schemaMapping)
+    const decisions = await questionsOf(deps, project)
     return (limit) => [...planSections(plan, limit), decisionSection(plan, decisions), findingSection(found.findings, limit)]
   }
   const proof = await artifactJson(artifacts, project, 'outcome', outcome)
@@ -78,4 +78,10 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
     return (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)]
   }
   return (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))]
+}
+
+/** The questions last asked; none where nothing was ambiguous. */
+async function questionsOf(deps: Pick<Ports, 'artifacts'>, project: ProjectRecord): Promise<ManualDecision[]> {
+  if (project.artifacts.manual_decisions === undefined) return []
+  return (await artifactJson(deps.artifacts, project, 'manual_decisions', manualDecisions)).decisions
 }

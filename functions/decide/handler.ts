@@ -2,12 +2,12 @@ import { checkFormToken } from '../../layers/core/approval-page/form-token.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
 import { htmlResponse } from '../../layers/core/approval-page/page.ts'
 import { samePerson } from '../../layers/core/approvals.ts'
+import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { record } from '../../layers/core/ledger.ts'
 import type { HttpRequest, HttpResponse } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { schemaMapping } from '../../layers/core/schemas/proposal.ts'
 import { approvalIdOf, opening, type OpeningDeps } from '../approval-page/opening.ts'
 import { pageFor, type ViewDeps } from '../approval-page/view.ts'
 import { type Decided, type Form, judge, MAX_BODY, readForm } from './form.ts'
@@ -49,7 +49,7 @@ async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   if (!checkFormToken(await deps.keys.link(), approvalId, request.subject.sha256, form.formToken, deps.clock.now())) {
     return refused(deps, request, 'stale-form')
   }
-  const questions = request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'schema_mapping', schemaMapping)).decisions : []
+  const questions = request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'manual_decisions', manualDecisions)).decisions : []
   const judged = judge(form, request, questions)
   if ('faults' in judged) return again(deps, request, project, form, judged.faults)
   const barred = await barredFrom(deps, request, project, judged)

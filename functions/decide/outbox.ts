@@ -1,6 +1,7 @@
 import { outstanding } from '../../layers/core/approvals.ts'
+import { getJson } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
-import type { DecisionAnswers } from '../../layers/core/flow/decision-answers.ts'
+import { type DecisionAnswers, decisionAnswers } from '../../layers/core/flow/decision-answers.ts'
 import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -67,14 +68,17 @@ async function answered(deps: OutboxDeps, requests: readonly ApprovalRequest[]):
   if (requests.some((request) => request.decision === 'REJECTED')) return 'REJECTED'
   const request = requests.find((each) => each.decision === 'ANSWERED')
   if (request === undefined || request.decided_at === null) return null
+  const project = await deps.projects.get(request.project_id)
+  const before = project.artifacts.decision_answers
+  const earlier = before === undefined ? [] : (await getJson(deps.artifacts, before, decisionAnswers)).answers
+  const now = request.answers.map((answer) => ({ ...answer, answered_by: request.approver }))
   const document: DecisionAnswers = {
     schema: 'waybill/decision-answers/v1',
     project_id: request.project_id,
     approval_id: request.approval_id,
-    answered_by: request.approver,
     answered_at: request.decided_at,
     subject_sha256: request.subject.sha256,
-    answers: request.answers,
+    answers: [...earlier.filter((answer) => !now.some((own) => own.decision_id === answer.decision_id)), ...now],
   }
   const pointer = await storeJsonOnce(deps, keyOf(request.project_id, 'decision_answers', request.approval_id), () => document)
   await advance(deps, request.project_id, {

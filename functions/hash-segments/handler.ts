@@ -18,7 +18,7 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
   const tableIds = items.map((item) => item.table_id)
   const { plan, policy } = await passBarrier(deps, task.project_id, 'read', tableIds)
   const key = (itemId: string, extension = 'json') => workKey(task.project_id, task.run_id, 'hash-segments', itemId, extension)
-  const missing = []
+  const missing: typeof items = []
   for (const item of items) if ((await findJson(deps.artifacts, key(item.item_id), tableResult)) === null) missing.push(item)
   if (missing.length === 0) return
 

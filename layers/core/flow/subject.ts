@@ -10,4 +10,4 @@ export const SUBJECTS: Readonly<Record<GatedTransition, { artifact: string; file
 }
 
 /** The subject of open manual decisions. */
-export const DECISION_SUBJECT = { artifact: 'schema_mapping', file: 'schema_mapping.json' }
+export const DECISION_SUBJECT = { artifact: 'manual_decisions', file: 'manual_decisions.json' }

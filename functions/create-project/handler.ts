@@ -1,0 +1,74 @@
+import { chooseArchetype } from '../../layers/core/archetype-registry.ts'
+import { digestOf } from '../../layers/core/canonical-json.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { keyOf, storeJsonOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { advance, open, type ProjectDeps } from '../../layers/core/project-service.ts'
+import { archetypes } from '../../layers/core/rulebooks.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { readSpec } from '../../layers/core/spec-reader.ts'
+
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+
+/** Creates the project of a spec that was stored before the start, or takes up one that exists. `decision` is its state. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<TaskResult> => {
+    const { project_id, run_id } = readEvent(taskEvent, input)
+    const existing = await find(deps, project_id)
+    const project = existing === null ? await create(deps, project_id) : await takeUp(deps, existing, run_id)
+    return { project_id, run_id, decision: project.state }
+  }
+}
+
+async function create(deps: Deps, projectId: string): Promise<ProjectRecord> {
+  const spec = await deps.artifacts.find(keyOf(projectId, 'spec', '1'))
+  if (spec === null) throw new WaybillError('NOT_FOUND', `No migration spec was stored for ${projectId}. Start it with waybill run.`)
+  const parsed = readSpec(await deps.artifacts.get(spec))
+  const archetype = chooseArchetype(parsed, archetypes)
+  const policy = await storeJsonOnce(deps, keyOf(projectId, 'policy', digestOf(deps.policy).slice(0, 16)), () => deps.policy)
+  const template = await storeJsonOnce(deps, keyOf(projectId, 'archetype', '1'), () => archetype)
+  const now = deps.clock.now().toISOString()
+  const project: ProjectRecord = {
+    project_id: projectId,
+    revision: 1,
+    state: 'CREATED',
+    failed_from: null,
+    failure: null,
+    title: parsed.title,
+    migration_id: parsed.migration_id,
+    author: parsed.author,
+    archetype_id: archetype.id,
+    plan_version: 0,
+    clean_runs: 0,
+    created_at: now,
+    updated_at: now,
+    artifacts: { spec, policy, archetype: template },
+  }
+  return open(deps, project, {
+    actor: parsed.author,
+    action: 'PROJECT_CREATED',
+    subject_sha256: spec.sha256,
+    details: { migration_id: parsed.migration_id, archetype: archetype.id, policy_version: deps.policy.version },
+  })
+}
+
+/** A failed project goes back to where it failed; any other stays where it is. */
+async function takeUp(deps: Deps, project: ProjectRecord, runId: string): Promise<ProjectRecord> {
+  if (project.state !== 'FAILED' || project.failed_from === null) return project
+  return advance(deps, project.project_id, {
+    to: project.failed_from,
+    actor: 'waybill/create-project',
+    action: 'PROJECT_TAKEN_UP',
+    details: { run_id: runId, after: project.failure?.code ?? '' },
+  })
+}
+
+async function find(deps: Deps, projectId: string): Promise<ProjectRecord | null> {
+  try {
+    return await deps.projects.get(projectId)
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'NOT_FOUND') return null
+    throw error
+  }
+}

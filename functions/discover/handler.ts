@@ -1,0 +1,25 @@
+import { discoveryAgent } from '../../layers/agents/discovery.ts'
+import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { scopeOf } from '../../layers/core/flow/scope.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
+import { propose, type ProposingDeps } from '../work/proposing.ts'
+
+type Deps = ProposingDeps & Pick<Ports, 'connectors' | 'secrets' | 'projects'>
+
+/** Reads the catalog of everything in scope, and what the target already holds under the planned names. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<TaskResult> => {
+    const { project_id, run_id } = readEvent(taskEvent, input)
+    const project = await deps.projects.get(project_id)
+    const spec = await specOf(deps.artifacts, project)
+    const ends = await resolveEnds(deps, spec)
+    const options = connectorOptions(spec, spec.execution_config.statement_timeout_ms)
+    const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) => opened.catalog(scopeOf(spec)))
+    const planned = spec.tables.map((table) => table.target)
+    const target = await using(deps.connectors.source(ends.target.systemType, ends.target.url, options), (opened) => opened.catalog(planned))
+    await propose(deps, { agent: discoveryAgent, facts: { source, target }, project, artifact: 'discovery_report', part: run_id, action: 'DISCOVERY_PROPOSED' })
+    return { project_id, run_id }
+  }
+}

@@ -1,0 +1,92 @@
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
+import { findJson, keyOf, storeJsonOnce, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
+import type { ArtifactPointer, Verdict } from '../../layers/core/schemas/common.ts'
+import { type ReconReport, reconReport, type TableResult, tableResult } from '../../layers/core/schemas/recon.ts'
+import { segmentItem } from '../../layers/core/schemas/work.ts'
+import { MAX_DIFFERENCES } from '../hash-segments/handler.ts'
+import { readLines, workKey } from '../work/working.ts'
+
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+
+/** Joins the results of all pairs. Expected = completed, each once, or SEGMENT_INCOMPLETE. `decision` is the verdict. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<TaskResult> => {
+    const { project_id, run_id } = readEvent(taskEvent, input)
+    const project = await deps.projects.get(project_id)
+    const plan = await planOf(deps.artifacts, project)
+    const planSha256 = artifactOf(project, 'migration_plan').sha256
+    const items = readLines(await artifactBytes(deps.artifacts, project, `segments.${run_id}`), segmentItem)
+    const results: TableResult[] = []
+    const lost: string[] = []
+    for (const item of items) {
+      const result = await findJson(deps.artifacts, workKey(project_id, run_id, 'hash-segments', item.item_id), tableResult)
+      if (result !== null && result.table_id === item.table_id && result.segments.length === result.segments_expected) results.push(result)
+      // An inconclusive pair says itself why its segments are not all there; any other with too few is not a result.
+      else if (result !== null && result.table_id === item.table_id && result.verdict === 'inconclusive') results.push(result)
+      else lost.push(item.item_id)
+    }
+    const compared = new Set(results.map((result) => result.table_id))
+    const uncompared = plan.tables.filter((table) => !compared.has(table.table_id)).map((table) => table.table_id)
+    if (lost.length > 0 || uncompared.length > 0 || compared.size !== results.length) {
+      const names = [...new Set([...lost, ...uncompared])]
+      throw new WaybillError('SEGMENT_INCOMPLETE', `${names.length} of ${items.length} table pairs have no complete result: ${names.slice(0, 5).join(', ')}. Start the reconciliation again.`)
+    }
+    const differences = await differencesOf(deps, project_id, run_id, results)
+    const { verdict, reasons } = judge(results)
+    const report: ReconReport = {
+      schema: 'waybill/recon-report/v1',
+      project_id,
+      run_id,
+      plan_sha256: planSha256,
+      started_at: results.map((result) => result.started_at).sort()[0]!,
+      finished_at: results.map((result) => result.finished_at).sort().at(-1)!,
+      items_expected: items.length,
+      items_completed: results.length,
+      tables: results,
+      differences,
+      verdict,
+      reasons,
+    }
+    const pointer = await storeJsonOnce(deps, keyOf(project_id, 'recon_report', run_id), () => reconReport.parse(report))
+    await advance(deps, project_id, {
+      actor: 'waybill/merge-segments',
+      action: 'RECONCILIATION_MERGED',
+      subject_sha256: pointer.sha256,
+      artifacts: {
+        recon_report: pointer,
+        [`recon_report.${run_id}`]: pointer,
+        ...(differences === null ? {} : { [`differences.${run_id}`]: differences }),
+      },
+      details: { run_id, verdict, tables: String(results.length) },
+    })
+    return { project_id, run_id, decision: verdict }
+  }
+}
+
+/** One failed pair fails the report; one undecided pair leaves it undecided; only passes make a pass. */
+function judge(results: readonly TableResult[]): { verdict: Verdict; reasons: string[] } {
+  const not = (verdict: Verdict) => results.filter((result) => result.verdict === verdict)
+  const failed = not('fail')
+  const open = results.filter((result) => result.verdict !== 'pass' && result.verdict !== 'fail')
+  const reasons = [...failed, ...open].slice(0, 50).map((result) => `${result.table_id}: ${result.verdict}. ${result.reasons.join(' ')}`.slice(0, 1000))
+  const cut = failed.filter((result) => [result.missing, result.extra, result.changed].reduce((all, n) => all + BigInt(n), 0n) > BigInt(MAX_DIFFERENCES))
+  reasons.push(...cut.map((result) => `${result.table_id}: the differences file holds the first ${MAX_DIFFERENCES}; the counts are exact.`))
+  return { verdict: failed.length > 0 ? 'fail' : open.length > 0 || results.length === 0 ? 'inconclusive' : 'pass', reasons }
+}
+
+async function differencesOf(deps: Deps, projectId: string, runId: string, results: readonly TableResult[]): Promise<ArtifactPointer | null> {
+  const parts: Uint8Array[] = []
+  for (const result of results) {
+    const pointer = await deps.artifacts.find(workKey(projectId, runId, 'hash-segments', result.table_id, 'jsonl'))
+    if (pointer === null) throw new WaybillError('SEGMENT_INCOMPLETE', `the differences file of ${result.table_id} is missing. Start the reconciliation again.`)
+    parts.push(await deps.artifacts.get(pointer))
+  }
+  const bytes = Buffer.concat(parts)
+  if (bytes.length === 0) return null
+  return storeOnce(deps, keyOf(projectId, 'differences', runId, 'jsonl'), 'application/x-ndjson', () => bytes)
+}

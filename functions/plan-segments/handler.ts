@@ -1,0 +1,48 @@
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { sha256 } from '../../layers/core/digest.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import { type ItemsResult, readEvent, type TaskEvent, taskEvent } from '../../layers/core/flow/event.ts'
+import { planOf } from '../../layers/core/flow/project-artifacts.ts'
+import { jsonLines, keyOf, placeOf, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
+import type { LifecycleState } from '../../layers/core/schemas/project.ts'
+import type { SegmentItem } from '../../layers/core/schemas/work.ts'
+
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+
+const COMPARABLE: readonly LifecycleState[] = [
+  'EXECUTED',
+  'RECONCILED',
+  'PR_CREATED',
+  'PARALLEL_VALIDATED',
+  'CUTOVER_READY',
+  'CUTOVER_DONE',
+  'EVIDENCE_COMPLETE',
+]
+
+/** Opens a reconciliation run of its own id, `<run>-r<n>`, and lists every table pair of the plan. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<ItemsResult> => {
+    const { project_id, run_id } = readEvent(taskEvent, input)
+    const project = await deps.projects.get(project_id)
+    if (!COMPARABLE.includes(project.state)) {
+      throw new WaybillError('ILLEGAL_TRANSITION', `Nothing of project ${project_id} was copied yet (${project.state}), so there is nothing to compare.`)
+    }
+    const plan = await planOf(deps.artifacts, project)
+    const planSha256 = artifactOf(project, 'migration_plan').sha256
+    const items: SegmentItem[] = plan.tables.map((table) => ({ item_id: table.table_id, table_id: table.table_id }))
+    // An interrupted opening leaves an unused number behind, never a shared one.
+    const taken = await deps.artifacts.list(`projects/${project_id}/segments/`)
+    const recon = `${run_id.length <= 48 ? run_id : sha256(run_id).slice(0, 32)}-r${taken.length + 1}`
+    const pointer = await storeOnce(deps, keyOf(project_id, 'segments', recon, 'jsonl'), 'application/x-ndjson', () => jsonLines(items))
+    await advance(deps, project_id, {
+      actor: 'waybill/plan-segments',
+      action: 'RECONCILIATION_OPENED',
+      subject_sha256: pointer.sha256,
+      artifacts: { [`segments.${recon}`]: pointer },
+      details: { run_id: recon, plan_sha256: planSha256, tables: String(items.length) },
+    })
+    return { project_id, run_id: recon, items: { ...pointer, ...placeOf(pointer), parallelism: plan.execution.parallelism } }
+  }
+}

@@ -1,0 +1,65 @@
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { outstanding } from '../../layers/core/approvals.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
+import { acceptedStatements } from '../../layers/core/flow/statements.ts'
+import { JSON_TYPE, keyOf, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
+import { findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
+import type { PlanPredicate } from '../../layers/core/schemas/governance.ts'
+import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'signers' | 'trust'>
+
+/** Signs the approved, validated plan as the next version. The only function that may use the planning key. */
+export function createHandler(deps: Deps) {
+  return async (input: TaskEvent): Promise<TaskResult> => {
+    const { project_id, run_id } = readEvent(taskEvent, input)
+    const project = await deps.projects.get(project_id)
+    const plan = await planOf(deps.artifacts, project)
+    const planPointer = artifactOf(project, 'migration_plan')
+    const found = await artifactJson(deps.artifacts, project, 'findings', findingsSchema)
+    if (found.plan_sha256 !== planPointer.sha256 || found.verdict !== 'pass') {
+      throw new WaybillError('PLAN_INVALID', 'This plan has not passed its validation, so it is not signed. Validate it again.')
+    }
+    const statements = await acceptedStatements(deps, project_id)
+    const standing = outstanding(deps.policy, 'PLAN_DRAFTED->PLANNED', statements, {
+      author: project.author,
+      subjectSha256: planPointer.sha256,
+      projectId: project_id,
+    })
+    if (!standing.approved) {
+      throw new WaybillError('APPROVAL_REFUSED', 'This plan is not approved, so it is not signed.', { details: standing.reasons })
+    }
+    const predicate: PlanPredicate = {
+      project_id,
+      plan_version: plan.plan_version,
+      policy_version: plan.policy.version,
+      policy_sha256: plan.policy.sha256,
+      type_coercion_sha256: plan.rulebooks.type_coercion_sha256,
+      hashing_spec_sha256: plan.rulebooks.hashing_spec_sha256,
+      archetype_sha256: plan.archetype.sha256,
+      findings_sha256: artifactOf(project, 'findings').sha256,
+      author: plan.author,
+      expires_at: plan.expires_at,
+      signed_at: deps.clock.now().toISOString(),
+    }
+    const subject = [{ name: 'migration_plan.json', sha256: planPointer.sha256 }]
+    const key = keyOf(project_id, 'signed_plan', `${plan.plan_version}-${planPointer.sha256.slice(0, 12)}`, 'dsse.json')
+    const signed = await storeOnce(deps, key, JSON_TYPE, async () => {
+      return (await signStatement(deps.signers.plan, statementOf({ predicateType: PREDICATES.plan, subject, predicate }))).bytes
+    })
+    await advance(deps, project_id, {
+      to: 'PLANNED',
+      actor: 'waybill/sign-plan',
+      action: 'PLAN_SIGNED',
+      subject_sha256: signed.sha256,
+      artifacts: { signed_plan: signed },
+      set: { plan_version: plan.plan_version },
+      details: { plan_version: String(plan.plan_version), plan_sha256: planPointer.sha256 },
+    })
+    return { project_id, run_id }
+  }
+}
