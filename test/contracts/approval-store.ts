@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ApprovalStore } from '../../layers/core/ports.ts'
+import { AT, approvalGroup, approvalRequest, decided, LATER, refusal, type UnderTest } from './samples.ts'
+
+export function approvalStoreContract(name: string, make: () => Promise<UnderTest<ApprovalStore>>): void {
+  describe(`approval store: ${name}`, () => {
+    let it_: UnderTest<ApprovalStore>
+    beforeEach(async () => {
+      it_ = await make()
+    })
+    afterEach(() => it_.done())
+
+    const two = () => [approvalRequest('a1', 'g1'), approvalRequest('a2', 'g1')]
+
+    it('opens a group with its requests and gives both back, the token included', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      expect(await it_.second.group('g1')).toEqual(approvalGroup('g1'))
+      expect(await it_.second.requests('g1')).toEqual(two())
+      expect(await it_.second.request('a2')).toEqual(two()[1])
+      expect(await it_.second.byProject('p1')).toEqual(two())
+      expect(await it_.second.byProject('p2')).toEqual([])
+    })
+
+    it('opens all or nothing, once', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      expect(await refusal(it_.store.open(approvalGroup('g1'), []))).toBe('ALREADY_EXISTS')
+      expect(await refusal(it_.store.open(approvalGroup('g2'), [approvalRequest('a3', 'g2'), approvalRequest('a1', 'g2')]))).toBe(
+        'ALREADY_EXISTS',
+      )
+      expect(await refusal(it_.store.group('g2'))).toBe('NOT_FOUND')
+      expect(await refusal(it_.store.request('a3'))).toBe('NOT_FOUND')
+    })
+
+    it('says what is missing', async () => {
+      expect(await refusal(it_.store.request('a1'))).toBe('NOT_FOUND')
+      expect(await refusal(it_.store.group('g1'))).toBe('NOT_FOUND')
+      expect(await refusal(it_.store.decide(decided(approvalRequest('a1', 'g1'))))).toBe('NOT_FOUND')
+      expect(await refusal(it_.store.told('g1', AT))).toBe('NOT_FOUND')
+      expect(await it_.store.requests('g1')).toEqual([])
+    })
+
+    it('decides once: the first decision stands', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      const both = [decided(two()[0]!, 'APPROVED'), decided(two()[0]!, 'REJECTED')]
+      const outcomes = await Promise.all([refusal(it_.store.decide(both[0]!)), refusal(it_.second.decide(both[1]!))])
+      expect(outcomes.toSorted()).toEqual(['CONFLICT', 'no error'])
+      expect(await it_.store.request('a1')).toEqual(both[outcomes.indexOf('no error')])
+      expect(await refusal(it_.store.decide(both[0]!))).toBe('CONFLICT')
+    })
+
+    it('takes from a decision the decision only: who was asked about what stays', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      await it_.store.decide({ ...decided(two()[0]!), approver: 'mallory@example.org', role: 'security', subject_name: 'another plan' })
+      expect(await it_.store.request('a1')).toEqual(decided(two()[0]!))
+    })
+
+    it('does not take an undecided request for a decision', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      await expect(it_.store.decide(two()[0]!)).rejects.toThrow()
+      expect((await it_.store.request('a1')).status).toBe('PENDING')
+    })
+
+    it('lists groups that are settled and not told', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      await it_.store.open(approvalGroup('g2'), [approvalRequest('b1', 'g2'), approvalRequest('b2', 'g2')])
+      await it_.store.decide(decided(two()[0]!))
+      expect(await it_.store.untold()).toEqual([])
+      await it_.store.decide(decided(two()[1]!))
+      await it_.store.decide(decided(approvalRequest('b1', 'g2'), 'REJECTED'))
+      expect((await it_.second.untold()).map((group) => group.group_id)).toEqual(['g1', 'g2'])
+      await it_.store.told('g1', AT)
+      await it_.store.told('g1', LATER)
+      expect((await it_.second.untold()).map((group) => group.group_id)).toEqual(['g2'])
+      expect((await it_.second.group('g1')).told_at).toBe(AT)
+    })
+  })
+}
