@@ -26,7 +26,9 @@ try {
 } catch (error) {
   const known = isWaybillError(error)
   // Only our own sentences leave: another library's message may quote a row or a connection string.
-  const last = known ? { error: error.code, cause: [error.message, ...error.details].join('; ') } : { error: 'INTERRUPTED', cause: `The worker failed unexpectedly (${error instanceof Error ? error.name : 'unknown'}).` }
+  const last = known
+    ? { error: error.code, cause: [error.message, ...error.details].join('; ') }
+    : { error: 'INTERRUPTED', cause: `The worker failed unexpectedly (${error instanceof Error ? error.name : 'unknown'}).` }
   if (!known && process.env.WAYBILL_TRACE === '1') process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   process.stderr.write(`${JSON.stringify(last)}\n`)
   process.exit(1)

@@ -1,5 +1,5 @@
 /** The composition root of the embedded platform: the same handlers and the same state machines as in AWS, on `layers/local`. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectors } from '../layers/connectors/connectors.ts'
 import { parseStrictJson } from '../layers/core/canonical-json.ts'
@@ -17,6 +17,7 @@ import { sqliteAuditLog } from '../layers/local/audit-log.ts'
 import { systemClock } from '../layers/local/clock.ts'
 import { localGitHost } from '../layers/local/git-host.ts'
 import { type Home, openHome } from '../layers/local/home.ts'
+import { serveLoopback } from '../layers/local/http-server.ts'
 import { randomIds } from '../layers/local/ids.ts'
 import { fileKeys, sealKey } from '../layers/local/keys.ts'
 import { jsonLog, redaction } from '../layers/local/log.ts'
@@ -43,17 +44,16 @@ export type LocalPlatform = {
   ports: Ports
   home: Home
   runner: Runner
-  /** The approval page and the decision behind it. */
-  http(request: HttpRequest): Promise<HttpResponse>
+  /** Where the approval pages are served, on this machine only. */
+  approvalsUrl: string
+  /** Stops serving, waits for what still works, closes the home. Abort the signal first, or let the executions end. */
   close(): Promise<void>
 }
 
-export type PlatformOptions = LocalOptions & {
+export type PlatformOptions = Omit<LocalOptions, 'publicUrl'> & {
   /** Workers at once. */
   workers: number
   signal: AbortSignal
-  /** A state was entered by the named execution. */
-  onState(state: string, execution: string): void
   /** What a worker says of its progress. */
   onProgress(progress: Readonly<Record<string, string>>): void
   /** Called before a worker starts; the worker waits for it. */
@@ -130,7 +130,12 @@ function substitutions(): Record<string, unknown> {
   const functions = [...TASK_FUNCTIONS, ...ENDPOINT_FUNCTIONS].map((name) => [`${stateName(name)}FunctionArn`, name])
   const workers = WORKERS.map((name) => [`${stateName(name)}TaskDefinitionArn`, name])
   const machines = STATE_MACHINES.map((name) => [`${stateName(name)}StateMachineArn`, name])
-  return { ...Object.fromEntries([...functions, ...workers, ...machines]), ClusterArn: 'local', SubnetIds: ['local'], SecurityGroupIds: ['local'] }
+  return {
+    ...Object.fromEntries([...functions, ...workers, ...machines]),
+    ClusterArn: 'local',
+    SubnetIds: ['local'],
+    SecurityGroupIds: ['local'],
+  }
 }
 
 export function localMachines(): Record<string, Machine> {
@@ -147,8 +152,24 @@ function workerEnvironment(options: LocalOptions, home: Home, environment: Reado
   return { ...Object.fromEntries(given), ...environment, WAYBILL_HOME: home.folder, WAYBILL_PUBLIC_URL: options.publicUrl }
 }
 
+const PORT_FILE = 'approvals-port'
+
+/** Links that were mailed hold the port; a home keeps its own, so that they lead somewhere after a restart. */
+function rememberedPort(home: Home): number {
+  const path = join(home.folder, PORT_FILE)
+  return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0
+}
+
+function rememberPort(home: Home, port: number): void {
+  writeFileSync(join(home.folder, PORT_FILE), String(port), { mode: 0o600 })
+}
+
 export async function openLocal(options: PlatformOptions): Promise<LocalPlatform> {
   const home = openHome(options.home)
+  let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('not open yet'))
+  const server = await serveLoopback(rememberedPort(home), (request) => serve(request))
+  rememberPort(home, server.port)
+  const local: LocalOptions = { ...options, publicUrl: server.url }
   const handlers = new Map<string, Promise<Handler>>()
   let ports: Ports
   const call = (name: string): Promise<Handler> => {
@@ -165,7 +186,6 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
     machines: localMachines(),
     workers: options.workers,
     signal: options.signal,
-    onState: options.onState,
     platform: {
       invoke: async (name, payload) => (await call(name))(payload),
       async runWorker({ taskDefinition, environment, signal }) {
@@ -173,7 +193,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
         await options.beforeWorker(taskDefinition, runId)
         await runWorkerProcess({
           entry: new URL('./local-worker.ts', import.meta.url).pathname,
-          env: workerEnvironment(options, home, environment),
+          env: workerEnvironment(local, home, environment),
           signal,
           onProgress: (line) => options.onProgress((line as { progress?: Record<string, string> }).progress ?? {}),
           onLine: options.onLog,
@@ -191,16 +211,15 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
       },
     },
   })
-  ports = await portsOver(home, options, runner)
+  ports = await portsOver(home, local, runner)
+  serve = async (request) => (await (await call(request.method === 'POST' ? 'decide' : 'approval-page'))(request)) as HttpResponse
   return {
     ports,
     home,
     runner,
-    async http(request) {
-      const name = request.method === 'POST' ? 'decide' : 'approval-page'
-      return (await (await call(name))(request)) as HttpResponse
-    },
+    approvalsUrl: server.url,
     async close() {
+      await server.close()
       await runner.settled()
       home.close()
     },
