@@ -30,7 +30,11 @@ const ATTEMPTS = 20
 export async function open(deps: ProjectDeps, project: ProjectRecord, happening: Happening): Promise<ProjectRecord> {
   const parsed = checked(project)
   const stored = await find(deps.projects, parsed.project_id)
-  if (stored !== null) return sameProject(stored, parsed)
+  if (stored !== null) {
+    const same = sameProject(stored, parsed)
+    await deps.anchors.anchor(parsed.project_id)
+    return same
+  }
   await appendOnce(deps, parsed.project_id, { ...happening, details: { ...happening.details, to: parsed.state, revision: '1' } })
   try {
     await deps.projects.create(parsed)
@@ -50,6 +54,10 @@ export async function open(deps: ProjectDeps, project: ProjectRecord, happening:
 export async function advance(deps: ProjectDeps, projectId: string, change: Advance): Promise<ProjectRecord> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stored = await deps.projects.get(projectId)
+    if (change.to === undefined && change.artifacts === undefined && change.set === undefined) {
+      await record(deps, projectId, { ...change })
+      return stored
+    }
     if (alreadyThere(stored, change)) {
       if (change.to !== undefined) await deps.anchors.anchor(projectId)
       return stored
