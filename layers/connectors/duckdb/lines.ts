@@ -1,10 +1,6 @@
-import { name, type Piece, type Relation } from './relation.ts'
-import { pieces } from './relation.ts'
+import type { Expression } from './expression.ts'
+import { type Piece, pieces, type Relation } from './relation.ts'
 import type { DuckSession } from './session.ts'
-import type { Family } from './types.ts'
-
-/** A DuckDB expression and the family of its value. */
-export type Expression = { sql: string; family: Family }
 
 /** Rows in PostgreSQL's COPY text format, and how many they are. */
 export type Lines = { bytes: Uint8Array; rows: bigint }
@@ -70,5 +66,3 @@ function fieldText({ sql, family }: Expression): string {
       return `CAST(${sql} AS VARCHAR)`
   }
 }
-
-export { name }

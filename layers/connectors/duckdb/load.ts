@@ -5,7 +5,8 @@ import { quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
 import { asker, inTransaction } from '../postgres/ask.ts'
 import { openSession } from '../postgres/session.ts'
 import { sourceFolder } from './files.ts'
-import { copyLines, type Expression, name } from './lines.ts'
+import { sourceExpression } from './expression.ts'
+import { copyLines } from './lines.ts'
 import { pour } from './pour.ts'
 import { openRelation, type Relation } from './relation.ts'
 import { openDuckDb } from './session.ts'
@@ -25,9 +26,10 @@ export async function loadFileIntoPostgres(file: string, url: string, table: Tab
     if (options.limit !== undefined && format === 'CSV') throw new WaybillError('BAD_INPUT', 'A limit needs a Parquet file: rows of a CSV have no number.')
     return await inTransaction(target, 'BEGIN', async () => {
       await matchTable(target, table, relation)
+      const expressions = relation.columns.map((column) => sourceExpression(column.name, relation))
       const columns = relation.columns.map((column) => quoteIdentifier(column.name)).join(', ')
       const to = options.limit === undefined ? null : BigInt(options.limit)
-      const lines = copyLines(duck, relation, relation.columns.map(asIs), null, { from: 0n, to })
+      const lines = copyLines(duck, relation, expressions, null, { from: 0n, to })
       const poured = await pour(target, `COPY ${quoteQualified(table)} (${columns}) FROM STDIN (FORMAT text)`, lines, () => {})
       if (poured.sent !== poured.kept) {
         throw new WaybillError('STREAM_TRUNCATED', `The file gave ${poured.sent} rows and ${table.schema}.${table.name} kept ${poured.kept}; nothing was loaded.`)
@@ -38,14 +40,6 @@ export async function loadFileIntoPostgres(file: string, url: string, table: Tab
     await target.close()
     await duck.close()
   }
-}
-
-function asIs(column: Relation['columns'][number]): Expression {
-  if (column.type.family === null) {
-    const message = `Column ${JSON.stringify(column.name)} has type ${column.type.duck}, which no PostgreSQL type holds exactly here. Rewrite the file without it.`
-    throw new WaybillError('NOT_REPRESENTABLE', message)
-  }
-  return { sql: name(column.name), family: column.type.family }
 }
 
 async function matchTable(target: Parameters<typeof asker>[0], table: TableRef, relation: Relation): Promise<void> {

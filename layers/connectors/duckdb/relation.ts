@@ -1,6 +1,6 @@
 import { WaybillError } from '../../core/errors.ts'
 import { resolveFiles, type SourceFile } from './files.ts'
-import { type DuckSession, literal, name } from './session.ts'
+import { type DuckSession, literal } from './session.ts'
 import { type FileType, fileType } from './types.ts'
 
 export type FileFormat = 'PARQUET' | 'CSV'
@@ -80,5 +80,3 @@ export function column(relation: Relation, wanted: string): FileColumn {
   if (found) return found
   throw new WaybillError('PLAN_INVALID', `The file has no column ${JSON.stringify(wanted.slice(0, 80))}. Discover the source again.`)
 }
-
-export { name }

@@ -112,10 +112,10 @@ export async function planObjects(ask: Ask, planSha256: string, lock: 'FOR SHARE
 export async function recordObject(ask: Ask, planSha256: string, object: Omit<PlanObject, 'oid'>): Promise<void> {
   const oid =
     object.kind === 'schema'
-      ? `(SELECT oid FROM pg_namespace WHERE nspname = $3)`
-      : `(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $3 AND c.relname = $4)`
+      ? `(SELECT oid FROM pg_namespace WHERE nspname = $3::text)`
+      : `(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $3::text AND c.relname = $4::text)`
   await ask(
-    `INSERT INTO waybill.object (plan_sha256, kind, schema_name, object_name, table_id, object_oid) VALUES ($1, $2, $3, $4, $5, ${oid})
+    `INSERT INTO waybill.object (plan_sha256, kind, schema_name, object_name, table_id, object_oid) VALUES ($1, $2, $3::text, $4::text, $5, ${oid})
      ON CONFLICT (plan_sha256, kind, schema_name, object_name) DO UPDATE SET object_oid = excluded.object_oid`,
     [planSha256, object.kind, object.schema, object.name, object.tableId],
   )

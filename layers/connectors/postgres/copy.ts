@@ -8,7 +8,7 @@ import { rangeCondition } from './chunks.ts'
 import { relayCopy } from './copy-relay.ts'
 import { binaryExpression, list } from './ddl.ts'
 import { failureOf } from './failure.ts'
-import { openSession } from './session.ts'
+import { cancelBackends, openSession } from './session.ts'
 import type { CopyRows } from './target.ts'
 
 /**
@@ -43,7 +43,11 @@ export function copyFromPostgres(sourceUrl: string, options: ConnectorOptions): 
       throw signal.aborted ? new WaybillError('INTERRUPTED', `Copying chunk ${chunk.chunk_id} was interrupted; nothing of it was kept.`) : error
     } finally {
       signal.removeEventListener('abort', stop)
-      if (!succeeded) stop()
+      if (!succeeded) {
+        stop()
+        // A server may be far into a query whose reader is gone; left alone it would run on.
+        await cancelBackends(sourceUrl, [source.backend], connectTimeoutMs)
+      }
       await source.close()
     }
   }

@@ -1,0 +1,173 @@
+import { WaybillError } from '../../core/errors.ts'
+import type { ColumnMapping } from '../../core/schemas/proposal.ts'
+import type { RowFilter } from '../../core/schemas/spec.ts'
+import { readSqlType, sqlType } from '../../core/sql-type.ts'
+import { column as columnOf, type Relation } from './relation.ts'
+import { literal, name } from './session.ts'
+import type { Family } from './types.ts'
+
+/** A DuckDB expression and the family of its value. */
+export type Expression = { sql: string; family: Family }
+
+/** White space that `trim` takes off, as on the PostgreSQL side. */
+const BLANKS = `' ' || chr(9) || chr(10) || chr(13) || chr(12) || chr(11)`
+
+/**
+ * The value of one target column over a file's columns. Numbers are handed on as exact decimal text and read by the target's type, so nothing
+ * rounds on the way. A transform that DuckDB would compute differently from PostgreSQL is refused by name.
+ * @throws NOT_REPRESENTABLE, PLAN_INVALID, SPEC_INVALID
+ */
+export function fileExpression(column: ColumnMapping, relation: Relation): Expression {
+  const { transform } = column
+  const sources = column.source.map((source) => sourceExpression(source, relation))
+  const only = (): Expression => {
+    const [first] = sources
+    if (first === undefined || sources.length !== 1) {
+      throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "${transform.kind}" takes exactly one source column, not ${sources.length}.`)
+    }
+    return first
+  }
+  const text = (): string => {
+    const { sql, family } = only()
+    if (family === 'text') return sql
+    if (family === 'integer' || family === 'uuid' || family === 'boolean' || family === 'decimal') return `CAST(${sql} AS VARCHAR)`
+    throw refused(column, `a ${family} value has no text that DuckDB and PostgreSQL write alike`)
+  }
+  switch (transform.kind) {
+    case 'identity':
+    case 'cast':
+      return castTo(column, only())
+    case 'minutes_to_interval':
+      if (only().family !== 'integer') throw refused(column, 'minutes must be whole numbers')
+      return { sql: `to_minutes(${only().sql})`, family: 'interval' }
+    case 'lowercase':
+      return { sql: `lower(${text()})`, family: 'text' }
+    case 'trim':
+      return { sql: `trim(${text()}, ${BLANKS})`, family: 'text' }
+    case 'e164':
+      return { sql: e164(text(), transform.country_code), family: 'text' }
+    case 'scale':
+      return scaled(column, only(), transform.factor, transform.decimals)
+    case 'truncate_time': {
+      const { sql, family } = only()
+      if (family !== 'timestamp') throw refused(column, 'only timestamps without time zone are cut here')
+      return { sql: `date_trunc('${transform.unit}', ${sql})`, family: 'timestamp' }
+    }
+    case 'concat': {
+      if (sources.length === 0) throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "concat" needs source columns.`)
+      const odd = sources.find((source) => source.family !== 'text' && source.family !== 'integer')
+      if (odd) throw refused(column, `a ${odd.family} value has no text that DuckDB and PostgreSQL write alike`)
+      return { sql: `concat_ws(${literal(transform.separator)}, ${sources.map((source) => source.sql).join(', ')})`, family: 'text' }
+    }
+    case 'constant':
+      return { sql: `CAST(${transform.value === null ? 'NULL' : literal(transform.value)} AS VARCHAR)`, family: 'text' }
+    case 'mask_partial': {
+      const value = text()
+      const { keep } = transform
+      const long = `left(${value}, ${keep}) || repeat('*', length(${value}) - ${keep})`
+      return { sql: `CASE WHEN length(${value}) > ${keep} THEN ${long} ELSE repeat('*', length(${value})) END`, family: 'text' }
+    }
+    case 'mask_redact':
+      return { sql: `CASE WHEN ${only().sql} IS NULL THEN NULL ELSE ${literal(transform.value)} END`, family: 'text' }
+    case 'mask_sha256':
+      return { sql: `sha256(${literal(transform.salt)} || ${text()})`, family: 'text' }
+  }
+}
+
+/** @throws NOT_REPRESENTABLE for a column whose type travels nowhere exactly */
+export function sourceExpression(source: string, relation: Relation): Expression {
+  const { name: own, type } = columnOf(relation, source)
+  if (type.family === null) {
+    const message = `Column ${JSON.stringify(own)} has type ${type.duck}, which no PostgreSQL type holds exactly here. Exclude it, or rewrite the file with a plain type.`
+    throw new WaybillError('NOT_REPRESENTABLE', message)
+  }
+  return { sql: name(own), family: type.family }
+}
+
+const NUMBERS: readonly Family[] = ['integer', 'decimal', 'float']
+
+function castTo(column: ColumnMapping, value: Expression): Expression {
+  const type = readSqlType(column.target_type)
+  const base = type === null || type.array ? sqlType(column.target_type) : type.base
+  const { sql, family } = value
+  // Text is read by the target's own type: exactly what a person would see inserting it.
+  if (family === 'text') return value
+  if (TEXTUAL.includes(base)) {
+    if (family === 'integer' || family === 'decimal' || family === 'boolean' || family === 'uuid') return { sql: `CAST(${sql} AS VARCHAR)`, family: 'text' }
+    throw refused(column, `a ${family} value has no text that DuckDB and PostgreSQL write alike`)
+  }
+  if (NUMERIC.includes(base) && NUMBERS.includes(family)) {
+    if (family === 'float' && base !== 'real') return { sql: `CAST(${sql} AS DOUBLE)`, family }
+    return value
+  }
+  const same: Readonly<Record<string, Family>> = {
+    boolean: 'boolean',
+    bytea: 'bytes',
+    date: 'date',
+    'time without time zone': 'time',
+    'timestamp without time zone': 'timestamp',
+    'timestamp with time zone': 'instant',
+    interval: 'interval',
+    uuid: 'uuid',
+  }
+  const wanted = Object.hasOwn(same, base) ? same[base] : undefined
+  if (wanted === family) return value
+  if (wanted === 'timestamp' && family === 'date') return { sql: `CAST(${sql} AS TIMESTAMP)`, family: 'timestamp' }
+  if (wanted === 'date' && family === 'timestamp') return { sql: `CAST(${sql} AS DATE)`, family: 'date' }
+  if (wanted === 'timestamp' && family === 'instant') return { sql: `make_timestamp(epoch_us(${sql}))`, family: 'timestamp' }
+  throw refused(column, `a ${family} value does not become ${base} here`)
+}
+
+const TEXTUAL = ['text', 'character varying', 'character']
+const NUMERIC = ['smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision']
+
+function scaled(column: ColumnMapping, value: Expression, factor: string, decimals: number): Expression {
+  if (value.family !== 'integer' && value.family !== 'decimal') throw refused(column, 'only whole and decimal numbers are scaled exactly')
+  const [whole = '', fraction = ''] = factor.replace('-', '').split('.')
+  // A product wider than 38 digits is an error in DuckDB, never a rounded number.
+  const width = Math.max(1, whole.length + fraction.length)
+  const plain = value.family === 'integer' ? `CAST(${value.sql} AS DECIMAL(19, 0))` : value.sql
+  return { sql: `round(${plain} * CAST(${literal(factor)} AS DECIMAL(${width}, ${fraction.length})), ${decimals})`, family: 'decimal' }
+}
+
+function e164(value: string, country: string): string {
+  const digits = `regexp_replace(${value}, '[^0-9]', '', 'g')`
+  return (
+    `CASE WHEN ${digits} = '' THEN ${value} WHEN starts_with(trim(${value}), '+') THEN '+' || ${digits} ` +
+    `WHEN starts_with(${digits}, '00') THEN '+' || substr(${digits}, 3) ELSE '+${country}' || ltrim(${digits}, '0') END`
+  )
+}
+
+function refused(column: ColumnMapping, why: string): WaybillError {
+  const message = `Column ${JSON.stringify(column.target)}: transform "${column.transform.kind}" to ${column.target_type} cannot be done while reading a file: ${why}. Migrate the column as it is and transform it in PostgreSQL, or exclude it.`
+  return new WaybillError('NOT_REPRESENTABLE', message)
+}
+
+const COMPARISONS = { eq: '=', ne: '<>', lt: '<', le: '<=', gt: '>', ge: '>=' } as const
+
+/** The filter in DuckDB; literals take the column's type, and in a CSV, where all is text, only equality means what it says. @throws PLAN_INVALID */
+export function fileFilter(filter: RowFilter, relation: Relation): string {
+  return filter.all
+    .map((term) => {
+      const { sql, family } = sourceExpression(term.column, relation)
+      const values = term.values.map(literal)
+      const bad = (why: string): never => {
+        throw new WaybillError('PLAN_INVALID', `Filter on ${JSON.stringify(term.column)}: "${term.op}" ${why}.`)
+      }
+      switch (term.op) {
+        case 'is_null':
+        case 'is_not_null':
+          return values.length === 0 ? `(${sql} IS ${term.op === 'is_null' ? '' : 'NOT '}NULL)` : bad('takes no value')
+        case 'in':
+        case 'not_in':
+          return values.length > 0 ? `(${sql} ${term.op === 'in' ? 'IN' : 'NOT IN'} (${values.join(', ')}))` : bad('takes at least one value')
+        case 'eq':
+        case 'ne':
+          return values.length === 1 ? `(${sql} ${COMPARISONS[term.op]} ${values[0]})` : bad('takes exactly one value')
+        default:
+          if (relation.format === 'CSV' && family === 'text') return bad('has no order on text of a CSV file; use equality, or load the file first')
+          return values.length === 1 ? `(${sql} ${COMPARISONS[term.op]} ${values[0]})` : bad('takes exactly one value')
+      }
+    })
+    .join(' AND ')
+}
