@@ -1,0 +1,61 @@
+import type { ConnectorOptions, Connectors } from '../core/connector.ts'
+import { WaybillError } from '../core/errors.ts'
+import { copyFromFiles } from './duckdb/copy.ts'
+import type { FileFormat } from './duckdb/relation.ts'
+import { openFileRows } from './duckdb/rows.ts'
+import { openFileSide } from './duckdb/side.ts'
+import { openFileSource } from './duckdb/source.ts'
+import { openChecker } from './postgres/checker.ts'
+import { copyFromPostgres } from './postgres/copy.ts'
+import { openReconciler } from './postgres/reconciler.ts'
+import { type CheckSide, openPostgresSide } from './postgres/side.ts'
+import { openPostgresSource } from './postgres/source.ts'
+import { openPostgresTarget } from './postgres/target.ts'
+
+type End = { systemType: string; url: string }
+
+/** Every system Waybill can talk to, by its type: POSTGRESQL on both sides, PARQUET and CSV as a source. */
+export const connectors: Connectors = {
+  source: (systemType, url, options) =>
+    systemType === 'POSTGRESQL' ? openPostgresSource(url, options) : openFileSource(fileFormat(systemType), url),
+
+  async target(systemType, url, source, options) {
+    onlyPostgres(systemType)
+    const copyRows =
+      source.systemType === 'POSTGRESQL' ? copyFromPostgres(source.url, options) : copyFromFiles(fileFormat(source.systemType), source.url, options)
+    return openPostgresTarget(url, copyRows, options)
+  },
+
+  async reconciler(source, target, options) {
+    onlyPostgres(target.systemType)
+    if (source.systemType === 'POSTGRESQL') return openReconciler(source, target, options)
+    const rows = await openFileRows(fileFormat(source.systemType), source.url)
+    return openReconciler({ systemType: source.systemType, rows }, target, options)
+  },
+
+  async checker(source, target, options) {
+    onlyPostgres(target.systemType)
+    const from = await checkSide(source, options)
+    try {
+      return openChecker(from, await openPostgresSide(target.url, 'target', options))
+    } catch (error) {
+      await from.close()
+      throw error
+    }
+  },
+}
+
+function checkSide(source: End, options: ConnectorOptions): Promise<CheckSide> {
+  if (source.systemType === 'POSTGRESQL') return openPostgresSide(source.url, 'source', options)
+  return openFileSide(fileFormat(source.systemType), source.url)
+}
+
+function fileFormat(systemType: string): FileFormat {
+  if (systemType === 'PARQUET' || systemType === 'CSV') return systemType
+  throw new WaybillError('BAD_INPUT', `There is no connector for ${JSON.stringify(systemType.slice(0, 40))}. Use POSTGRESQL, PARQUET or CSV.`)
+}
+
+function onlyPostgres(systemType: string): void {
+  if (systemType === 'POSTGRESQL') return
+  throw new WaybillError('BAD_INPUT', `A target of type ${JSON.stringify(systemType.slice(0, 40))} cannot be written. Use POSTGRESQL.`)
+}
