@@ -58,7 +58,8 @@ export type RunnerOptions = {
 
 export function createRunner(options: RunnerOptions): Runner {
   const { db, locks, machines, platform, signal, workers, time = systemTime, random = Math.random, pollMs = 250 } = options
-  const store = executionStore(db, time.now)
+  const now = () => time.now()
+  const store = executionStore(db, now)
   const workerSlot = slots(workers)
   const active = new Map<string, Promise<void>>()
   const faults = new Map<string, unknown>()
@@ -66,7 +67,7 @@ export function createRunner(options: RunnerOptions): Runner {
   const wake = () => {
     for (const sleeper of [...sleepers]) sleeper()
   }
-  const tokens = sqliteTaskTokens({ db, now: time.now, onCompleted: wake })
+  const tokens = sqliteTaskTokens({ db, now, onCompleted: wake })
 
   const idle = async (milliseconds: number | null, until: AbortSignal): Promise<void> => {
     const over = new AbortController()
