@@ -72,7 +72,9 @@ export function seconds(milliseconds: number): string {
 /** Rows of cells as aligned columns; `right` names the columns that hold numbers. */
 export function columns(rows: readonly (readonly string[])[], right: ReadonlySet<number> = new Set()): string {
   const widths: number[] = []
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  }
   return rows
     .map((row) =>
       row

@@ -19,7 +19,7 @@ import { z } from 'zod'
 import { outwardError, placesOf } from '../layers/aws/failure.ts'
 import { httpRequestOf, httpResultOf } from '../layers/aws/http-event.ts'
 import { awsPorts, awsTrust, variable } from '../layers/aws/ports.ts'
-import { connectors } from '../layers/connectors/connectors.ts'
+import { connectors } from '../layers/connectors/index.ts'
 import { isWaybillError, WaybillError } from '../layers/core/errors.ts'
 import type { HttpRequest, HttpResponse, Log, Ports } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
@@ -60,29 +60,30 @@ export function httpFunction(createHandler: (deps: Ports) => (request: HttpReque
     .handler(async (event: unknown) => httpResultOf(await (await handler())(httpRequestOf(event)))) as unknown as LambdaHandler
 }
 
+/** What a worker's process gives it: when to stop, and where its progress goes. */
+type Process = { signal: AbortSignal; progress(progress: Readonly<Record<string, string>>): void }
+
 /**
  * A container's whole life: one task from WAYBILL_TASK, then exit 0, or exit 1 with `{"error","cause"}` as the last line of stderr.
  * Fargate sends SIGTERM 30 seconds before it kills; what is not committed by then is done again by the next attempt.
  */
-export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTask) => Promise<void>): Promise<void> {
+export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTask, process: Process) => Promise<void>): Promise<void> {
   const logger = new Logger({ serviceName: 'waybill' })
   const log = logOf(logger)
-  const fail = (error: unknown): never => {
-    const outward = outwardError(error)
-    if (!isWaybillError(error)) log.error('Unexpected failure', { name: outward.name, places: placesOf(error) })
-    process.stderr.write(`${JSON.stringify({ error: outward.name, cause: outward.message })}\n`)
-    process.exit(1)
-  }
+  const stop = new AbortController()
   process.once('SIGTERM', () =>
-    fail(new WaybillError('INTERRUPTED', 'The task was stopped before it was done. It is safe to run it again.')),
+    stop.abort(new WaybillError('INTERRUPTED', 'The task was stopped before it was done. It is safe to run it again.')),
   )
   try {
     const task = workerTask.parse(JSON.parse(variable(process.env, 'WAYBILL_TASK')))
     logger.appendKeys({ project_id: task.project_id, run_id: task.run_id, worker: task.worker })
-    await (await afterPorts(log, createHandler)())(task)
+    const handler = await afterPorts(log, createHandler)()
+    await handler(task, { signal: stop.signal, progress: (progress) => log.info('progress', { progress }) })
     process.exit(0)
   } catch (error) {
-    fail(error)
+    const outward = outwardError(error)
+    if (!isWaybillError(error)) log.error('Unexpected failure', { name: outward.name, places: placesOf(error) })
+    process.stderr.write(`${JSON.stringify({ error: outward.name, cause: outward.message })}\n`, () => process.exit(1))
   }
 }
 

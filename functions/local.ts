@@ -1,7 +1,7 @@
 /** The composition root of the embedded platform: the same handlers and the same state machines as in AWS, on `layers/local`. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectors } from '../layers/connectors/connectors.ts'
+import { connectors } from '../layers/connectors/index.ts'
 import { parseStrictJson } from '../layers/core/canonical-json.ts'
 import { WaybillError } from '../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'

@@ -1,14 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { linkIn, recipientOf } from '../mail.ts'
 
 /** What a demo approver did with one mail. */
 export type DemoDecision = { approver: string; what: string; status: number }
-
-/** Undoes quoted-printable, the form in which mail programs send long lines. */
-function unquoted(text: string): string {
-  return text.replace(/=\r?\n/g, '').replace(/=([0-9A-F]{2})/g, (_match, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-}
 
 function attribute(tag: string, name: string): string | null {
   const value = tag.match(new RegExp(`\\s${name}="([^"]*)"`))?.[1]
@@ -64,10 +60,9 @@ export async function approveByMail(outbox: string, signal: AbortSignal, onDecis
     const mails = (await readdir(outbox).catch(() => [])).filter((name) => name.endsWith('.eml') && !opened.has(name)).sort()
     for (const name of mails) {
       opened.add(name)
-      const mail = unquoted(await readFile(join(outbox, name), 'utf8'))
-      const approver = mail.match(/^To: .*?([^\s<>]+@[^\s<>]+)/m)?.[1] ?? 'unknown'
-      const link = mail.match(/https?:\/\/127\.0\.0\.1:\d+\/approvals\/[^\s"<>]+/)?.[0]
-      if (link !== undefined) onDecision(await decide(link, approver))
+      const message = await readFile(join(outbox, name), 'utf8')
+      const link = linkIn(message)
+      if (link !== null) onDecision(await decide(link, recipientOf(message) ?? 'unknown'))
     }
     await sleep(150, undefined, { signal }).catch(() => {})
   }

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { openLocalPorts } from '../../functions/local.ts'
+import { linkIn } from '../mail.ts'
+import { columns, type Terminal } from '../terminal.ts'
+import { HOME_OPTION } from './run.ts'
+import { requireHome } from './status.ts'
+
+/** The newest link mailed for each open request, from the home's outbox. */
+async function linksOf(outbox: string): Promise<Map<string, string>> {
+  const links = new Map<string, string>()
+  for (const name of (await readdir(outbox)).filter((file) => file.endsWith('.eml')).sort()) {
+    const link = linkIn(await readFile(join(outbox, name), 'utf8'))
+    const id = link?.match(/\/approvals\/([^?/]+)/)?.[1]
+    if (link && id) links.set(id, link)
+  }
+  return links
+}
+
+export function approveCommand(terminal: Terminal): Command {
+  return new Command('approve')
+    .description("print the links of open approvals, or open one person's; the decision itself is made on the page")
+    .argument('[email]', 'only what waits for this person')
+    .option(...HOME_OPTION)
+    .option('--open', 'open the first one in the browser')
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nThe pages are served while "waybill run" or "waybill resume" is running.')
+    .action(async (email: string | undefined, options: { home: string; open?: boolean; json?: boolean }) => {
+      const { ports, close } = await openLocalPorts({ home: requireHome(options.home), env: process.env, publicUrl: '', onLog: () => {} })
+      try {
+        const links = await linksOf(join(options.home, 'outbox'))
+        const requests = (
+          await Promise.all((await ports.projects.list()).map((project) => ports.approvals.byProject(project.project_id)))
+        ).flat()
+        const open = requests
+          .filter(
+            (request) => request.status === 'PENDING' && (email === undefined || request.approver.toLowerCase() === email.toLowerCase()),
+          )
+          .map(({ approval_id, project_id, role, approver, transition }) => ({
+            project_id,
+            role,
+            approver,
+            transition: transition ?? 'open questions',
+            link: links.get(approval_id) ?? null,
+          }))
+        if (options.json) terminal.out(JSON.stringify(open, null, 2))
+        else if (open.length === 0) terminal.out('Nothing waits for a decision.')
+        else
+          terminal.out(
+            columns(
+              open.map((one) => [
+                one.project_id,
+                one.approver,
+                one.role,
+                one.transition,
+                one.link ?? 'sent by mail; not in the outbox here',
+              ]),
+            ),
+          )
+        const first = open[0]?.link
+        if (options.open && first)
+          spawn(process.platform === 'darwin' ? 'open' : 'xdg-open', [first], { stdio: 'ignore', detached: true }).unref()
+      } finally {
+        close()
+      }
+    })
+}

@@ -1,0 +1,59 @@
+import { type LocalPlatform, openLocal } from '../../functions/local.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { EXIT, type Terminal } from '../terminal.ts'
+import { showProgress } from './progress.ts'
+
+export type DriveOptions = {
+  home: string
+  env: Readonly<Record<string, string | undefined>>
+  terminal: Terminal
+  workers: number
+  signal: AbortSignal
+  /** Called before a worker starts; the worker waits for it. */
+  beforeWorker?: (worker: string, runId: string) => Promise<void>
+}
+
+/** Opens the home, lets `work` use it, and closes it whatever happens. Interrupting keeps every state for `resume`. */
+export async function withPlatform<T>(
+  options: DriveOptions,
+  work: (platform: LocalPlatform, stop: AbortController) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController()
+  let platform: LocalPlatform | null = null
+  const progress = showProgress(options.terminal, () => platform)
+  try {
+    platform = await openLocal({
+      home: options.home,
+      env: options.env,
+      workers: options.workers,
+      signal: AbortSignal.any([options.signal, stop.signal]),
+      beforeWorker: options.beforeWorker ?? (async () => {}),
+      onProgress: progress.worker,
+      onLog: (line) => {
+        if (options.env.WAYBILL_TRACE === '1') options.terminal.err(line)
+      },
+    })
+    return await work(platform, stop)
+  } finally {
+    progress.stop()
+    stop.abort()
+    await platform?.close()
+  }
+}
+
+/** Name of the newest execution of a project; a project that failed is taken up again under the next number. */
+export const executionName = (projectId: string, attempt: number) => `${projectId}-${attempt}`
+
+/** Waits for an execution to end; a waiting state is announced once, so that a person knows who is being waited for. */
+export async function waitForEnd(platform: LocalPlatform, execution: string): Promise<void> {
+  const ended = await platform.runner.wait(execution)
+  if (ended.status === 'ABORTED') throw new WaybillError('INTERRUPTED', `The execution ${execution} was stopped.`)
+}
+
+/** Proven is 0; differing, rejected or rolled back is 1; anything that could not be decided is 2. */
+export function exitCodeOf(project: ProjectRecord, proofValid: boolean | null): number {
+  if (project.state === 'EVIDENCE_COMPLETE') return proofValid === true ? EXIT.pass : EXIT.fail
+  if (project.state === 'REJECTED' || project.state === 'ROLLED_BACK') return EXIT.fail
+  return EXIT.undecided
+}

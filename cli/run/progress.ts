@@ -1,0 +1,49 @@
+import type { LocalPlatform } from '../../functions/local.ts'
+import { grouped, seconds, type Terminal } from '../terminal.ts'
+
+const LOOK_EVERY_MS = 150
+
+export type Progress = { worker(progress: Readonly<Record<string, string>>): void; stop(): void }
+
+/** Prints each state as it is entered, and the rows a worker has done, until stopped. */
+export function showProgress(terminal: Terminal, platform: () => LocalPlatform | null): Progress {
+  const seen = new Set<string>()
+  const rows = new Map<string, { worker: string; table: string; rows: bigint; since: number }>()
+  const timer = setInterval(() => {
+    const open = platform()
+    if (open === null) return
+    for (const name of open.runner.list()) {
+      for (const { frame, state, entered_at } of open.runner.describe(name).standing) {
+        const id = `${name} ${frame} ${state} ${entered_at}`
+        if (seen.has(id)) continue
+        seen.add(id)
+        const known = [...seen].some((other) => other !== id && other.startsWith(`${name} `) && other.includes(` ${state} `))
+        if (!known) terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+      }
+    }
+  }, LOOK_EVERY_MS)
+  return {
+    worker({ worker, table_id, chunk_id, rows: count }) {
+      if (worker === undefined || count === undefined) return
+      const key = `${worker} ${chunk_id ?? table_id ?? ''}`
+      const before = rows.get(key)
+      rows.set(key, { worker, table: table_id ?? '', rows: BigInt(count), since: before?.since ?? performance.now() })
+      const same = [...rows.values()].filter((one) => one.worker === worker)
+      const total = same.reduce((sum, one) => sum + one.rows, 0n)
+      const elapsed = performance.now() - Math.min(...same.map((one) => one.since))
+      const rate = elapsed > 500 ? ` · ${grouped(Math.round((Number(total) / elapsed) * 1000))} rows/s` : ''
+      terminal.progress(`  ${stateOf(worker)} ${grouped(total)} rows${rate} · ${seconds(elapsed)}`)
+    },
+    stop() {
+      clearInterval(timer)
+      terminal.endProgress()
+    },
+  }
+}
+
+function stateOf(worker: string): string {
+  return worker
+    .split('-')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}

@@ -1,0 +1,71 @@
+import type { LocalPlatform } from '../../functions/local.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { readSpec } from '../../layers/core/spec-reader.ts'
+import { executionName, waitForEnd } from './drive.ts'
+
+/** `Flights-2026` → `flights-2026`: one migration id is one project of a home. */
+export function projectIdOf(migrationId: string): string {
+  return migrationId.toLowerCase()
+}
+
+async function existing(ports: Ports, projectId: string): Promise<ProjectRecord | null> {
+  return (await ports.projects.list()).find((project) => project.project_id === projectId) ?? null
+}
+
+/** Stores the spec and starts the migration. @throws SPEC_INVALID, ALREADY_EXISTS when this home has a project of that id */
+export async function startProject(platform: LocalPlatform, specText: string): Promise<{ projectId: string; execution: string }> {
+  const spec = readSpec(specText)
+  const projectId = projectIdOf(spec.migration_id)
+  const key = `projects/${projectId}/spec/1.json`
+  if ((await existing(platform.ports, projectId)) !== null || (await platform.ports.artifacts.find(key)) !== null) {
+    throw new WaybillError(
+      'ALREADY_EXISTS',
+      `This home has a project ${projectId} already. See it with "waybill status", go on with "waybill resume", or choose another migration_id.`,
+    )
+  }
+  await platform.ports.artifacts.put(key, Buffer.from(specText), {
+    contentType: 'application/yaml',
+    retainUntil: platform.ports.clock.now(),
+  })
+  const execution = executionName(projectId, 1)
+  await platform.runner.start('migration', execution, { project_id: projectId, run_id: 'initial' })
+  return { projectId, execution }
+}
+
+/** Takes up what was running, and starts a failed project again where it stood. Returns the executions to wait for. */
+export async function takeUp(platform: LocalPlatform): Promise<{ projectId: string; execution: string }[]> {
+  const resumed = await platform.runner.resume()
+  const taken: { projectId: string; execution: string }[] = []
+  for (const project of await platform.ports.projects.list()) {
+    const names = [...Array(1000).keys()].map((i) => executionName(project.project_id, i + 1))
+    const known = names.filter((name) => isKnown(platform, name))
+    const running = known.find((name) => resumed.includes(name))
+    if (running !== undefined) taken.push({ projectId: project.project_id, execution: running })
+    else if (project.state === 'FAILED') {
+      const execution = names[known.length] ?? names[0]!
+      await platform.runner.start('migration', execution, { project_id: project.project_id, run_id: `retry-${known.length}` })
+      taken.push({ projectId: project.project_id, execution })
+    }
+  }
+  return taken
+}
+
+function isKnown(platform: LocalPlatform, execution: string): boolean {
+  try {
+    platform.runner.describe(execution)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Waits for the end and gives the project as it then stands. */
+export async function finished(platform: LocalPlatform, started: { projectId: string; execution: string }): Promise<ProjectRecord> {
+  await waitForEnd(platform, started.execution)
+  const project = await existing(platform.ports, started.projectId)
+  if (project !== null) return project
+  const { failure } = platform.runner.describe(started.execution)
+  throw new WaybillError('SPEC_INVALID', `The project was not created: ${failure?.cause ?? failure?.error ?? 'see the log'}`)
+}

@@ -1,0 +1,39 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+
+/** Artifacts a person opens, by logical name, and the file each becomes in the output folder. */
+const FILES = { outcome: 'outcome.json', recon_report: 'recon_report.json', report_html: 'report.html', report_md: 'report.md' } as const
+
+export type Results = { folder: string; written: string[] }
+
+/** Copies the results of a project out of the artifact store. The folder is a copy: the store keeps the originals. */
+export async function writeResults(ports: Ports, project: ProjectRecord, folder: string): Promise<Results> {
+  await mkdir(folder, { recursive: true })
+  const written: string[] = []
+  for (const [name, file] of Object.entries(FILES)) {
+    const pointer = project.artifacts[name]
+    if (pointer === undefined) continue
+    await writeFile(join(folder, file), await ports.artifacts.get(pointer))
+    written.push(file)
+  }
+  const prefix = `projects/${project.project_id}/evidence_pack/`
+  const keys = await ports.artifacts.list(prefix)
+  if (keys.length > 0) {
+    const pack = join(folder, 'evidence_pack')
+    const fresh = `${pack}.new`
+    await rm(fresh, { recursive: true, force: true })
+    for (const key of keys) {
+      const pointer = await ports.artifacts.find(key)
+      if (pointer === null) continue
+      const path = join(fresh, key.slice(prefix.length))
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, await ports.artifacts.get(pointer))
+    }
+    await rm(pack, { recursive: true, force: true })
+    await rename(fresh, pack)
+    written.push('evidence_pack')
+  }
+  return { folder, written }
+}

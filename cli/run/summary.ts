@@ -1,0 +1,72 @@
+import { getJson } from '../../layers/core/artifacts.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { type Outcome, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { type ChecksReport, checksReport, type Mismatch, type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
+import { columns, grouped, type Terminal, visible } from '../terminal.ts'
+
+export type Measured = { outcome: Outcome | null; recon: ReconReport | null; checks: ChecksReport | null }
+
+export async function measured(ports: Ports, project: ProjectRecord): Promise<Measured> {
+  const { outcome, recon_report: recon, checks_report: checks } = project.artifacts
+  return {
+    outcome: outcome ? await getJson(ports.artifacts, outcome, outcomeSchema) : null,
+    recon: recon ? await getJson(ports.artifacts, recon, reconReport) : null,
+    checks: checks ? await getJson(ports.artifacts, checks, checksReport) : null,
+  }
+}
+
+export function proofValid({ outcome }: Measured): boolean | null {
+  return outcome === null ? null : outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID
+}
+
+const SHOWN = 20
+
+export function mismatchText(mismatch: Mismatch): string {
+  const parts = [
+    ...mismatch.key,
+    ...mismatch.columns.map((cell) => ({ column: cell.column, value: mismatch.kind === 'missing' ? cell.source : cell.target })),
+  ]
+  const changed = mismatch.kind === 'changed' ? mismatch.columns.map((cell) => `${cell.column}: ${cell.source} → ${cell.target}`) : null
+  const row = changed
+    ? [...mismatch.key.map((part) => `${part.column}=${part.value}`), ...changed]
+    : parts.map((part) => `${part.column}=${part.value ?? 'NULL'}`)
+  return `${mismatch.kind.padEnd(7)} ${visible(row.join('  '))}  (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)`
+}
+
+/** The result in a screenful: rows, differences, checks that a person must know of, and whether it is proven. */
+export function printSummary(terminal: Terminal, project: ProjectRecord, { outcome, recon, checks }: Measured): void {
+  if (recon !== null) {
+    const rows = recon.tables.map((table) => [
+      visible(`${table.source_object} → ${table.target_object}`),
+      grouped(table.source_rows),
+      grouped(table.target_rows),
+      `${table.segments.length} of ${table.segments_expected}`,
+      table.verdict === 'pass' ? 'equal' : table.verdict,
+    ])
+    terminal.out(`\n${columns([['table', 'source rows', 'target rows', 'segments', 'verdict'], ...rows], new Set([1, 2, 3]))}`)
+    for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
+  }
+  for (const check of checks?.checks ?? []) {
+    if (check.verdict === 'pass') continue
+    terminal.out(`${terminal.paint('yellow', `${check.severity} ${check.verdict}`)}  ${visible(check.explanation)}`)
+  }
+  if (project.failure !== null) terminal.out(`${terminal.paint('red', project.failure.code)}  ${visible(project.failure.reason)}`)
+  if (outcome === null) {
+    terminal.out(`\nThe project is ${project.state}. Nothing was proven.`)
+    return
+  }
+  const formula = outcome.proof_certificate.proof_formula_evaluation
+  const bps = outcome.rollback_verdict
+  terminal.out(
+    formula.PROOF_VALID
+      ? terminal.paint(['bold', 'green'], `\nPROOF VALID: integrity, completeness, consistency and ordering hold.`)
+      : terminal.paint(
+          ['bold', 'red'],
+          `\nPROOF NOT VALID: integrity ${formula.I_t_integrity}, completeness ${formula.C_t_completeness}, consistency ${formula.K_t_consistency}, ordering ${formula.O_t_ordering}.`,
+        ),
+  )
+  terminal.out(
+    `BPS ${bps.bps_current ?? 'not measured'} (${bps.bps_status ?? 'not measured'}), verdict ${bps.rollback_decision}; the project is ${project.state}.`,
+  )
+}
