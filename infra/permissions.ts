@@ -147,25 +147,18 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'evidence' },
 }
 
-/** Every worker checks the barrier itself: it reads the plan, its signature, the approvals and public keys. */
-const WORKS = {
-  projects: 'read',
-  audit: 'append',
-  approvals: 'read',
-  reads: [ALL],
-  writes: ['work'],
-  trusts: true,
-  mask: true,
-  network: true,
-} as const
+/** Every worker checks the barrier itself: it reads the plan, its signature, the approvals and public keys. None changes the project or its audit chain. */
+const WORKS = { projects: 'read', reads: [ALL], trusts: true, network: true } as const
+const READS_BOTH = ['source', 'target-reader'] as const
+const WRITES_TARGET = ['source', 'target-writer'] as const
 
 export const WORKER_PERMISSIONS: Record<Worker, Permission> = {
-  'prepare-target': { ...WORKS, secrets: ['source', 'target-writer'] },
-  'copy-chunk': { ...WORKS, secrets: ['source', 'target-writer'] },
-  'finish-target': { ...WORKS, secrets: ['source', 'target-writer'] },
-  'hash-segments': { ...WORKS, secrets: ['source', 'target-reader'] },
-  'run-checks': { ...WORKS, secrets: ['source', 'target-reader'] },
-  'roll-back-target': { ...WORKS, secrets: ['source', 'target-writer'] },
+  'prepare-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
+  'copy-chunk': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
+  'finish-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
+  'hash-segments': { ...WORKS, writes: ['work'], secrets: READS_BOTH, mask: true },
+  'run-checks': { ...WORKS, writes: ['work', 'checks_report'], secrets: READS_BOTH },
+  'roll-back-target': { ...WORKS, writes: ['work', 'rollback_report'], secrets: WRITES_TARGET },
 }
 
 /** Seconds; a function that reads a catalog may take as long as Lambda allows, the others answer quickly or are broken. */

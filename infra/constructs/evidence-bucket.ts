@@ -4,7 +4,6 @@ import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectLockRetention, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
-import { accept } from './accepted.ts'
 
 /**
  * Evidence that outlives its writers. The bucket's default retention locks every object; writers cannot choose another, cannot
@@ -31,7 +30,6 @@ export class EvidenceBucket extends Construct {
       lifecycleRules: [{ expiration: Duration.days(config.logDays) }],
       removalPolicy,
     })
-    accept(logs, 'AwsSolutions-S1', 'This bucket receives the access logs; logging it into itself would never end.')
 
     const retention = Duration.days(config.evidence.days)
     const bucketName = `waybill-${config.stage}-evidence-${Aws.ACCOUNT_ID}-${Aws.REGION}`

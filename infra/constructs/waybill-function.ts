@@ -88,8 +88,7 @@ export class WaybillFunction extends Construct {
             securityGroups: [props.network.securityGroup],
           }
         : {}),
-      ...(props.deadLetters === undefined ? {} : { deadLetterQueue: props.deadLetters }),
-      retryAttempts: 2,
+      ...(props.deadLetters === undefined ? {} : { deadLetterQueue: props.deadLetters, retryAttempts: 2 }),
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
     })
     this.function.node.addDependency(policy)

@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest'
+import { NEVER } from '../../infra/constructs/agent-boundary.ts'
+import { FUNCTIONS } from '../../infra/permissions.ts'
+import { stateName } from '../../layers/core/names.ts'
+import { flat, resourcesOf, type Statement, type Synthesis, statementsOf } from './synth.ts'
+
+type Granted = Statement & { role: string }
+
+/** Who may do what, read from the policies of the prod templates and from nothing else. */
+export function accessTests(prod: Synthesis): void {
+  const granted: Granted[] = [prod.state, prod.network, prod.pipeline, prod.observability].flatMap((template) =>
+    resourcesOf(template, 'AWS::IAM::Policy').flatMap(([, { Properties }]) =>
+      statementsOf(Properties.PolicyDocument).flatMap((statement) =>
+        (Properties.Roles as unknown[]).map((role) => ({ ...statement, role: roleName(flat(role)) })),
+      ),
+    ),
+  )
+  const holders = (action: string, resource: RegExp = /./) =>
+    [
+      ...new Set(
+        granted
+          .filter(
+            (each) =>
+              each.Effect === 'Allow' && each.Action.some((one) => covers(one, action)) && each.Resource.some((one) => resource.test(one)),
+          )
+          .map(({ role }) => role),
+      ),
+    ].sort()
+
+  describe('who may do what', () => {
+    it('reads policies at all', () => {
+      expect(granted.length).toBeGreaterThan(200)
+      expect(holders('dynamodb:PutItem', /ProjectsTable/)).toContain('CreateProject')
+    })
+
+    it('nobody holds an action with a wildcard, or a managed policy', () => {
+      expect(granted.flatMap(({ Action }) => Action).filter((action) => action.includes('*'))).toEqual([])
+      for (const template of [prod.state, prod.network, prod.pipeline, prod.observability])
+        for (const [, { Properties }] of resourcesOf(template, 'AWS::IAM::Role')) {
+          expect(Properties.ManagedPolicyArns).toBeUndefined()
+          expect(Properties.Policies).toBeUndefined()
+        }
+    })
+
+    it('only the signing functions sign, each with its own key and under the conditions', () => {
+      expect(holders('kms:Sign', /PlanKey/)).toEqual(['SignPlan'])
+      expect(holders('kms:Sign', /ApprovalKey/)).toEqual(['Decide'])
+      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['AnchorAudit', 'ProveOutcome', 'SealEvidence'])
+      expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'Decide', 'ProveOutcome', 'SealEvidence', 'SignPlan'])
+      for (const each of granted.filter(({ Action }) => Action.includes('kms:Sign')))
+        expect(each.Condition).toEqual({ StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } })
+    })
+
+    it('nobody updates or deletes audit entries', () => {
+      for (const action of ['UpdateItem', 'DeleteItem', 'BatchWriteItem', 'PartiQLUpdate', 'PartiQLDelete'])
+        expect(holders(`dynamodb:${action}`, /AuditTable|^\*$/)).toEqual([])
+      expect(holders('dynamodb:UpdateItem')).toEqual(['Decide'])
+      expect(holders('dynamodb:DeleteItem')).toEqual([])
+    })
+
+    it('nobody deletes evidence or touches a retention', () => {
+      for (const action of [
+        'DeleteObject',
+        'DeleteObjectVersion',
+        'PutObjectRetention',
+        'BypassGovernanceRetention',
+        'PutObjectLegalHold',
+        'PutBucketPolicy',
+      ])
+        expect(holders(`s3:${action}`)).toEqual([])
+    })
+
+    it('only workers that write the target may read its writing credentials', () => {
+      expect(holders('secretsmanager:GetSecretValue', /target\/\*\/writer/)).toEqual([
+        'CopyChunkWorkerTask',
+        'FinishTargetWorkerTask',
+        'PrepareTargetWorkerTask',
+        'RollBackTargetWorkerTask',
+      ])
+      expect(holders('secretsmanager:GetSecretValue', /target\/\*\/reader/)).toEqual(['HashSegmentsWorkerTask', 'RunChecksWorkerTask'])
+    })
+
+    it('the page that opens links can write nothing but its log', () => {
+      const actions = granted.filter(({ role }) => role === 'ApprovalPage').flatMap(({ Action }) => Action)
+      expect(actions.filter((action) => /Put|Update|Delete|Send|Invoke|Sign/.test(action)).sort()).toEqual([
+        'logs:PutLogEvents',
+        'xray:PutTelemetryRecords',
+        'xray:PutTraceSegments',
+      ])
+    })
+
+    it('only who asks seals task tokens, only who decides opens them', () => {
+      expect(holders('kms:Encrypt', /TokenKey/)).toEqual(['RequestApproval', 'RequestDecisions'])
+      expect(holders('kms:Decrypt', /TokenKey/)).toEqual(['Decide'])
+      expect(holders('states:SendTaskSuccess')).toEqual(['Decide', 'RequestApproval'])
+    })
+
+    it('only state machines start workers, and pass only their roles to ECS', () => {
+      expect(holders('ecs:RunTask')).toEqual(['Migration', 'Reconcile'])
+      expect(holders('iam:PassRole')).toEqual(['Migration', 'Reconcile'])
+      for (const each of granted.filter(({ Action }) => Action.includes('iam:PassRole'))) {
+        expect(each.Condition).toEqual({ StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } })
+        for (const resource of each.Resource) expect(resource).toMatch(/Worker(Task|Execution)Role/)
+      }
+    })
+
+    it('a resource is a wildcard only where the action has none', () => {
+      const open = new Set(
+        granted.filter(({ Effect, Resource }) => Effect === 'Allow' && Resource.includes('*')).flatMap(({ Action }) => Action),
+      )
+      expect(
+        [...open].filter(
+          (action) =>
+            !/^(xray:|ecr:GetAuthorizationToken$|ec2:\w*(NetworkInterface|Subnets|PrivateIpAddresses)|logs:\w*(LogDeliver|ResourcePolic|LogGroups))/.test(
+              action,
+            ),
+        ),
+      ).toEqual([])
+    })
+  })
+
+  describe('agents', () => {
+    const boundaries = new Map(
+      resourcesOf(prod.pipeline, 'AWS::IAM::ManagedPolicy').map(([id, { Properties }]) => [
+        `<${id}>`,
+        statementsOf(Properties.PolicyDocument),
+      ]),
+    )
+    const boundaryOf = (name: string) => {
+      const [, role] = resourcesOf(prod.pipeline, 'AWS::IAM::Role').find(([id]) => roleName(`<${id}>`) === stateName(name)) ?? []
+      return boundaries.get(flat(role?.Properties.PermissionsBoundary))
+    }
+    const denies = (statements: Statement[] | undefined, action: string) =>
+      (statements ?? []).some(
+        ({ Effect, Action, Resource, Condition }) => Effect === 'Deny' && Action.includes(action) && Resource.includes('*') && !Condition,
+      )
+    const allows = (statements: Statement[] | undefined, action: string) =>
+      (statements ?? []).filter(({ Effect, Action }) => Effect === 'Allow' && Action.some((one) => covers(one, action)))
+
+    const agents = ['discover', 'profile', 'propose-mapping', 'propose-rewrite', 'propose-recon', 'explain-differences', 'prepare-cutover']
+
+    it('are these seven', () => {
+      expect(
+        Object.entries(FUNCTIONS)
+          .filter(([, { agent }]) => agent)
+          .map(([name]) => name)
+          .sort(),
+      ).toEqual([...agents].sort())
+    })
+
+    for (const name of agents)
+      it(`${name}: its boundary denies signing, telling, starting, passing roles and changing data`, () => {
+        const boundary = boundaryOf(name)
+        for (const action of NEVER) {
+          expect(denies(boundary, action), action).toBe(true)
+          expect(allows(boundary, action), action).toEqual([])
+        }
+        for (const action of [
+          'kms:Sign',
+          'states:SendTaskSuccess',
+          'states:SendTaskFailure',
+          'ecs:RunTask',
+          'iam:PassRole',
+          'rds-db:connect',
+        ])
+          expect(NEVER).toContain(action)
+      })
+
+    it('read no secret, except that discover and profile read the source', () => {
+      const secret = 'secretsmanager:GetSecretValue'
+      for (const name of agents) {
+        if (name === 'discover' || name === 'profile') {
+          const resources = allows(boundaryOf(name), secret).flatMap(({ Resource }) => Resource)
+          expect(resources).toHaveLength(1)
+          expect(resources[0]).toMatch(/:secret:waybill\/prod\/source\/\*$/)
+        } else expect(denies(boundaryOf(name), secret)).toBe(true)
+      }
+    })
+
+    it('have no way to the databases, except that discover and profile have', () => {
+      const inside = resourcesOf(prod.pipeline, 'AWS::Lambda::Function').filter(([, { Properties }]) => Properties.VpcConfig !== undefined)
+      expect(inside.map(([id]) => id.replace(/Function[0-9A-F]{8}$/, '')).sort()).toEqual(['Discover', 'PlanChunks', 'Profile'])
+    })
+  })
+}
+
+/** `<Waybill-prod-State:ExportsOutputRefSignPlanRoleABC…>` or `<DiscoverRole…>` → `SignPlan`, `Discover` */
+function roleName(reference: string): string {
+  return reference.replace(/^<(?:.*ExportsOutputRef)?/, '').replace(/Role[0-9A-F]{8,}>$/, '')
+}
+
+function covers(granted: string, action: string): boolean {
+  return new RegExp(`^${granted.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 'i').test(action)
+}

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ROOT } from '../../infra/build.ts'
+import { flat, resourcesOf, type Synthesis } from './synth.ts'
+
+/** What operating it relies on. */
+export function operationTests(prod: Synthesis): void {
+  const functions = resourcesOf(prod.pipeline, 'AWS::Lambda::Function')
+  const variables = (properties: Record<string, unknown>) => (properties.Environment as { Variables: Record<string, unknown> }).Variables
+
+  describe('functions', () => {
+    it('have a timeout, the runtime the project is built for, a trace, a log group and the layer', () => {
+      for (const [id, { Properties }] of functions) {
+        expect(Properties.Timeout, id).toBeGreaterThan(0)
+        expect(Properties).toMatchObject({
+          Runtime: 'nodejs24.x',
+          Architectures: ['arm64'],
+          TracingConfig: { Mode: 'Active' },
+          LoggingConfig: { LogGroup: {} },
+        })
+        expect(flat((Properties.Layers as unknown[])[0])).toMatch(/^<RuntimeLayer/)
+      }
+      const http = functions.filter(([id]) => /^(ApprovalPage|Decide)/.test(id))
+      // API Gateway gives up after 30 seconds: the function must have said what happened by then.
+      for (const [, { Properties }] of http) expect(Properties.Timeout).toBeLessThan(30)
+    })
+
+    it('log no event', () => {
+      for (const [, { Properties }] of functions)
+        expect(variables(Properties)).toMatchObject({ POWERTOOLS_LOGGER_LOG_EVENT: 'false', POWERTOOLS_TRACER_CAPTURE_RESPONSE: 'false' })
+    })
+
+    it('hold no secret in their environment, only where one lies', () => {
+      const containers = resourcesOf(prod.pipeline, 'AWS::ECS::TaskDefinition').flatMap(
+        ([, { Properties }]) => Properties.ContainerDefinitions as { Environment: { Name: string; Value: unknown }[] }[],
+      )
+      const values = [
+        ...functions.flatMap(([, { Properties }]) => Object.entries(variables(Properties))),
+        ...containers.flatMap(({ Environment }) => Environment.map(({ Name, Value }) => [Name, Value] as const)),
+      ]
+      expect(JSON.stringify(values)).not.toMatch(/resolve:secretsmanager/)
+      for (const [name, value] of values.filter(([each]) => /SECRET$/.test(each))) expect(flat(value), name).toMatch(/ExportsOutputRef/)
+    })
+  })
+
+  describe('workers', () => {
+    it('run one image by digest, without root, on a read-only disk, each with its own command and role', () => {
+      const definitions = resourcesOf(prod.pipeline, 'AWS::ECS::TaskDefinition')
+      const roles = new Set(definitions.map(([, { Properties }]) => flat(Properties.TaskRoleArn)))
+      expect(roles.size).toBe(definitions.length)
+      for (const [, { Properties }] of definitions) {
+        const [container] = Properties.ContainerDefinitions as Record<string, unknown>[]
+        expect(flat(container?.Image)).toMatch(/@<WorkerImageDigest>$/)
+        expect(container).toMatchObject({ User: '1000:1000', ReadonlyRootFilesystem: true, LogConfiguration: { LogDriver: 'awslogs' } })
+        expect(container?.Command).toHaveLength(1)
+      }
+      expect(prod.pipeline.toJSON().Parameters.WorkerImageDigest).toMatchObject({ AllowedPattern: '^sha256:[0-9a-f]{64}$' })
+      expect(prod.pipeline.toJSON().Parameters.WorkerImageDigest.Default).toBeUndefined()
+    })
+  })
+
+  describe('logs', () => {
+    it('all end', () => {
+      for (const template of [prod.state, prod.network, prod.pipeline, prod.observability])
+        for (const [id, { Properties }] of resourcesOf(template, 'AWS::Logs::LogGroup')) expect(Properties.RetentionInDays, id).toBe(365)
+    })
+
+    it('of the approval API hold no path, query or header', () => {
+      const [[, stage] = []] = resourcesOf(prod.pipeline, 'AWS::ApiGatewayV2::Stage')
+      const format = String((stage!.Properties.AccessLogSettings as { Format: string }).Format)
+      expect(format).toContain('$context.requestId')
+      expect(format).not.toMatch(/path|query|header|requestOverride|authorizer/i)
+    })
+  })
+
+  describe('approval API', () => {
+    it('shows by GET, HEAD and OPTIONS, and decides by POST', () => {
+      const routes = resourcesOf(prod.pipeline, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => [
+        String(Properties.RouteKey),
+        flat(Properties.Target).replace(/.*Integrations?\/?/, ''),
+      ])
+      expect(routes.map(([key]) => key).sort()).toEqual(['GET /{proxy+}', 'HEAD /{proxy+}', 'OPTIONS /{proxy+}', 'POST /{proxy+}'])
+      const targets = Object.fromEntries(routes)
+      expect(targets['GET /{proxy+}']).toBe(targets['HEAD /{proxy+}'])
+      expect(targets['GET /{proxy+}']).not.toBe(targets['POST /{proxy+}'])
+    })
+  })
+
+  describe('network', () => {
+    it('has no way out', () => {
+      for (const type of ['AWS::EC2::NatGateway', 'AWS::EC2::InternetGateway', 'AWS::EC2::EgressOnlyInternetGateway'])
+        expect(resourcesOf(prod.network, type)).toEqual([])
+      const endpoints = resourcesOf(prod.network, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) => String(Properties.VpcEndpointType))
+      expect(endpoints.filter((type) => type === 'Gateway')).toHaveLength(2)
+    })
+  })
+
+  describe('alarms', () => {
+    const alarms = resourcesOf(prod.observability, 'AWS::CloudWatch::Alarm')
+    const runbook = readFileSync(join(ROOT, 'docs/runbook.md'), 'utf8')
+    const sections = new Set(
+      [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) =>
+        title!
+          .toLowerCase()
+          .replace(/[^a-z0-9 -]/g, '')
+          .replaceAll(' ', '-'),
+      ),
+    )
+
+    it('each link a section of the runbook that exists, and ring somewhere', () => {
+      expect(alarms.length).toBeGreaterThan(5)
+      for (const [id, { Properties }] of alarms) {
+        const section = /runbook\.md#([a-z-]+)$/.exec(String(Properties.AlarmDescription))?.[1]
+        expect(sections, id).toContain(section)
+        expect(Properties.AlarmActions, id).toHaveLength(1)
+      }
+    })
+  })
+}
