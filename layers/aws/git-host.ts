@@ -2,6 +2,10 @@ import { z } from 'zod'
 import { WaybillError } from '../core/errors.ts'
 import type { GitHost } from '../core/ports.ts'
 
+/** Parts that do not start with a dot: no `..`, no `.git`, nothing absolute. */
+const FILE_PATH = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}(\/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,15}$/
+const BRANCH = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\/[A-Za-z0-9][A-Za-z0-9_-]{0,99}){0,5}$/
+
 const ref = z.object({ object: z.object({ sha: z.string() }) })
 const commit = z.object({ sha: z.string(), tree: z.object({ sha: z.string() }) })
 const created = z.object({ sha: z.string() })
@@ -57,6 +61,10 @@ export function gitHubHost({
 
   return {
     async publish({ branch, base, title, body, files }) {
+      if (!BRANCH.test(branch) || !BRANCH.test(base) || branch === base)
+        throw new WaybillError('BAD_INPUT', 'A change is published on a branch of its own: letters, digits, -, _ and /.')
+      const odd = files.find(({ path }) => !FILE_PATH.test(path))
+      if (odd !== undefined) throw new WaybillError('BAD_INPUT', `A file cannot be published under the name ${JSON.stringify(odd.path)}.`)
       const bearer = await token()
       const get = (path: string) => call(bearer, 'GET', path)
       const post = (path: string, json: unknown) => call(bearer, 'POST', path, json)
