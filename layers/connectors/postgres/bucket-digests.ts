@@ -91,8 +91,7 @@ function differences(a: Buffer, b: Buffer, buckets: number, onDifference: (diffe
   let i = 0
   let j = 0
   while (i < a.byteLength || j < b.byteLength) {
-    const order =
-      i === a.byteLength ? 1 : j === b.byteLength ? -1 : a.compare(b, j, j + DIGEST, i, i + DIGEST)
+    const order = i === a.byteLength ? 1 : j === b.byteLength ? -1 : a.compare(b, j, j + DIGEST, i, i + DIGEST)
     const [from, at] = order <= 0 ? [a, i] : [b, j]
     const digest = Buffer.from(from.subarray(at, at + DIGEST))
     const sourceEnd = order <= 0 ? runEnd(a, i, digest) : i

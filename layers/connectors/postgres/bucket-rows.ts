@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 import type { RowStream } from '../../core/encoding/row-stream.ts'
 import { WaybillError } from '../../core/errors.ts'
-import type { Mismatch } from '../../core/schemas/recon.ts'
 import { bucketOf } from './bucket-digests.ts'
+import { allOrNone, type Emit } from './comparison.ts'
 import type { DifferenceIndex } from './difference-index.ts'
 import { DIGEST } from './digest-sort.ts'
-import type { RowHasher } from './row-digests.ts'
 import type { Differ } from './row-difference.ts'
+import type { RowHasher } from './row-digests.ts'
 import { Spill } from './spill.ts'
 
 const PARTITIONS = 256
@@ -24,7 +24,8 @@ export type BucketRowsInput = {
   keyWidth: number
   hasher: () => RowHasher
   make: Differ
-  emit: (mismatch: Mismatch) => void
+  emit: Emit
+  stop: () => void
 }
 
 /**
@@ -35,10 +36,13 @@ export async function bucketRows(input: BucketRowsInput): Promise<void> {
   const { differences } = input
   const spill = new Spill(PARTITIONS, SLOT_BYTES)
   try {
-    await Promise.all([collect(input, input.source, SOURCE, spill), collect(input, input.target, TARGET, spill)])
+    await allOrNone([collect(input, input.source, SOURCE, spill), collect(input, input.target, TARGET, spill)], input.stop)
     const unseen = differences.unseen()
     if (unseen > 0) {
-      throw new WaybillError('SEGMENT_INCOMPLETE', `${unseen} differing rows were not there any more when they were read again. Run the comparison again.`)
+      throw new WaybillError(
+        'SEGMENT_INCOMPLETE',
+        `${unseen} differing rows were not there any more when they were read again. Run the comparison again.`,
+      )
     }
     for (let partition = 0; partition < PARTITIONS; partition++) report(input, spill.take(partition))
   } finally {
@@ -116,7 +120,7 @@ function pair(input: BucketRowsInput, missing: Found[], extra: Found[]): void {
     const was = input.differences.counts(before.difference)
     const is = input.differences.counts(after.difference)
     if (was.source === 1 && was.target === 0 && is.source === 0 && is.target === 1) {
-      input.emit(input.make.changed(before.frame, after.frame, bucketOf(was.high, input.buckets)))
+      input.emit(input.make.changed(before.frame, after.frame, bucketOf(was.high, input.buckets)), bucketOf(is.high, input.buckets))
       return
     }
   }

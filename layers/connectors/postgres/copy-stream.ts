@@ -24,19 +24,21 @@ type Listener = (chunk: Buffer) => void
  */
 export function copyOut(session: Session, query: string, doing: string): RowStream {
   const reader = new CopyReader()
-  let finished = false
+  let answered = false
   const submittable = {
     submit(connection: Connection) {
       reader.attach(connection.stream)
       connection.query(`COPY (${query}) TO STDOUT (FORMAT binary)`)
     },
     handleError(error: unknown) {
+      answered = true
       reader.end(failureOf(error, doing))
     },
     handleCommandComplete(message: { text: string }) {
       reader.completed(message.text)
     },
     handleReadyForQuery() {
+      answered = true
       reader.end(null)
     },
     handleRowDescription() {},
@@ -50,11 +52,10 @@ export function copyOut(session: Session, query: string, doing: string): RowStre
     ;(session.client.query as (submittable: unknown) => unknown)(submittable as unknown as pg.Submittable)
     try {
       yield* reader.chunks(doing)
-      finished = true
     } finally {
       reader.detach()
       // Whatever is still on its way belongs to a COPY nobody reads: this connection cannot be used for anything else.
-      if (!finished) session.client.end().catch(() => {})
+      if (!answered) session.client.end().catch(() => {})
     }
   }
   return { chunks: chunks(), rows: () => reader.rows() }
@@ -82,7 +83,8 @@ class CopyReader {
 
   constructor() {
     this.#onData = (chunk) => this.#take(chunk)
-    this.#onGone = () => this.end(new WaybillError('CONNECTION_FAILED', 'The connection was lost while rows were read. Run the comparison again.'))
+    this.#onGone = () =>
+      this.end(new WaybillError('CONNECTION_FAILED', 'The connection was lost while rows were read. Run the comparison again.'))
   }
 
   attach(socket: Socket): void {
@@ -100,6 +102,8 @@ class CopyReader {
     socket.off('data', this.#onData)
     socket.off('close', this.#onGone)
     for (const listener of this.#driver) socket.on('data', listener)
+    if (this.#partialBytes > 0) for (const listener of this.#driver) listener.call(socket, Buffer.concat(this.#partial))
+    this.#partialBytes = 0
     if (this.#paused) socket.resume()
   }
 
@@ -138,7 +142,10 @@ class CopyReader {
     }
     if (this.#failure !== undefined) throw this.#failure
     if (!this.#sawHeader || !this.#sawTrailer || this.#reported !== this.#frames) {
-      throw new WaybillError('STREAM_TRUNCATED', `The stream ended early while ${doing}. Nothing is concluded from it; run the comparison again.`)
+      throw new WaybillError(
+        'STREAM_TRUNCATED',
+        `The stream ended early while ${doing}. Nothing is concluded from it; run the comparison again.`,
+      )
     }
   }
 
@@ -230,9 +237,12 @@ class CopyReader {
       frame[0] = FRAME_TAG
       frame.writeInt32BE(4 + row.byteLength, 1)
       row.copy(frame, 5)
-      if (row.byteLength === 2) return this.#other(frame)
-      this.#frames++
-      this.#push(frame)
+      if (row.byteLength === 2) {
+        this.#other(frame)
+      } else {
+        this.#frames++
+        this.#push(frame)
+      }
       return
     }
     if (message.byteLength === 7 && message.readInt16BE(5) === -1) this.#sawTrailer = true

@@ -1,5 +1,5 @@
-import { DIGEST } from './digest-sort.ts'
 import type { DigestDifference } from './bucket-digests.ts'
+import { DIGEST } from './digest-sort.ts'
 
 /** Differing row digests with their counts, to be found again while the rows are read a second time. 44 bytes each. */
 export class DifferenceIndex {

@@ -39,7 +39,9 @@ function sortTies(sorted: Buffer, keys: Float64Array, indexSize: number): void {
       end++
     }
     if (!ordered) {
-      const run = Array.from({ length: end - start }, (_, i) => Buffer.from(sorted.subarray((start + i) * DIGEST, (start + i + 1) * DIGEST)))
+      const run = Array.from({ length: end - start }, (_, i) =>
+        Buffer.from(sorted.subarray((start + i) * DIGEST, (start + i + 1) * DIGEST)),
+      )
       run.sort(Buffer.compare)
       run.forEach((digest, i) => {
         digest.copy(sorted, (start + i) * DIGEST)

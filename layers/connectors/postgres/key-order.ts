@@ -2,7 +2,20 @@ import { WaybillError } from '../../core/errors.ts'
 import type { RowColumn, WireKind } from './row-column.ts'
 
 /** Kinds whose bytes can be ordered here exactly as the server orders them (text only under a byte-order collation). */
-const ORDERED: readonly WireKind[] = ['bool', 'bytea', 'date', 'int2', 'int4', 'int8', 'numeric', 'time', 'timestamp', 'timestamptz', 'utf8', 'uuid']
+const ORDERED: readonly WireKind[] = [
+  'bool',
+  'bytea',
+  'date',
+  'int2',
+  'int4',
+  'int8',
+  'numeric',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'utf8',
+  'uuid',
+]
 
 /** Key columns stand first in the row encoding, so a key is compared without walking the row. */
 export type KeyOrder = {
@@ -42,7 +55,10 @@ export function keyOrder(columns: readonly RowColumn[]): KeyOrder {
 }
 
 function nullKey(): WaybillError {
-  return new WaybillError('SEGMENT_INCOMPLETE', 'A key column declared NOT NULL gave NULL. Check the constraints of the table, then run again.')
+  return new WaybillError(
+    'SEGMENT_INCOMPLETE',
+    'A key column declared NOT NULL gave NULL. Check the constraints of the table, then run again.',
+  )
 }
 
 function compareValue(wire: WireKind, a: Buffer, aAt: number, aLength: number, b: Buffer, bAt: number, bLength: number): number {

@@ -26,7 +26,9 @@ export function differ(columns: readonly RowColumn[], keyWidth: number, mask: (v
         key: keyOf(fields),
         columns: columns.slice(keyWidth).map((column, i) => {
           const value = text(keyWidth + i, fields[keyWidth + i])
-          return kind === 'missing' ? { column: column.name, source: value, target: null } : { column: column.name, source: null, target: value }
+          return kind === 'missing'
+            ? { column: column.name, source: value, target: null }
+            : { column: column.name, source: null, target: value }
         }),
         source_count: String(sourceCount),
         target_count: String(targetCount),
@@ -40,7 +42,9 @@ export function differ(columns: readonly RowColumn[], keyWidth: number, mask: (v
         segment,
         key: keyOf(before),
         columns: columns.flatMap((column, i) =>
-          i < keyWidth || sameField(before[i], after[i]) ? [] : [{ column: column.name, source: text(i, before[i]), target: text(i, after[i]) }],
+          i < keyWidth || sameField(before[i], after[i])
+            ? []
+            : [{ column: column.name, source: text(i, before[i]), target: text(i, after[i]) }],
         ),
         source_count: '1',
         target_count: '1',

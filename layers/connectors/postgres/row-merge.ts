@@ -1,5 +1,5 @@
 import { WaybillError } from '../../core/errors.ts'
-import type { Mismatch } from '../../core/schemas/recon.ts'
+import type { Emit } from './comparison.ts'
 import type { KeyOrder } from './key-order.ts'
 import type { Differ } from './row-difference.ts'
 
@@ -42,14 +42,7 @@ class FrameReader {
 }
 
 /** Rows of one segment merged by key. Calls `emit` for each key that differs, in key order; memory is one row a side. */
-export async function mergeRows(
-  source: Chunks,
-  target: Chunks,
-  order: KeyOrder,
-  make: Differ,
-  segment: number,
-  emit: (mismatch: Mismatch) => void,
-): Promise<void> {
+export async function mergeRows(source: Chunks, target: Chunks, order: KeyOrder, make: Differ, segment: number, emit: Emit): Promise<void> {
   const left = new FrameReader(source, order)
   const right = new FrameReader(target, order)
   await left.next()

@@ -24,6 +24,8 @@ export type Session = {
   serverVersion: number
   /** Rejects or throws never; after it nothing else. */
   close(): Promise<void>
+  /** Drops the connection at once, whatever it is doing. */
+  destroy(): void
 }
 
 /** Settings that change the text or the order of values, or hide rows. Also written into `hashing_spec.json`. */
@@ -115,6 +117,10 @@ function sessionOf(client: pg.Client, side: string, backend: number, serverVersi
     },
     async close() {
       await client.end().catch(() => {})
+    },
+    destroy() {
+      const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection
+      stream.destroy()
     },
   }
 }

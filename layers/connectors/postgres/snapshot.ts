@@ -1,5 +1,6 @@
-import { quoteLiteral } from './sql.ts'
+import type { RowSide } from '../../core/encoding/row-stream.ts'
 import { openSession, type Session, type SessionOptions } from './session.ts'
+import { quoteLiteral } from './sql.ts'
 
 /** The connections of one side, all under one snapshot. */
 export type SnapshotSide = {
@@ -10,6 +11,13 @@ export type SnapshotSide = {
   /** `xmin:xmax:xip…`, and where the server stood in its log: what was seen, for the record. */
   snapshot: string
   close(): Promise<void>
+}
+
+/** Both sides as one comparison reads them; the source may be rows of something that is not PostgreSQL. */
+export type OpenSides = { source: SnapshotSide | RowSide; target: SnapshotSide }
+
+export function isSnapshot(side: SnapshotSide | RowSide): side is SnapshotSide {
+  return 'sessions' in side
 }
 
 /** @throws CONNECTION_FAILED, PERMISSION_DENIED, NOT_FOUND */
@@ -27,7 +35,9 @@ export async function openSnapshot(
     const main = await openSession(url, { ...options, readOnly: true, side })
     sessions.push(main)
     await main.run('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY')
-    const [[seen]] = (await main.rows(`SELECT ${main.serverVersion >= 130000 ? 'pg_current_snapshot' : 'txid_current_snapshot'}()::text`)) as [[string]]
+    const [[seen]] = (await main.rows(
+      `SELECT ${main.serverVersion >= 130000 ? 'pg_current_snapshot' : 'txid_current_snapshot'}()::text`,
+    )) as [[string]]
     if (connections > 1) {
       const [[exported]] = (await main.rows('SELECT pg_export_snapshot()')) as [[string]]
       for (let i = 1; i < connections; i++) {

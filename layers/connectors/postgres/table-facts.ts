@@ -43,7 +43,10 @@ SELECT array_to_json(ARRAY(SELECT a.attname FROM generate_series(0, i.indnkeyatt
 export async function tableFacts(session: Session, table: TableRef, side: string): Promise<TableFacts> {
   const [found] = await session.rows(TABLE, [table.schema, table.name])
   if (found === undefined) {
-    throw new WaybillError('NOT_FOUND', `The ${side} has no table ${JSON.stringify(`${table.schema}.${table.name}`)} that this user can see.`)
+    throw new WaybillError(
+      'NOT_FOUND',
+      `The ${side} has no table ${JSON.stringify(`${table.schema}.${table.name}`)} that this user can see.`,
+    )
   }
   const [oid, kind, pages, rows, inherited] = found as [string, string, string, string, string]
   const columns = await session.rows(COLUMNS, [oid])

@@ -1,0 +1,151 @@
+import type { ColumnMapping, TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
+import { failureOf } from './failure.ts'
+import { isOrdered } from './key-order.ts'
+import type { RowColumn } from './row-column.ts'
+import { canonicalColumn, type FieldType, nativeColumn } from './row-column.ts'
+import type { Session } from './session.ts'
+import { quoteIdentifier, quoteQualified } from './sql.ts'
+import type { TableFacts } from './table-facts.ts'
+import { filterSql, selectExpression } from './transform.ts'
+
+/** How one side of a table pair is read. */
+export type SideQuery = {
+  /** `"schema"."name"` */
+  object: string
+  /** A boolean expression, or null: all rows. */
+  where: string | null
+  /**
+   * The key's plain columns in key order, as the index knows them; empty unless the mode is ordered. Written `w."name"`, because
+   * ORDER BY with a bare name would mean a selected expression that happens to have that name.
+   */
+  keys: readonly string[]
+}
+
+export type TablePlan = {
+  mapping: TableMapping
+  recon: TableRecon
+  encoding: 'native' | 'canonical'
+  mode: 'ordered' | 'bucketed'
+  /** Why the mode is not the proposed one; null when it is. */
+  modeReason: string | null
+  /** Key columns first, the others in the plan's order. */
+  columns: readonly RowColumn[]
+  keyWidth: number
+  source: SideQuery
+  target: SideQuery
+}
+
+/** `SELECT …` of the row encoding of one side; `extra` is ANDed to the filter. */
+export function rowsSql(plan: TablePlan, side: 'source' | 'target', extra: string | null = null): string {
+  const query = plan[side]
+  const terms = [query.where, extra].filter((term) => term !== null)
+  const where = terms.length === 0 ? '' : ` WHERE ${terms.map((term) => `(${term})`).join(' AND ')}`
+  return `SELECT ${plan.columns.map((column) => column[side]).join(', ')} FROM ${query.object} AS w${where}`
+}
+
+export function sourceObject(mapping: TableMapping): string {
+  return quoteQualified(mapping.source)
+}
+
+/** Key columns first; the rest as the plan lists them. */
+export function encodingOrder(mapping: TableMapping): readonly ColumnMapping[] {
+  const keys = (mapping.key ?? []).flatMap((name) => mapping.columns.filter((column) => column.target === name))
+  return [...keys, ...mapping.columns.filter((column) => !keys.includes(column))]
+}
+
+/** Columns of the native encoding, by asking both servers what the expressions give. @throws NOT_REPRESENTABLE, NOT_FOUND, PERMISSION_DENIED */
+export async function nativeColumns(mapping: TableMapping, source: Session, target: Session): Promise<RowColumn[]> {
+  const order = encodingOrder(mapping)
+  const sql = (side: 'source' | 'target') => order.map((column) => selectExpression(column, side))
+  const [from, to] = [sql('source'), sql('target')]
+  const sources = await fieldTypes(source, from, sourceObject(mapping), 'source')
+  const targets = await fieldTypes(target, to, quoteQualified(mapping.target), 'target')
+  return order.map((column, i) => nativeColumn(column.target, { ...sources[i]!, sql: from[i]! }, { ...targets[i]!, sql: to[i]! }))
+}
+
+/** Columns of the canonical encoding; only the target is PostgreSQL. */
+export function canonicalColumns(mapping: TableMapping): RowColumn[] {
+  return encodingOrder(mapping).map((column) => canonicalColumn(column, selectExpression(column, 'target')))
+}
+
+async function fieldTypes(session: Session, expressions: readonly string[], object: string, side: string): Promise<FieldType[]> {
+  try {
+    const described = await session.client.query(`SELECT ${expressions.join(', ')} FROM ${object} LIMIT 0`)
+    const names = await session.rows(
+      'SELECT format_type(oid, modifier) FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS f(oid, modifier, n) ORDER BY n',
+      [
+        `{${described.fields.map((field) => field.dataTypeID).join(',')}}`,
+        `{${described.fields.map((field) => field.dataTypeModifier).join(',')}}`,
+      ],
+    )
+    return described.fields.map((field, i) => ({ oid: field.dataTypeID, modifier: field.dataTypeModifier, name: names[i]![0]! }))
+  } catch (error) {
+    throw failureOf(error, `reading the columns of the ${side} table ${object}`)
+  }
+}
+
+/**
+ * Key order is used where both sides have an index that gives it and proves the key unique; everywhere else rows are compared by
+ * hash buckets, which need neither. Never a matter of soundness: only of speed, and of how a segment reads in the report.
+ */
+export function planTable(input: {
+  mapping: TableMapping
+  recon: TableRecon
+  encoding: 'native' | 'canonical'
+  columns: readonly RowColumn[]
+  sourceFacts: TableFacts | null
+  targetFacts: TableFacts
+}): TablePlan {
+  const { mapping, recon, encoding, columns, sourceFacts, targetFacts } = input
+  const keyWidth = mapping.key?.length ?? 0
+  const obstacle = orderObstacle(mapping, columns.slice(0, keyWidth), sourceFacts, targetFacts)
+  const ordered = recon.mode === 'ordered' && obstacle === null
+  const keyColumns = ordered ? encodingOrder(mapping).slice(0, keyWidth) : []
+  return {
+    mapping,
+    recon,
+    encoding,
+    columns,
+    keyWidth,
+    mode: ordered ? 'ordered' : 'bucketed',
+    modeReason: recon.mode === 'ordered' && obstacle !== null ? `Compared by hash buckets instead of key order: ${obstacle}.` : null,
+    source: {
+      object: sourceObject(mapping),
+      where: mapping.filter === null ? null : filterSql(mapping.filter),
+      keys: keyColumns.map((column) => `w.${quoteIdentifier(column.source[0]!)}`),
+    },
+    target: { object: quoteQualified(mapping.target), where: null, keys: keyColumns.map((column) => `w.${quoteIdentifier(column.target)}`) },
+  }
+}
+
+function orderObstacle(
+  mapping: TableMapping,
+  keyColumns: readonly RowColumn[],
+  sourceFacts: TableFacts | null,
+  targetFacts: TableFacts,
+): string | null {
+  if (mapping.key === null) return 'the table has no key'
+  if (sourceFacts === null) return 'the source is not PostgreSQL'
+  const unordered = keyColumns.find((column) => !isOrdered(column))
+  if (unordered !== undefined) return `key column ${JSON.stringify(unordered.name)} has a type without one order on both sides`
+  const sourceNames = encodingOrder(mapping)
+    .slice(0, keyColumns.length)
+    .map((column) => (column.transform.kind === 'identity' && column.source.length === 1 ? column.source[0]! : null))
+  if (sourceNames.includes(null)) return 'a key column is computed on the source'
+  return (
+    sideObstacle(sourceNames as string[], sourceFacts, 'source', keyColumns) ?? sideObstacle(mapping.key, targetFacts, 'target', keyColumns)
+  )
+}
+
+function sideObstacle(key: readonly string[], facts: TableFacts, side: string, keyColumns: readonly RowColumn[]): string | null {
+  if (facts.inherited) return `the ${side} table has child tables, over which no index is unique`
+  if (!facts.uniqueKeys.some((unique) => unique.length === key.length && unique.every((name, i) => name === key[i]))) {
+    return `the ${side} has no unique index on exactly the key, in its order`
+  }
+  for (const [i, name] of key.entries()) {
+    const column = facts.columns.find((candidate) => candidate.name === name)
+    if (column?.notNull !== true) return `key column ${JSON.stringify(name)} may be NULL on the ${side}`
+    if (keyColumns[i]!.wire === 'utf8' && !column.byteOrder) return `the ${side} sorts ${JSON.stringify(name)} by a language, not by bytes`
+  }
+  return null
+}
