@@ -69,6 +69,11 @@ describe('audit chain', () => {
     expect(chainFaults(chain.with(1, forged))).toEqual(['entry 2 does not follow the entry before it'])
   })
 
+  test('a first entry that says it is a later one is noticed, although its digest holds', () => {
+    const { entry_sha256: _, ...rest } = { ...chainOf(1)[0]!, seq: 3 }
+    expect(chainFaults([{ ...rest, entry_sha256: entryDigest(rest) }])).toEqual([expect.stringMatching(/says it is number 3/)])
+  })
+
   test('removing, doubling, swapping or mixing in entries is noticed', () => {
     const chain = chainOf(5)
     expect(chainFaults(chain.toSpliced(2, 1))).not.toEqual([])

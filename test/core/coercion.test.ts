@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { PINNED_SETTINGS } from '../../layers/connectors/postgres/session.ts'
 import { decisionId } from '../../layers/core/decisions.ts'
 import {
   allows,
@@ -149,6 +150,10 @@ describe('type coercion rulebook', () => {
 })
 
 describe('shipped files', () => {
+  test('the hashing spec names exactly the settings that sessions are pinned to', () => {
+    expect(hashingSpec.session).toEqual(PINNED_SETTINGS)
+  })
+
   test('policy, hashing spec and archetypes are what the architecture names', () => {
     expect(defaultPolicy).toMatchObject({ version: '2026.1', clean_runs_required: 1, bps: { scale: 50, warning: 0.15, critical: 0.35 } })
     expect(hashingSpec.row_encodings.map((encoding) => encoding.id)).toEqual(['native', 'canonical'])

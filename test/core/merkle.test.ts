@@ -76,6 +76,12 @@ describe('Merkle tree', () => {
     )
   })
 
+  test('a leaf of a larger tree is not the only leaf of a tree of one', () => {
+    const [a, b] = [Buffer.from('a'), Buffer.from('b')]
+    expect(verifyInclusion(b, 1, 2, [leafHash(a)], merkleRoot([a, b]))).toBe(true)
+    expect(verifyInclusion(b, 0, 1, [leafHash(a)], merkleRoot([a, b]))).toBe(false)
+  })
+
   test('a pair of leaf hashes is not a leaf', () => {
     const [a, b] = [Buffer.from('a'), Buffer.from('b')]
     expect(Buffer.from(merkleRoot([a, b])).equals(merkleRoot([Buffer.concat([leafHash(a), leafHash(b)])]))).toBe(false)

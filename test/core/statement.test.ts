@@ -149,6 +149,7 @@ describe('ECDSA', () => {
   test.each<[string, (der: Uint8Array) => Uint8Array]>([
     ['nothing', () => new Uint8Array()],
     ['trailing bytes', (der) => Uint8Array.of(...der, 0)],
+    ['a third number', () => Uint8Array.of(0x30, 9, 2, 1, 1, 2, 1, 1, 2, 1, 1)],
     ['a cut end', (der) => der.slice(0, -1)],
     ['another tag', (der) => Uint8Array.of(0x31, ...der.slice(1))],
     ['r of zero', () => Uint8Array.of(0x30, 6, 2, 1, 0, 2, 1, 1)],
