@@ -40,7 +40,9 @@ export function copyFromPostgres(sourceUrl: string, options: ConnectorOptions): 
       succeeded = true
       return { rows: copied.targetRows, bytes: copied.bytes }
     } catch (error) {
-      throw signal.aborted ? new WaybillError('INTERRUPTED', `Copying chunk ${chunk.chunk_id} was interrupted; nothing of it was kept.`) : error
+      throw signal.aborted
+        ? new WaybillError('INTERRUPTED', `Copying chunk ${chunk.chunk_id} was interrupted; nothing of it was kept.`)
+        : error
     } finally {
       signal.removeEventListener('abort', stop)
       if (!succeeded) {
