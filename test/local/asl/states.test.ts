@@ -295,10 +295,8 @@ describe('Retry and Catch', () => {
           { functions: { f } },
         )
       ).ended.status
-    const never = () => new Promise(() => undefined)
     const abortable = (_: unknown, signal: AbortSignal) =>
       new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))))
-    void never
     expect(await outcome(fails('CONFLICT'), ['States.TaskFailed'])).toBe('SUCCEEDED')
     expect(await outcome(fails('CONFLICT'), ['States.ALL'])).toBe('SUCCEEDED')
     expect(await outcome(fails('CONFLICT'), ['States.Timeout'])).toBe('FAILED')
