@@ -74,8 +74,8 @@ function stepsOf(facts: CutoverFacts): Omit<Step, 'step'>[] {
     },
     {
       who: person('qa_lead'),
-      what: `Reconcile once more, now that nothing moves: waybill compare of source and target for ${shown}.`,
-      verify: 'Exit code 0: every table equal. Rows written since the load are missing in the target; then this run says which.',
+      what: `Reconcile this project once more, now that nothing moves: ${shown}.`,
+      verify: 'Verdict pass for every table, with a proof newer than step 2. Rows written since the load are missing in the target; then this run says which.',
       undo: 'Start the writers again. Migrate the missing rows with a new plan, or call the window off.',
     },
     ...(unvalidated.length === 0

@@ -34,7 +34,7 @@ export function readSpecText(input: Uint8Array | string): SpecText {
       version: '1.2',
       schema: 'core',
       prettyErrors: false,
-      logLevel: 'silent',
+      logLevel: 'error',
     })
     const faults = [...document.errors, ...document.warnings].map((error) => `${at(error.pos[0])}: ${wording(error.code, error.message)}`)
     if (faults.length === 0) faults.push(...shapeFaults(document.contents, at))
@@ -60,6 +60,7 @@ function decode(bytes: Uint8Array): string {
 function wording(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'this name occurs twice in one mapping; keep one of them'
   if (code === 'MULTIPLE_DOCS') return 'a second document starts here; a spec is one document'
+  if (message.includes('call stack')) return `nested deeper than ${MAX_DEPTH} levels`
   return `${message.charAt(0).toLowerCase()}${message.slice(1, 200)}`
 }
 

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { chooseArchetype } from '../../layers/core/archetype-registry.ts'
+import { archetypes } from '../../layers/core/rulebooks.ts'
+import { flightsSpec } from '../agents/support/facts.ts'
+
+const scope = (from: 'POSTGRESQL' | 'PARQUET' | 'CSV', archetype?: string) => {
+  const { archetype: _own, ...spec } = flightsSpec()
+  return { ...spec, source: { system_type: from }, ...(archetype === undefined ? {} : { archetype }) }
+}
+const refused = (says: string) => expect.objectContaining({ code: 'SPEC_INVALID', message: expect.stringContaining(says) })
+
+describe('an archetype', () => {
+  it.each(['POSTGRESQL', 'PARQUET', 'CSV'] as const)('is found for %s', (from) => {
+    const found = chooseArchetype(scope(from), archetypes)
+    expect(found.source_system_types).toContain(from)
+    expect(chooseArchetype(scope(from, found.id), archetypes)).toBe(found)
+  })
+  it('that does not exist is refused, with those that do', () => {
+    expect(() => chooseArchetype(scope('CSV', 'oracle-to-postgres'), archetypes)).toThrow(refused('postgres-to-postgres'))
+  })
+  it('for another pair of systems is refused, with the one that fits', () => {
+    expect(() => chooseArchetype(scope('CSV', 'postgres-to-postgres'), archetypes)).toThrow(refused('csv-to-postgres'))
+  })
+  it('is refused where none fits', () => {
+    expect(() => chooseArchetype(scope('CSV'), archetypes.filter((archetype) => archetype.id !== 'csv-to-postgres'))).toThrow(refused('No archetype moves CSV to POSTGRESQL'))
+  })
+  it('must be named where several fit', () => {
+    const twin = { ...archetypes[0]!, id: 'twin' }
+    expect(() => chooseArchetype(scope('POSTGRESQL'), [...archetypes, twin])).toThrow(refused('twin'))
+    expect(chooseArchetype(scope('POSTGRESQL', 'twin'), [...archetypes, twin])).toBe(twin)
+  })
+})
