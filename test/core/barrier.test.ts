@@ -245,7 +245,7 @@ describe('the barrier', () => {
     refusedBecause({ ...input, approvals: [...input.approvals.slice(0, 2), crossed] }, /other than its subject|no security/)
   })
 
-  test.each<[string, Parameters<typeof planPredicateOf>[1]]>([
+  test.each<[string, NonNullable<Parameters<typeof planPredicateOf>[1]>]>([
     ['project', { project_id: 'prj-two' }],
     ['plan version', { plan_version: 7 }],
     ['author', { author: 'somebody.else@example.com' }],
