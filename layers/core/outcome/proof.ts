@@ -164,15 +164,22 @@ function completenessDraft(tables: readonly ComparedTable[], checks: CheckVerdic
   const source = sum(tables, (result) => result.source_rows)
   const target = sum(tables, (result) => result.target_rows)
   const missing = sum(tables, (result) => result.missing)
+  const decided =
+    hold.length === 0 && tables.every(({ recomputed }) => recomputed !== undefined && recomputed.completeness !== 'INCONCLUSIVE')
+  // Counts of a scan that did not finish are counts of something else.
+  const counted = (value: bigint): Figure<number | string> => (decided ? countFigure(value) : unmeasured('the comparison did not finish'))
   return {
     status,
-    source_record_count: countFigure(source),
-    target_record_count: countFigure(target),
-    record_count_delta: countFigure(target - source),
-    missing_records: countFigure(missing),
-    extra_records: countFigure(sum(tables, (result) => result.extra)),
-    completeness_ratio:
-      source === 0n ? unmeasured('the source has no records') : ratio(missing > source ? 0n : source - missing, source, 6, 'floor'),
+    source_record_count: counted(source),
+    target_record_count: counted(target),
+    record_count_delta: counted(target - source),
+    missing_records: counted(missing),
+    extra_records: counted(sum(tables, (result) => result.extra)),
+    completeness_ratio: !decided
+      ? unmeasured('the comparison did not finish')
+      : source === 0n
+        ? unmeasured('the source has no records')
+        : ratio(missing > source ? 0n : source - missing, source, 6, 'floor'),
     null_handling_mode: 'STRICT' as const,
     null_violations: nullViolations(tables),
     reasons: [

@@ -1,4 +1,3 @@
-import type { ExecutionTimeline } from '../schemas/outcome.ts'
 import type { OutcomeInput } from './assembly.ts'
 import type { CheckVerdicts } from './check-findings.ts'
 import { countFigure, ratio } from './figures.ts'
@@ -8,7 +7,7 @@ import type { ProofDraft } from './proof.ts'
 const CHECKPOINTS_SHOWN = 50
 
 /** Three phases, each from the reports' own instants: before the copy, the copy, and the proof of it. */
-export function timelineOf(input: OutcomeInput, proof: ProofDraft, checks: CheckVerdicts): ExecutionTimeline {
+export function timelineOf(input: OutcomeInput, proof: ProofDraft, checks: CheckVerdicts) {
   const { executionReport: execution, reconReport: recon, checksReport } = input
   const at = (instant: string) => Date.parse(instant)
   const copyStart = at(execution.started_at)
@@ -81,13 +80,13 @@ function transfer({ executionReport }: OutcomeInput, proof: ProofDraft) {
   const completed = total((table) => table.chunks_completed)
   const expected = total((table) => table.chunks_expected)
   const records = total((table) => table.rows)
-  const inSource = BigInt(proof.completeness_result.source_record_count)
   return {
     status: (completed === expected ? 'COMPLETED' : 'FAILED') as 'COMPLETED' | 'FAILED',
     batches_completed: countFigure(completed),
     batches_total: countFigure(expected),
     records_transferred: countFigure(records),
-    records_total: countFigure(inSource),
+    /** Records in the source, as the reconciliation counted them. */
+    records_total: proof.completeness_result.source_record_count,
     /** Of the chunks: the plan's own measure of done. */
     transfer_progress_percentage: expected === 0n ? 100 : ratio(completed * 100n, expected, 2, 'floor'),
   }
