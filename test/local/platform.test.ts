@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { lowS } from '../../layers/core/ecdsa.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Signers } from '../../layers/core/ports.ts'
 import { systemClock } from '../../layers/local/clock.ts'
@@ -54,10 +56,17 @@ describe('key files', () => {
     const message = Buffer.from('DSSEv1 …')
     writeFileSync(join(folder, 'm'), message)
     writeFileSync(join(folder, 'pub'), await plan.publicKeyPem())
-    const { createHash } = await import('node:crypto')
     writeFileSync(join(folder, 'sig'), await plan.sign(createHash('sha256').update(message).digest()))
     const said = execFileSync('openssl', ['dgst', '-sha256', '-verify', 'pub', '-signature', 'sig', 'm'], { cwd: folder, encoding: 'utf8' })
     expect(said).toBe('Verified OK\n')
+  })
+
+  it('give signatures in the one form the verifier takes', async () => {
+    const { plan } = fileSigners({ folder: signerFolder })
+    for (let n = 0; n < 30; n++) {
+      const signature = await plan.sign(createHash('sha256').update(`${n}`).digest())
+      expect(Buffer.from(lowS(signature)).equals(Buffer.from(signature))).toBe(true)
+    }
   })
 
   it('of a wrong kind are refused without a word of what they hold', async () => {
@@ -146,7 +155,15 @@ function parsed(eml: string): SentMail {
     .join('\r\n\r\n')
     .replace(/=\r\n/g, '')
     .replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-  return { headers: head.replace(/\r\n[ \t]+/g, ' '), body }
+  // RFC 2047: words of other than ASCII travel encoded.
+  const headers = head.replace(/\r\n[ \t]+/g, ' ').replace(/=\?utf-8\?([qb])\?(.*?)\?=/gi, (_, kind: string, text: string) => {
+    const bytes =
+      kind.toLowerCase() === 'b'
+        ? Buffer.from(text, 'base64').toString('latin1')
+        : text.replace(/=([0-9A-F]{2})/g, (_all, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+    return Buffer.from(bytes, 'latin1').toString('utf8')
+  })
+  return { headers, body }
 }
 
 notifierContract('outbox', async () => {

@@ -30,8 +30,7 @@ export const catcher = z.strictObject({ ErrorEquals: errorNames, Next: name, ...
 export type Catcher = z.infer<typeof catcher>
 const patience = { Retry: z.array(retrier).default([]), Catch: z.array(catcher).default([]) }
 
-export const RESOURCES = ['lambda:invoke', 'lambda:invoke.waitForTaskToken', 'ecs:runTask.sync', 'states:startExecution.sync:2'] as const
-export type Resource = (typeof RESOURCES)[number]
+const RESOURCES = ['lambda:invoke', 'lambda:invoke.waitForTaskToken', 'ecs:runTask.sync', 'states:startExecution.sync:2'] as const
 const arn = /^arn:aws[a-z-]*:states:::/
 const resource = z
   .string()

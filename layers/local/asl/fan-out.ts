@@ -1,5 +1,5 @@
 import type { Block, Json } from './definition.ts'
-import type { Child, Frame } from './execution-store.ts'
+import type { Child, Frame } from './execution.ts'
 import { Halted, StateFailed } from './failure.ts'
 import type { Run } from './run.ts'
 

@@ -1,5 +1,5 @@
 import type { Block, Catcher, ChoiceState, Json, Retrier, State, WaitState } from './definition.ts'
-import type { Frame } from './execution-store.ts'
+import type { Frame } from './execution.ts'
 import { limited } from './expression.ts'
 import { Halted, StateFailed, takes } from './failure.ts'
 import { performMap } from './map.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { sha256 } from '../../core/digest.ts'
 import type { Json, MapState } from './definition.ts'
-import type { Child, Frame } from './execution-store.ts'
+import type { Child, Frame } from './execution.ts'
 import { limited, PAYLOAD_LIMIT } from './expression.ts'
 import { Halted, StateFailed } from './failure.ts'
 import { fanOut, noneMayFail, outputsOf, type RunFrame } from './fan-out.ts'

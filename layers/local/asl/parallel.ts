@@ -1,5 +1,5 @@
 import type { Json, ParallelState } from './definition.ts'
-import type { Frame } from './execution-store.ts'
+import type { Frame } from './execution.ts'
 import { limited } from './expression.ts'
 import { fanOut, noneMayFail, outputsOf, type RunFrame } from './fan-out.ts'
 import type { Run } from './run.ts'

@@ -1,5 +1,5 @@
 import type { Json } from './definition.ts'
-import type { Frame } from './execution-store.ts'
+import type { Frame } from './execution.ts'
 import { evaluate } from './expression.ts'
 import type { Run } from './run.ts'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Json, TaskState } from './definition.ts'
-import type { Frame } from './execution-store.ts'
+import type { Frame } from './execution.ts'
 import { limited } from './expression.ts'
 import { Halted, StateFailed } from './failure.ts'
 import type { Run } from './run.ts'
