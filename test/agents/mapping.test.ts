@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mappingAgent, type MappingFacts } from '../../layers/agents/mapping.ts'
+import { type MappingFacts, mappingAgent } from '../../layers/agents/mapping.ts'
 import { runAgent } from '../../layers/agents/orchestrator.ts'
 import { canonicalJson } from '../../layers/core/canonical-json.ts'
 import { ruleFor, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
@@ -13,9 +13,19 @@ const ids = (mapping: SchemaMapping) => mapping.decisions.map((decision) => deci
 const unusable = (says: string) => expect.objectContaining({ code: 'SPEC_INVALID', message: expect.stringContaining(says) })
 
 /** One source table `s.a`, mapped with the given request. */
-function one(columns: ReturnType<typeof column>[], request: Record<string, unknown> = {}, more: Parameters<typeof table>[3] = {}, answers: MappingFacts['answers'] = []): Partial<MappingFacts> {
+function one(
+  columns: ReturnType<typeof column>[],
+  request: Record<string, unknown> = {},
+  more: Parameters<typeof table>[3] = {},
+  answers: MappingFacts['answers'] = [],
+): Partial<MappingFacts> {
   const source = catalogOf(table('s', 'a', columns, more))
-  return { spec: specOf([{ source: 's.a', target: { schema: 't', name: 'b' }, ...request }]), source, profile: profileOf(source, { a: '10' }), answers }
+  return {
+    spec: specOf([{ source: 's.a', target: { schema: 't', name: 'b' }, ...request }]),
+    source,
+    profile: profileOf(source, { a: '10' }),
+    answers,
+  }
 }
 
 describe('the demo', () => {
@@ -63,16 +73,22 @@ describe('the demo', () => {
     expect(ids(mapping)).toContain('filter-nulls-airport-state')
     expect(mapping.decisions[0]?.why).toContain('12 rows have NULL')
     expect(ids(await map({ profile: null }))).toContain('filter-nulls-airport-state')
-    expect(ids(await map({ profile, answers: [{ decision_id: 'filter-nulls-airport-state', choice: 'leave-out' }] }))).not.toContain('filter-nulls-airport-state')
+    expect(ids(await map({ profile, answers: [{ decision_id: 'filter-nulls-airport-state', choice: 'leave-out' }] }))).not.toContain(
+      'filter-nulls-airport-state',
+    )
   })
 })
 
 describe('answers', () => {
   it('that are no choice are refused', async () => {
-    await expect(map({ answers: [{ decision_id: 'fk-flight-origin_iata', choice: 'whatever' }] })).rejects.toEqual(unusable('keep-orphans, enforce, no-constraint'))
+    await expect(map({ answers: [{ decision_id: 'fk-flight-origin_iata', choice: 'whatever' }] })).rejects.toEqual(
+      unusable('keep-orphans, enforce, no-constraint'),
+    )
   })
   it('that send the author back stop the migration', async () => {
-    const facts = one([column('x', 'bigint')], { columns: [{ target: 'x', type: 'integer' }] }, {}, [{ decision_id: 'lossy-b-x', choice: 'revise-spec' }])
+    const facts = one([column('x', 'bigint')], { columns: [{ target: 'x', type: 'integer' }] }, {}, [
+      { decision_id: 'lossy-b-x', choice: 'revise-spec' },
+    ])
     await expect(map(facts)).rejects.toEqual(unusable('revise-spec'))
   })
   it('to questions that never came up are named, not obeyed', async () => {
@@ -83,17 +99,47 @@ describe('answers', () => {
 
 describe('columns', () => {
   it('are all mapped as they are when the spec lists none', async () => {
-    const columns = ['smallint', 'numeric(10,2)', 'character varying(20)', 'timestamp(3) with time zone', 'uuid', 'jsonb', 'bytea', 'text[]'].map((type, index) => column(`c${index}`, type))
+    const columns = [
+      'smallint',
+      'numeric(10,2)',
+      'character varying(20)',
+      'timestamp(3) with time zone',
+      'uuid',
+      'jsonb',
+      'bytea',
+      'text[]',
+    ].map((type, index) => column(`c${index}`, type))
     const mapping = await map(one(columns))
-    expect(mapping.tables[0]?.columns.map((entry) => [entry.target_type, entry.transform.kind, entry.nullable])).toEqual(columns.map((entry) => [entry.type, 'identity', true]))
+    expect(mapping.tables[0]?.columns.map((entry) => [entry.target_type, entry.transform.kind, entry.nullable])).toEqual(
+      columns.map((entry) => [entry.type, 'identity', true]),
+    )
   })
   it('that are excluded are left out and named', async () => {
-    const { proposal, reasoning } = await runAgent(mappingAgent, mappingFacts(one([column('x', 'text'), column('y', 'text')], { exclude: ['y'] })))
+    const { proposal, reasoning } = await runAgent(
+      mappingAgent,
+      mappingFacts(one([column('x', 'text'), column('y', 'text')], { exclude: ['y'] })),
+    )
     expect(proposal.tables[0]?.columns.map((entry) => entry.target)).toEqual(['x'])
     expect(reasoning.limitations.join()).toContain('not moved: y')
   })
   it('of files get the smallest type that holds them', async () => {
-    const source = { ...catalogOf(table('files', 'a/*.parquet', [column('u', 'UBIGINT'), column('t', 'TINYINT'), column('v', 'VARCHAR'), column('d', 'DECIMAL(18,3)'), column('n', 'TIMESTAMP_NS')], { kind: 'file' as const })), system_type: 'PARQUET' as const }
+    const source = {
+      ...catalogOf(
+        table(
+          'files',
+          'a/*.parquet',
+          [
+            column('u', 'UBIGINT'),
+            column('t', 'TINYINT'),
+            column('v', 'VARCHAR'),
+            column('d', 'DECIMAL(18,3)'),
+            column('n', 'TIMESTAMP_NS'),
+          ],
+          { kind: 'file' as const },
+        ),
+      ),
+      system_type: 'PARQUET' as const,
+    }
     const spec = specOf([{ source: 'a/*.parquet', target: { schema: 't', name: 'b' } }], { source: { system_type: 'PARQUET' } })
     const mapping = await map({ spec, source, profile: null })
     expect(mapping.tables[0]?.source).toEqual({ schema: 'files', name: 'a/*.parquet', kind: 'file' })
@@ -123,7 +169,8 @@ describe('columns', () => {
 })
 
 describe('personal data', () => {
-  const facts = (answers: MappingFacts['answers'] = [], request = {}) => one([column('id', 'bigint', { nullable: false }), column('customerEmail', 'text')], request, { primary_key: ['id'] }, answers)
+  const facts = (answers: MappingFacts['answers'] = [], request = {}) =>
+    one([column('id', 'bigint', { nullable: false }), column('customerEmail', 'text')], request, { primary_key: ['id'] }, answers)
   const id = (mapping: SchemaMapping) => mapping.decisions[0]?.decision_id ?? ''
   it('unmasked is a question; a mask can be chosen', async () => {
     const asked = await map(facts())
@@ -136,7 +183,9 @@ describe('personal data', () => {
     expect(accepted.tables[0]?.columns[1]).toMatchObject({ transform: { kind: 'identity' }, pii: true })
   })
   it('masked by the spec is no question', async () => {
-    const mapping = await map(facts([], { columns: [{ target: 'id' }, { target: 'customerEmail', transform: { kind: 'mask_sha256', salt: 'saltsalt' } }] }))
+    const mapping = await map(
+      facts([], { columns: [{ target: 'id' }, { target: 'customerEmail', transform: { kind: 'mask_sha256', salt: 'saltsalt' } }] }),
+    )
     expect(mapping.decisions).toEqual([])
   })
   it('marked by the spec is a question, whatever its name', async () => {
@@ -166,7 +215,9 @@ describe('keys', () => {
   it('follow a renamed column, and are lost with a changed one', async () => {
     const more = { primary_key: ['k'] }
     expect(await keyOf(one(columns, { columns: [{ target: 'key', source: ['k'] }] }, more))).toEqual(['key'])
-    expect(await keyOf(one([column('k', 'text')], { columns: [{ target: 'k', transform: { kind: 'mask_partial', keep: 2 } }] }, more))).toBeNull()
+    expect(
+      await keyOf(one([column('k', 'text')], { columns: [{ target: 'k', transform: { kind: 'mask_partial', keep: 2 } }] }, more)),
+    ).toBeNull()
   })
 })
 
@@ -174,13 +225,22 @@ describe('foreign keys', () => {
   const parent = (more = {}) => table('s', 'p', [column('id', 'bigint', { nullable: false })], { primary_key: ['id'], ...more })
   const child = (validated: boolean | null, type = 'bigint') =>
     table('s', 'c', [column('p_id', type)], {
-      foreign_keys: validated === null ? [] : [{ name: 'f', columns: ['p_id'], references: { schema: 's', name: 'p', columns: ['id'] }, validated }],
+      foreign_keys:
+        validated === null ? [] : [{ name: 'f', columns: ['p_id'], references: { schema: 's', name: 'p', columns: ['id'] }, validated }],
     })
   const requests = (parentRequest = {}) => [
     { source: 's.p', target: { schema: 't', name: 'p' }, ...parentRequest },
-    { source: 's.c', target: { schema: 't', name: 'c' }, foreign_keys: [{ columns: ['p_id'], references: { table: 'p', columns: ['id'] } }] },
+    {
+      source: 's.c',
+      target: { schema: 't', name: 'c' },
+      foreign_keys: [{ columns: ['p_id'], references: { table: 'p', columns: ['id'] } }],
+    },
   ]
-  const facts = (source = catalogOf(parent(), child(null)), tables = requests()): Partial<MappingFacts> => ({ spec: specOf(tables), source, profile: null })
+  const facts = (source = catalogOf(parent(), child(null)), tables = requests()): Partial<MappingFacts> => ({
+    spec: specOf(tables),
+    source,
+    profile: null,
+  })
 
   it('that the source enforces are enforced without a question', async () => {
     const mapping = await map(facts(catalogOf(parent(), child(true))))
@@ -190,10 +250,15 @@ describe('foreign keys', () => {
   it.each([
     ['not declared', facts()],
     ['declared but never validated', facts(catalogOf(parent(), child(false)))],
-    ['declared, but the referenced table is filtered', facts(catalogOf(parent(), child(true)), requests({ filter: { all: [{ column: 'id', op: 'gt', values: ['5'] }] } }))],
+    [
+      'declared, but the referenced table is filtered',
+      facts(catalogOf(parent(), child(true)), requests({ filter: { all: [{ column: 'id', op: 'gt', values: ['5'] }] } })),
+    ],
   ])('%s are a question', async (_name, given) => {
     const mapping = await map(given)
-    expect(mapping.decisions.map((decision) => [decision.decision_id, decision.choices.map((choice) => choice.choice)])).toEqual([['fk-c-p_id', ['keep-orphans', 'enforce', 'no-constraint']]])
+    expect(mapping.decisions.map((decision) => [decision.decision_id, decision.choices.map((choice) => choice.choice)])).toEqual([
+      ['fk-c-p_id', ['keep-orphans', 'enforce', 'no-constraint']],
+    ])
   })
   it.each([
     ['no key of the referenced table', facts(catalogOf(parent({ primary_key: null }), child(null)))],

@@ -1,14 +1,24 @@
 import { describe, expect, it } from 'vitest'
 import { cutoverAgent } from '../../layers/agents/cutover.ts'
 import { discoveryAgent } from '../../layers/agents/discovery.ts'
+import { mappingAgent } from '../../layers/agents/mapping.ts'
 import { runAgent } from '../../layers/agents/orchestrator.ts'
 import { suspectedPii } from '../../layers/agents/personal-data.ts'
 import { profilingAgent } from '../../layers/agents/profiling.ts'
 import { reconAgent } from '../../layers/agents/recon.ts'
-import { mappingAgent } from '../../layers/agents/mapping.ts'
 import { compilePlan } from '../../layers/core/plan-compiler.ts'
 import { archetypes, defaultPolicy } from '../../layers/core/rulebooks.ts'
-import { catalogOf, column, FOREIGN_KEY_ANSWERS, flightsCatalog, flightsProfile, flightsSpec, mappingFacts, profileOf, table } from './support/facts.ts'
+import {
+  catalogOf,
+  column,
+  FOREIGN_KEY_ANSWERS,
+  flightsCatalog,
+  flightsProfile,
+  flightsSpec,
+  mappingFacts,
+  profileOf,
+  table,
+} from './support/facts.ts'
 
 describe('discovery', () => {
   it('reports objects, keys, partitions and declared foreign keys', async () => {
@@ -41,7 +51,11 @@ describe('profiling', () => {
       table('s', 'a', [column('email', 'text'), column('same', 'text'), column('gone', 'text')]),
       table('s', 'empty', [column('x', 'text')], { primary_key: ['x'] }),
     )
-    const figures: Record<string, { nulls?: string; distinct?: string | null }> = { same: { distinct: '1' }, gone: { nulls: '8', distinct: '0' }, email: { distinct: null } }
+    const figures: Record<string, { nulls?: string; distinct?: string | null }> = {
+      same: { distinct: '1' },
+      gone: { nulls: '8', distinct: '0' },
+      email: { distinct: null },
+    }
     const profile = profileOf(source, { a: '8', empty: '0' }, (_table, name) => figures[name] ?? {})
     const { proposal, reasoning } = await runAgent(profilingAgent, { source, profile, pii_name_fragments: ['email'] })
     expect(proposal.flags.map((flag) => [flag.flag, flag.column])).toEqual([
@@ -71,7 +85,13 @@ describe('profiling', () => {
 const flightsMapping = async () => (await runAgent(mappingAgent, mappingFacts({ answers: FOREIGN_KEY_ANSWERS }))).proposal
 
 describe('recon', () => {
-  const facts = async () => ({ mapping: await flightsMapping(), source_system_type: 'POSTGRESQL' as const, target_system_type: 'POSTGRESQL' as const, source: flightsCatalog(), profile: flightsProfile() })
+  const facts = async () => ({
+    mapping: await flightsMapping(),
+    source_system_type: 'POSTGRESQL' as const,
+    target_system_type: 'POSTGRESQL' as const,
+    source: flightsCatalog(),
+    profile: flightsProfile(),
+  })
   it('compares every row: ranges by key, a power of two of buckets without one', async () => {
     const { proposal } = await runAgent(reconAgent, await facts())
     expect(proposal.tables).toEqual([
@@ -110,14 +130,41 @@ describe('cutover', () => {
   const facts = async (title = 'Flights') => {
     const mapping = await flightsMapping()
     const spec = { ...flightsSpec(), title }
-    const { proposal: recon } = await runAgent(reconAgent, { mapping, source_system_type: 'POSTGRESQL', target_system_type: 'POSTGRESQL', source: flightsCatalog(), profile: null })
-    const plan = compilePlan({ projectId: 'p-1', planVersion: 1, spec, archetype: archetypes[0]!, policy: defaultPolicy, source: flightsCatalog(), profile: null, mapping, recon, answers: [], now: new Date(0) })
-    return { plan, approvers: spec.approvers, proof_sha256: 'a'.repeat(64), proof_valid: true, clean_runs: 1, clean_runs_required: 1, pull_request: null }
+    const { proposal: recon } = await runAgent(reconAgent, {
+      mapping,
+      source_system_type: 'POSTGRESQL',
+      target_system_type: 'POSTGRESQL',
+      source: flightsCatalog(),
+      profile: null,
+    })
+    const plan = compilePlan({
+      projectId: 'p-1',
+      planVersion: 1,
+      spec,
+      archetype: archetypes[0]!,
+      policy: defaultPolicy,
+      source: flightsCatalog(),
+      profile: null,
+      mapping,
+      recon,
+      answers: [],
+      now: new Date(0),
+    })
+    return {
+      plan,
+      approvers: spec.approvers,
+      proof_sha256: 'a'.repeat(64),
+      proof_valid: true,
+      clean_runs: 1,
+      clean_runs_required: 1,
+      pull_request: null,
+    }
   }
   it('says for each step who, how it is verified and how it is undone', async () => {
     const { proposal } = await runAgent(cutoverAgent, await facts())
     expect(proposal.steps.map((step) => step.step)).toEqual(proposal.steps.map((_, index) => index + 1))
-    for (const step of proposal.steps) for (const text of [step.who, step.what, step.verify, step.undo]) expect(text.length).toBeGreaterThan(3)
+    for (const step of proposal.steps)
+      for (const text of [step.who, step.what, step.verify, step.undo]) expect(text.length).toBeGreaterThan(3)
     expect(proposal.steps.some((step) => step.what.includes('orphans'))).toBe(true)
     for (const step of proposal.steps) expect(proposal.runbook_markdown).toContain(`| ${step.step} |`)
   })

@@ -22,7 +22,12 @@ describe('an archetype', () => {
     expect(() => chooseArchetype(scope('CSV', 'postgres-to-postgres'), archetypes)).toThrow(refused('csv-to-postgres'))
   })
   it('is refused where none fits', () => {
-    expect(() => chooseArchetype(scope('CSV'), archetypes.filter((archetype) => archetype.id !== 'csv-to-postgres'))).toThrow(refused('No archetype moves CSV to POSTGRESQL'))
+    expect(() =>
+      chooseArchetype(
+        scope('CSV'),
+        archetypes.filter((archetype) => archetype.id !== 'csv-to-postgres'),
+      ),
+    ).toThrow(refused('No archetype moves CSV to POSTGRESQL'))
   })
   it('must be named where several fit', () => {
     const twin = { ...archetypes[0]!, id: 'twin' }

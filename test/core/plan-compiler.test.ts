@@ -137,7 +137,9 @@ describe('no plan is made', () => {
   it('while a decision is open', async () => {
     const { proposal } = await runAgent(mappingAgent, mappingFacts())
     const given = await input()
-    expect(() => compilePlan({ ...given, mapping: proposal })).toThrow(expect.objectContaining({ code: 'PLAN_INVALID', details: ['fk-flight-origin_iata', 'fk-flight-destination_iata'] }))
+    expect(() => compilePlan({ ...given, mapping: proposal })).toThrow(
+      expect.objectContaining({ code: 'PLAN_INVALID', details: ['fk-flight-origin_iata', 'fk-flight-destination_iata'] }),
+    )
   })
   it('when a decision was answered in two ways', async () => {
     expect(compilePlan(await input()).decisions).toHaveLength(3)
@@ -151,17 +153,72 @@ describe('no plan is made', () => {
     edit(mapping.tables)
     expect(() => compilePlan({ ...given, mapping })).toThrow(invalid)
   }
-  it('from a mapping with a table nobody asked for', change((tables) => void tables.push({ ...tables[0]!, table_id: 'more' })))
-  it('from a mapping without a table', change((tables) => void tables.splice(1, 1)))
-  it('from a mapping with a table twice', change((tables) => void tables.push(tables[0]!)))
-  it('from a mapping that reads elsewhere', change((tables) => void (tables[0]!.source.name = 'salaries')))
-  it('from a mapping that writes elsewhere', change((tables) => void (tables[0]!.target = { schema: 'public', name: 'users' })))
-  it('from a mapping that drops the filter', change((tables) => void (tables[0]!.filter = null)))
-  it('from a mapping that adds a filter', change((tables) => void (tables[1]!.filter = { all: [{ column: 'origin', op: 'eq', values: ['X'] }] })))
-  it('from a mapping with a column nobody asked for', change((tables) => void tables[1]!.columns.push({ ...tables[1]!.columns[0]!, target: 'more' })))
-  it('from a mapping with a column twice', change((tables) => void tables[1]!.columns.push(tables[1]!.columns[0]!)))
-  it('from a mapping whose key is not mapped', change((tables) => void (tables[1]!.key = ['nothing'])))
-  it('from a mapping without its foreign keys', change((tables) => void (tables[1]!.foreign_keys = [])))
+  it(
+    'from a mapping with a table nobody asked for',
+    change((tables) => {
+      tables.push({ ...tables[0]!, table_id: 'more' })
+    }),
+  )
+  it(
+    'from a mapping without a table',
+    change((tables) => {
+      tables.splice(1, 1)
+    }),
+  )
+  it(
+    'from a mapping with a table twice',
+    change((tables) => {
+      tables.push(tables[0]!)
+    }),
+  )
+  it(
+    'from a mapping that reads elsewhere',
+    change((tables) => {
+      tables[0]!.source.name = 'salaries'
+    }),
+  )
+  it(
+    'from a mapping that writes elsewhere',
+    change((tables) => {
+      tables[0]!.target = { schema: 'public', name: 'users' }
+    }),
+  )
+  it(
+    'from a mapping that drops the filter',
+    change((tables) => {
+      tables[0]!.filter = null
+    }),
+  )
+  it(
+    'from a mapping that adds a filter',
+    change((tables) => {
+      tables[1]!.filter = { all: [{ column: 'origin', op: 'eq', values: ['X'] }] }
+    }),
+  )
+  it(
+    'from a mapping with a column nobody asked for',
+    change((tables) => {
+      tables[1]!.columns.push({ ...tables[1]!.columns[0]!, target: 'more' })
+    }),
+  )
+  it(
+    'from a mapping with a column twice',
+    change((tables) => {
+      tables[1]!.columns.push(tables[1]!.columns[0]!)
+    }),
+  )
+  it(
+    'from a mapping whose key is not mapped',
+    change((tables) => {
+      tables[1]!.key = ['nothing']
+    }),
+  )
+  it(
+    'from a mapping without its foreign keys',
+    change((tables) => {
+      tables[1]!.foreign_keys = []
+    }),
+  )
   it('from a recon proposal that leaves a table out', async () => {
     const given = await input()
     expect(() => compilePlan({ ...given, recon: { ...given.recon, tables: given.recon.tables.slice(1) } })).toThrow(invalid)
@@ -189,7 +246,8 @@ describe('steps', () => {
         const acyclic = graph.map((edges, index) => bare(`t${index}`, ...edges.filter((to) => to < index).map((to) => `t${to}`))).reverse()
         const order = referencedFirst(acyclic).map((table) => table.table_id)
         for (const table of acyclic) {
-          for (const foreign of table.foreign_keys) expect(order.indexOf(foreign.references.table)).toBeLessThan(order.indexOf(table.table_id))
+          for (const foreign of table.foreign_keys)
+            expect(order.indexOf(foreign.references.table)).toBeLessThan(order.indexOf(table.table_id))
         }
       }),
     )
@@ -199,7 +257,11 @@ describe('steps', () => {
     expect(referencedFirst(chain)[0]?.table_id).toBe('t9999')
   })
   it('add no key and no foreign key where there is none', () => {
-    const table = { ...bare('a'), key: null, foreign_keys: [{ columns: ['k'], references: { table: 'a', columns: ['k'] }, enforcement: 'none' as const }] }
+    const table = {
+      ...bare('a'),
+      key: null,
+      foreign_keys: [{ columns: ['k'], references: { table: 'a', columns: ['k'] }, enforcement: 'none' as const }],
+    }
     expect(planSteps([table]).map((step) => step.kind)).toEqual(['create_table', 'copy_table', 'analyze'])
   })
 })

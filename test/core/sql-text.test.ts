@@ -23,11 +23,23 @@ async function evaluate(expression: string, type: string, value: string | null):
 }
 
 function column(transform: Transform, targetType: string, sourceType: string, source = ['x']): ColumnMapping {
-  return { target: 't', target_type: targetType, nullable: true, source, source_types: source.map(() => sourceType), transform, rule: 'r', lossy: false, pii: false }
+  return {
+    target: 't',
+    target_type: targetType,
+    nullable: true,
+    source,
+    source_types: source.map(() => sourceType),
+    transform,
+    rule: 'r',
+    lossy: false,
+    pii: false,
+  }
 }
 
 describe('quoting, against PostgreSQL itself', () => {
-  const hostile = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => !text.includes('\u0000') && text.isWellFormed())
+  const hostile = fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+    .filter((text) => !text.includes('\u0000') && text.isWellFormed())
   const sharp = fc.string({ unit: fc.constantFrom("'", '"', '\\', '$', ';', '-', '/', '*', 'a', '\n'), minLength: 1, maxLength: 12 })
   it('a literal is the text it was made from, whatever standard_conforming_strings says', async () => {
     await ask(async (client) => {
@@ -55,7 +67,8 @@ describe('quoting, against PostgreSQL itself', () => {
   })
   it('a name that PostgreSQL would cut is refused', () => {
     expect(quoteIdentifier('x'.repeat(63))).toHaveLength(65)
-    for (const name of ['x'.repeat(64), 'é'.repeat(32), '', 'a\u0000b']) expect(() => quoteIdentifier(name)).toThrow(expect.objectContaining({ code: 'NOT_REPRESENTABLE' }))
+    for (const name of ['x'.repeat(64), 'é'.repeat(32), '', 'a\u0000b'])
+      expect(() => quoteIdentifier(name)).toThrow(expect.objectContaining({ code: 'NOT_REPRESENTABLE' }))
     expect(() => quoteLiteral('\u0000')).toThrow(expect.objectContaining({ code: 'NOT_REPRESENTABLE' }))
   })
 })
@@ -99,13 +112,19 @@ describe('transforms, as PostgreSQL computes them', () => {
     const sql = transformSql(column({ kind: 'truncate_time', unit: 'day' }, 'timestamptz', 'timestamp with time zone'))
     await ask(async (client) => {
       await client.query("SET timezone = 'Asia/Tokyo'")
-      const { rows } = await client.query(`SELECT (${sql}) = '2001-01-01T00:00:00Z'::timestamptz AS same FROM (SELECT '2001-01-01T20:00:00Z'::timestamptz AS x) AS row`)
+      const { rows } = await client.query(
+        `SELECT (${sql}) = '2001-01-01T00:00:00Z'::timestamptz AS same FROM (SELECT '2001-01-01T20:00:00Z'::timestamptz AS x) AS row`,
+      )
       expect(rows[0].same).toBe(true)
     })
   })
   it('a transform with the wrong number of sources is refused', () => {
-    expect(() => transformSql(column({ kind: 'lowercase' }, 'text', 'text', ['a', 'b']))).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }))
-    expect(() => transformSql(column({ kind: 'concat', separator: '' }, 'text', 'text', []))).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }))
+    expect(() => transformSql(column({ kind: 'lowercase' }, 'text', 'text', ['a', 'b']))).toThrow(
+      expect.objectContaining({ code: 'PLAN_INVALID' }),
+    )
+    expect(() => transformSql(column({ kind: 'concat', separator: '' }, 'text', 'text', []))).toThrow(
+      expect.objectContaining({ code: 'PLAN_INVALID' }),
+    )
   })
 })
 
@@ -129,7 +148,11 @@ describe('casts', () => {
 
 describe('filters, as PostgreSQL computes them', () => {
   const keeps = async (all: RowFilter['all'], value: string | null) =>
-    ask(async (client) => (await client.query(`SELECT count(*)::int AS n FROM (SELECT $1::text AS x) AS row WHERE ${filterSql({ all })}`, [value])).rows[0].n === 1)
+    ask(
+      async (client) =>
+        (await client.query(`SELECT count(*)::int AS n FROM (SELECT $1::text AS x) AS row WHERE ${filterSql({ all })}`, [value])).rows[0]
+          .n === 1,
+    )
   const term = (op: RowFilter['all'][number]['op'], ...values: string[]) => ({ column: 'x', op, values })
   it.each([
     ['eq', [term('eq', 'a')], ['a'], ['b', null]],
@@ -153,17 +176,46 @@ describe('filters, as PostgreSQL computes them', () => {
 describe('types', () => {
   it('print as PostgreSQL prints them', async () => {
     await ask(async (client) => {
-      for (const text of ['int4', 'varchar(10)', 'numeric(10,3)', 'decimal(5)', 'timestamp(3)', 'timestamptz', 'time(2) with time zone', 'double precision', 'char(3)', 'text[]', 'float8', 'bool', 'interval', 'jsonb']) {
-        const { rows } = await client.query('SELECT format_type(a.atttypid, a.atttypmod) AS name FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum = 1', [
-          (await client.query(`CREATE TEMP TABLE IF NOT EXISTS "t ${text}" (c ${sqlType(text)}); `), `pg_temp."t ${text}"`),
-        ])
+      for (const text of [
+        'int4',
+        'varchar(10)',
+        'numeric(10,3)',
+        'decimal(5)',
+        'timestamp(3)',
+        'timestamptz',
+        'time(2) with time zone',
+        'double precision',
+        'char(3)',
+        'text[]',
+        'float8',
+        'bool',
+        'interval',
+        'jsonb',
+      ]) {
+        const { rows } = await client.query(
+          'SELECT format_type(a.atttypid, a.atttypmod) AS name FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum = 1',
+          [(await client.query(`CREATE TEMP TABLE IF NOT EXISTS "t ${text}" (c ${sqlType(text)}); `), `pg_temp."t ${text}"`)],
+        )
         const printed = rows[0].name
         // PostgreSQL completes numeric(5) to numeric(5,0).
         expect([printed, printed.replace(',0)', ')')]).toContain(sqlType(text))
       }
     })
   })
-  it.each(['text; DROP TABLE x', 'text)--', 'int /* */', "text DEFAULT 'x'", 'constructor', '__proto__', 'numeric(1001)', 'timestamp(7)', 'varchar(0)', 'serial', '', 'text\u0000'])('%j is refused', (text) => {
+  it.each([
+    'text; DROP TABLE x',
+    'text)--',
+    'int /* */',
+    "text DEFAULT 'x'",
+    'constructor',
+    '__proto__',
+    'numeric(1001)',
+    'timestamp(7)',
+    'varchar(0)',
+    'serial',
+    '',
+    'text\u0000',
+  ])('%j is refused', (text) => {
     expect(readSqlType(text)).toBeNull()
     expect(() => sqlType(text)).toThrow(expect.objectContaining({ code: 'SPEC_INVALID' }))
   })

@@ -61,14 +61,27 @@ export function flightsCatalog(): Catalog {
   )
 }
 
-export function profileOf(catalog: Catalog, rows: Record<string, string>, change: (schema: string, column: string) => Partial<Profile['tables'][number]['columns'][number]> = () => ({})): Profile {
+export function profileOf(
+  catalog: Catalog,
+  rows: Record<string, string>,
+  change: (schema: string, column: string) => Partial<Profile['tables'][number]['columns'][number]> = () => ({}),
+): Profile {
   return {
     tables: catalog.tables.map((entry) => ({
       schema: entry.schema,
       name: entry.name,
       rows: rows[entry.name] ?? '10',
       duplicate_rows: entry.primary_key === null ? '12' : '0',
-      columns: entry.columns.map(({ name, type }) => ({ name, type, nulls: '0', distinct: '5', min: 'private-min', max: 'private-max', reason: null, ...change(entry.name, name) })),
+      columns: entry.columns.map(({ name, type }) => ({
+        name,
+        type,
+        nulls: '0',
+        distinct: '5',
+        min: 'private-min',
+        max: 'private-max',
+        reason: null,
+        ...change(entry.name, name),
+      })),
     })),
   }
 }
@@ -82,7 +95,16 @@ export function discoveryFacts(): DiscoveryFacts {
 }
 
 export function mappingFacts(change: Partial<MappingFacts> = {}): MappingFacts {
-  return { spec: flightsSpec(), source: flightsCatalog(), target: null, profile: flightsProfile(), rulebook: typeCoercionRulebook, policy: defaultPolicy, answers: [], ...change }
+  return {
+    spec: flightsSpec(),
+    source: flightsCatalog(),
+    target: null,
+    profile: flightsProfile(),
+    rulebook: typeCoercionRulebook,
+    policy: defaultPolicy,
+    answers: [],
+    ...change,
+  }
 }
 
 /** A spec over given tables, with everything else plain. */
