@@ -114,7 +114,7 @@ async function drive(terminal: Terminal, options: DemoOptions, state: DemoState,
     const verified = results.written.includes('evidence_pack')
       ? await verifyPack(await openPackFolder(join(options.out, 'evidence_pack')), {})
       : null
-    await save({ finished: true })
+    await save({ finished: project.state !== 'FAILED' })
     const code = verified?.verified === false ? EXIT.undecided : exitCodeOf(project, proofValid(figures))
     const tampering = current.tampered && figures.recon ? checkTampering(current.tampered, figures.recon) : null
     if (options.json) {
