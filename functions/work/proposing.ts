@@ -15,6 +15,8 @@ type Ask<F extends object, S extends z.ZodType> = {
   project: ProjectRecord
   /** The proposal's logical name. */
   artifact: string
+  /** The folder it is stored in, where that is not its logical name. */
+  folder?: string
   /** Distinguishes this run, and within it this asking. */
   part: string
   action: string
@@ -31,7 +33,7 @@ export async function propose<F extends object, S extends z.ZodType>(deps: Propo
   const { project, agent } = ask
   const id = project.project_id
   const { proposal, reasoning } = await runAgent(agent, ask.facts, deps.model)
-  const pointer = await storeJsonOnce(deps, keyOf(id, ask.artifact, ask.part), () => proposal)
+  const pointer = await storeJsonOnce(deps, keyOf(id, ask.folder ?? ask.artifact, ask.part), () => proposal)
   const name = `${agent.name.replaceAll('-', '_')}_reasoning`
   const why = await storeJsonOnce(deps, keyOf(id, name, ask.part), () => reasoning)
   const also = (await ask.also?.(proposal, pointer)) ?? {}

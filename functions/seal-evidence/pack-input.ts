@@ -1,0 +1,110 @@
+import { canonicalBytes } from '../../layers/core/canonical-json.ts'
+import { readEnvelope, pae } from '../../layers/core/dsse.ts'
+import { verifySignature } from '../../layers/core/ecdsa.ts'
+import type { PackFile, PackInput, PackKey } from '../../layers/core/evidence/pack.ts'
+import { envelopeFiles } from '../../layers/core/evidence/pack-files.ts'
+import { artifactJson, approvalStatements } from '../../layers/core/flow/project-artifacts.ts'
+import { readApproval } from '../../layers/core/flow/statements.ts'
+import { listed } from '../../layers/core/flow/storing.ts'
+import { SIGNING_PURPOSES, type Ports, type SigningPurpose } from '../../layers/core/ports.ts'
+import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
+import { auditAnchor } from '../../layers/core/schemas/governance.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { rewriteProposal } from '../../layers/core/schemas/proposal.ts'
+import { openPredicate } from '../../layers/core/statement.ts'
+
+type Deps = Pick<Ports, 'artifacts' | 'audit' | 'policy' | 'trust'>
+
+/** Everything a pack is made of, taken from the project's artifacts; the audit chain up to `entries`. */
+export async function packInput(deps: Deps, project: ProjectRecord, entries: number): Promise<PackInput> {
+  const id = project.project_id
+  const bytes = async (name: string) => {
+    const pointer = project.artifacts[name]
+    return pointer === undefined ? null : deps.artifacts.get(pointer)
+  }
+  const folder = async (name: string) => {
+    const found = await listed(deps.artifacts, `projects/${id}/${name}/`)
+    return Promise.all(found.map(async ({ key, pointer }) => ({ part: key.slice(key.lastIndexOf('/') + 1), pointer, bytes: await deps.artifacts.get(pointer) })))
+  }
+  const named = async (pairs: readonly (readonly [path: string, artifact: string])[]): Promise<PackFile[]> => {
+    const files = await Promise.all(pairs.map(async ([path, artifact]) => ({ path, bytes: await bytes(artifact) })))
+    return files.flatMap((file) => (file.bytes === null ? [] : [{ path: file.path, bytes: file.bytes }]))
+  }
+  const signedPlan = await bytes('signed_plan')
+  // A statement that does not hold counted for nothing, and is no evidence of anything.
+  const approvals = (await approvalStatements(deps.artifacts, id)).filter((each) => readApproval(each, deps.trust) !== null)
+  const anchors = (await folder('anchors')).map((file) => file.bytes).filter((each) => openPredicate(each, deps.trust, 'anchor', auditAnchor).predicate.sequence < entries)
+  const certificates = await folder('proof_certificate')
+  const current = project.artifacts.proof_certificate?.sha256
+  const outcome = await bytes('outcome')
+  const certificate = await bytes('proof_certificate')
+  const html = await bytes('report_html')
+  const markdown = await bytes('report_md')
+  const keys = keysOf(deps.trust, { plan: signedPlan ? [signedPlan] : [], approval: approvals, evidence: [...anchors, ...certificates.map((file) => file.bytes)] })
+  const checks = await folder('checks_report')
+  const explanations = await folder('explanation')
+  const differences = await folder('differences')
+  return {
+    projectId: id,
+    planFolder: [
+      ...(await named(PLAN_FILES)),
+      // Smallest and largest values of columns may be personal data.
+      ...(deps.policy.pii.values_in_evidence ? await named([['profiling_report.json', 'profiling_report']]) : []),
+      { path: 'type_coercion_rulebook.json', bytes: canonicalBytes(typeCoercionRulebook) },
+      { path: 'hashing_spec.json', bytes: canonicalBytes(hashingSpec) },
+    ],
+    plan: await bytes('migration_plan'),
+    signedPlan,
+    code: project.artifacts.rewrite ? (await artifactJson(deps.artifacts, project, 'rewrite', rewriteProposal)).files.map((file) => ({ path: file.path, bytes: Buffer.from(file.content) })) : [],
+    executionReport: await bytes('execution_report'),
+    reconReports: (await folder('recon_report')).map((file) => file.bytes),
+    reconFolder: [
+      ...checks.map((file) => ({ path: `checks_report.${file.part}`, bytes: file.bytes })),
+      ...explanations.map((file) => ({ path: `explanation.${file.part}`, bytes: file.bytes })),
+      ...differences.map((file) => ({ path: `differences.${file.part}`, bytes: file.bytes })),
+      // Earlier proofs: people approved them before a newer one was made.
+      ...certificates
+        .filter((file) => file.pointer.sha256 !== current)
+        .flatMap((file) => envelopeFiles(`proof_certificate.${file.part.replace(/\.dsse\.json$/, '')}`, file.bytes, keys.filter((key) => key.purpose === 'evidence'))),
+    ],
+    outcome: outcome && certificate ? { document: outcome, certificate } : null,
+    report: html && markdown ? { html: Buffer.from(html).toString('utf8'), markdown: Buffer.from(markdown).toString('utf8') } : null,
+    approvals,
+    cutoverFolder: await named([
+      ['cutover_plan.json', 'cutover_plan'],
+      ['rollback_report.json', 'rollback_report'],
+    ]),
+    entries: (await deps.audit.read(id)).slice(0, entries),
+    anchors,
+    keys,
+  }
+}
+
+const PLAN_FILES = [
+  ['migration_spec.txt', 'spec'],
+  ['policy.json', 'policy'],
+  ['archetype.json', 'archetype'],
+  ['findings.json', 'findings'],
+  ['discovery_report.json', 'discovery_report'],
+  ['schema_mapping.json', 'schema_mapping'],
+  ['recon_proposal.json', 'recon_proposal'],
+  ['manual_decisions.json', 'manual_decisions'],
+  ['decision_answers.json', 'decision_answers'],
+  ['discovery_reasoning.json', 'discovery_reasoning'],
+  ['mapping_reasoning.json', 'mapping_reasoning'],
+  ['rewrite_reasoning.json', 'rewrite_reasoning'],
+  ['recon_reasoning.json', 'recon_reasoning'],
+  ['diff_explainer_reasoning.json', 'diff_explainer_reasoning'],
+  ['cutover_reasoning.json', 'cutover_reasoning'],
+  ['pull_request.json', 'pull_request'],
+] as const
+
+/** The trusted keys that signed something in the pack, each with the name its envelopes give it. */
+function keysOf(trust: Ports['trust'], envelopes: Record<SigningPurpose, readonly Uint8Array[]>): PackKey[] {
+  return SIGNING_PURPOSES.flatMap((purpose) =>
+    trust[purpose].flatMap((pem) => {
+      const signed = envelopes[purpose].map(readEnvelope).find((each) => verifySignature(pem, pae(each.payloadType, each.payload), each.signature))
+      return signed === undefined ? [] : [{ purpose, pem, key_id: signed.keyid }]
+    }),
+  )
+}
