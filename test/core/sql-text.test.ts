@@ -192,9 +192,10 @@ describe('types', () => {
         'interval',
         'jsonb',
       ]) {
+        await client.query(`CREATE TEMP TABLE "t ${text}" (c ${sqlType(text)})`)
         const { rows } = await client.query(
           'SELECT format_type(a.atttypid, a.atttypmod) AS name FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum = 1',
-          [(await client.query(`CREATE TEMP TABLE IF NOT EXISTS "t ${text}" (c ${sqlType(text)}); `), `pg_temp."t ${text}"`)],
+          [`pg_temp."t ${text}"`],
         )
         const printed = rows[0].name
         // PostgreSQL completes numeric(5) to numeric(5,0).
