@@ -22,7 +22,9 @@ export const connectors: Connectors = {
   async target(systemType, url, source, options) {
     onlyPostgres(systemType)
     const copyRows =
-      source.systemType === 'POSTGRESQL' ? copyFromPostgres(source.url, options) : copyFromFiles(fileFormat(source.systemType), source.url, options)
+      source.systemType === 'POSTGRESQL'
+        ? copyFromPostgres(source.url, options)
+        : copyFromFiles(fileFormat(source.systemType), source.url, options)
     return openPostgresTarget(url, copyRows, options)
   },
 
@@ -52,7 +54,10 @@ function checkSide(source: End, options: ConnectorOptions): Promise<CheckSide> {
 
 function fileFormat(systemType: string): FileFormat {
   if (systemType === 'PARQUET' || systemType === 'CSV') return systemType
-  throw new WaybillError('BAD_INPUT', `There is no connector for ${JSON.stringify(systemType.slice(0, 40))}. Use POSTGRESQL, PARQUET or CSV.`)
+  throw new WaybillError(
+    'BAD_INPUT',
+    `There is no connector for ${JSON.stringify(systemType.slice(0, 40))}. Use POSTGRESQL, PARQUET or CSV.`,
+  )
 }
 
 function onlyPostgres(systemType: string): void {

@@ -27,7 +27,9 @@ export function copyFromFiles(format: FileFormat, sourceUrl: string, options: Co
       sameRows(chunk, poured.sent, poured.kept)
       return { rows: poured.kept, bytes: poured.bytes }
     } catch (error) {
-      throw options.signal.aborted ? new WaybillError('INTERRUPTED', `Copying chunk ${chunk.chunk_id} was interrupted; nothing of it was kept.`) : error
+      throw options.signal.aborted
+        ? new WaybillError('INTERRUPTED', `Copying chunk ${chunk.chunk_id} was interrupted; nothing of it was kept.`)
+        : error
     } finally {
       options.signal.removeEventListener('abort', stop)
       await duck.close()

@@ -23,7 +23,10 @@ export function fileExpression(column: ColumnMapping, relation: Relation): Expre
   const only = (): Expression => {
     const [first] = sources
     if (first === undefined || sources.length !== 1) {
-      throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "${transform.kind}" takes exactly one source column, not ${sources.length}.`)
+      throw new WaybillError(
+        'PLAN_INVALID',
+        `Column ${JSON.stringify(column.target)}: "${transform.kind}" takes exactly one source column, not ${sources.length}.`,
+      )
     }
     return first
   }
@@ -54,7 +57,8 @@ export function fileExpression(column: ColumnMapping, relation: Relation): Expre
       return { sql: `date_trunc('${transform.unit}', ${sql})`, family: 'timestamp' }
     }
     case 'concat': {
-      if (sources.length === 0) throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "concat" needs source columns.`)
+      if (sources.length === 0)
+        throw new WaybillError('PLAN_INVALID', `Column ${JSON.stringify(column.target)}: "concat" needs source columns.`)
       const odd = sources.find((source) => source.family !== 'text' && source.family !== 'integer')
       if (odd) throw refused(column, `a ${odd.family} value has no text that DuckDB and PostgreSQL write alike`)
       return { sql: `concat_ws(${literal(transform.separator)}, ${sources.map((source) => source.sql).join(', ')})`, family: 'text' }
@@ -93,7 +97,8 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
   // Text is read by the target's own type: exactly what a person would see inserting it.
   if (family === 'text') return value
   if (TEXTUAL.includes(base)) {
-    if (family === 'integer' || family === 'decimal' || family === 'boolean' || family === 'uuid') return { sql: `CAST(${sql} AS VARCHAR)`, family: 'text' }
+    if (family === 'integer' || family === 'decimal' || family === 'boolean' || family === 'uuid')
+      return { sql: `CAST(${sql} AS VARCHAR)`, family: 'text' }
     throw refused(column, `a ${family} value has no text that DuckDB and PostgreSQL write alike`)
   }
   if (NUMERIC.includes(base) && NUMBERS.includes(family)) {
@@ -114,8 +119,26 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
   if (wanted === family) return value
   if (wanted === 'timestamp' && family === 'date') return { sql: `CAST(${sql} AS TIMESTAMP)`, family: 'timestamp' }
   if (wanted === 'date' && family === 'timestamp') return { sql: `CAST(${sql} AS DATE)`, family: 'date' }
-  if (wanted === 'timestamp' && family === 'instant') return { sql: `make_timestamp(epoch_us(${sql}))`, family: 'timestamp' }
+  if (wanted === 'timestamp' && family === 'instant') {
+    return {
+      sql: `CASE WHEN isinf(${sql}) THEN CAST(CAST(${sql} AS VARCHAR) AS TIMESTAMP) ELSE make_timestamp(epoch_us(${sql})) END`,
+      family: 'timestamp',
+    }
+  }
   throw refused(column, `a ${family} value does not become ${base} here`)
+}
+
+/** A date or timestamp as PostgreSQL writes it: DuckDB has the era in the middle, "0044-03-15 (BC) 12:00:00". */
+export function momentText(sql: string): string {
+  const text = `CAST(${sql} AS VARCHAR)`
+  return `CASE WHEN contains(${text}, '(BC)') THEN replace(${text}, ' (BC)', '') || ' BC' ELSE ${text} END`
+}
+
+/** An instant in UTC, by its microseconds: text of an instant would depend on an extension. `epoch_us` of infinity is NULL, so it goes apart. */
+export function instantText(sql: string): string {
+  const text = `CAST(make_timestamp(epoch_us(${sql})) AS VARCHAR)`
+  const era = `CASE WHEN contains(${text}, '(BC)') THEN ' BC' ELSE '' END`
+  return `CASE WHEN isinf(${sql}) THEN CAST(${sql} AS VARCHAR) ELSE replace(${text}, ' (BC)', '') || '+00' || ${era} END`
 }
 
 const TEXTUAL = ['text', 'character varying', 'character']
@@ -160,12 +183,15 @@ export function fileFilter(filter: RowFilter, relation: Relation): string {
           return values.length === 0 ? `(${sql} IS ${term.op === 'is_null' ? '' : 'NOT '}NULL)` : bad('takes no value')
         case 'in':
         case 'not_in':
-          return values.length > 0 ? `(${sql} ${term.op === 'in' ? 'IN' : 'NOT IN'} (${values.join(', ')}))` : bad('takes at least one value')
+          return values.length > 0
+            ? `(${sql} ${term.op === 'in' ? 'IN' : 'NOT IN'} (${values.join(', ')}))`
+            : bad('takes at least one value')
         case 'eq':
         case 'ne':
           return values.length === 1 ? `(${sql} ${COMPARISONS[term.op]} ${values[0]})` : bad('takes exactly one value')
         default:
-          if (relation.format === 'CSV' && family === 'text') return bad('has no order on text of a CSV file; use equality, or load the file first')
+          if (relation.format === 'CSV' && family === 'text')
+            return bad('has no order on text of a CSV file; use equality, or load the file first')
           return values.length === 1 ? `(${sql} ${COMPARISONS[term.op]} ${values[0]})` : bad('takes exactly one value')
       }
     })

@@ -14,7 +14,10 @@ export async function sourceFolder(url: string): Promise<string> {
   } catch {
     // Said below; the path may be part of a secret, so it is not repeated.
   }
-  throw new WaybillError('NOT_FOUND', 'The source folder does not exist or is not a folder. Point the source connection at the folder that holds the files.')
+  throw new WaybillError(
+    'NOT_FOUND',
+    'The source folder does not exist or is not a folder. Point the source connection at the folder that holds the files.',
+  )
 }
 
 /**
@@ -23,7 +26,10 @@ export async function sourceFolder(url: string): Promise<string> {
  */
 export async function resolveFiles(root: string, pattern: string): Promise<SourceFile[]> {
   if (isAbsolute(pattern) || /^[a-z][a-z0-9+.-]*:/i.test(pattern) || pattern.includes('\u0000') || pattern.split(/[\\/]/).includes('..')) {
-    throw new WaybillError('BAD_INPUT', `"${pattern.slice(0, 200)}" leads outside the source folder. Name files relative to it, without "..".`)
+    throw new WaybillError(
+      'BAD_INPUT',
+      `"${pattern.slice(0, 200)}" leads outside the source folder. Name files relative to it, without "..".`,
+    )
   }
   const found: SourceFile[] = []
   for (const match of await matches(root, pattern)) {
@@ -36,7 +42,10 @@ export async function resolveFiles(root: string, pattern: string): Promise<Sourc
     if (!facts.isFile()) continue
     // DuckDB would read these characters as a pattern of its own.
     if (/[*?[\]{}]/.test(real)) {
-      throw new WaybillError('NOT_REPRESENTABLE', `The path of "${pattern.slice(0, 200)}" holds one of * ? [ ] { }. Rename the file or its folder.`)
+      throw new WaybillError(
+        'NOT_REPRESENTABLE',
+        `The path of "${pattern.slice(0, 200)}" holds one of * ? [ ] { }. Rename the file or its folder.`,
+      )
     }
     found.push({ path: real, bytes: BigInt(facts.size) })
   }

@@ -1,4 +1,4 @@
-import type { Expression } from './expression.ts'
+import { type Expression, instantText, momentText } from './expression.ts'
 import { type Piece, pieces, type Relation } from './relation.ts'
 import type { DuckSession } from './session.ts'
 
@@ -57,11 +57,9 @@ function fieldText({ sql, family }: Expression): string {
       return `replace(replace(replace(replace(${sql}, '\\', '\\\\'), chr(9), '\\t'), chr(10), '\\n'), chr(13), '\\r')`
     case 'date':
     case 'timestamp':
-      // DuckDB writes "0044-03-15 (BC)", PostgreSQL reads "0044-03-15 BC".
-      return `replace(CAST(${sql} AS VARCHAR), ' (BC)', ' BC')`
+      return momentText(sql)
     case 'instant':
-      // Microseconds since 1970 are the same instant whatever the session's zone; text of an instant would depend on an extension.
-      return `replace(CAST(make_timestamp(epoch_us(${sql})) AS VARCHAR), ' (BC)', '') || '+00' || CASE WHEN epoch_us(${sql}) < -62135596800000000 THEN ' BC' ELSE '' END`
+      return instantText(sql)
     default:
       return `CAST(${sql} AS VARCHAR)`
   }

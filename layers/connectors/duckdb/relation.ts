@@ -29,7 +29,10 @@ export async function openRelation(duck: DuckSession, root: string, format: File
     const own = described.map((row) => ({ name: row.column_name ?? '', type: fileType(row.column_type ?? '') }))
     const shape = (list: FileColumn[]) => JSON.stringify(list.map((column) => [column.name, column.type.duck]))
     if (columns !== null && shape(own) !== shape(columns)) {
-      throw new WaybillError('PLAN_INVALID', `The files of "${pattern.slice(0, 200)}" do not all have the same columns. Migrate each shape as a table of its own.`)
+      throw new WaybillError(
+        'PLAN_INVALID',
+        `The files of "${pattern.slice(0, 200)}" do not all have the same columns. Migrate each shape as a table of its own.`,
+      )
     }
     columns = own
     if (format === 'PARQUET') {
@@ -58,7 +61,15 @@ export function pieces(relation: Relation, from: bigint, to: bigint | null, rows
   const { fileRows, files, format } = relation
   if (fileRows === null) {
     if (from !== 0n || to !== null) throw new WaybillError('BAD_INPUT', 'A CSV source is read whole: its only range is from 0 to the end.')
-    return [{ from: reader(format, files.map((file) => file.path)), where: null }]
+    return [
+      {
+        from: reader(
+          format,
+          files.map((file) => file.path),
+        ),
+        where: null,
+      },
+    ]
   }
   const result: Piece[] = []
   let start = 0n
@@ -66,7 +77,7 @@ export function pieces(relation: Relation, from: bigint, to: bigint | null, rows
     const first = from > start ? from - start : 0n
     const last = to === null || to > start + rows ? rows : to - start
     for (let at = first; at < last; at += rowsPerPiece) {
-      const end = at + rowsPerPiece < last ? at + rowsPerPiece : last
+      const end = last - at > rowsPerPiece ? at + rowsPerPiece : last
       const source = reader(format, [files[index]?.path ?? ''], true)
       result.push({ from: source, where: `file_row_number >= ${at} AND file_row_number < ${end}` })
     }

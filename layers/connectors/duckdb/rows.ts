@@ -5,7 +5,7 @@ import { type CanonicalType, canonicalType } from '../../core/encoding/canonical
 import { canonicalValue } from '../../core/encoding/canonical-value.ts'
 import type { RowSide } from '../../core/encoding/row-stream.ts'
 import { WaybillError } from '../../core/errors.ts'
-import { type Expression, fileExpression, fileFilter } from './expression.ts'
+import { type Expression, fileExpression, fileFilter, instantText, momentText } from './expression.ts'
 import { sourceFolder } from './files.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { type FileFormat, openRelation, pieces } from './relation.ts'
@@ -101,17 +101,14 @@ function floatText(value: string): string {
 }
 
 function printed({ sql, family }: Expression, type: CanonicalType): string {
-  const years = (typed: string) => `replace(CAST(${typed} AS VARCHAR), ' (BC)', ' BC')`
   switch (type.kind) {
     case 'date':
-      return years(family === 'text' ? `CAST(${sql} AS DATE)` : sql)
+      return momentText(family === 'text' ? `CAST(${sql} AS DATE)` : sql)
     case 'time':
       return `CAST(${family === 'text' ? `CAST(${sql} AS TIME)` : sql} AS VARCHAR)`
     case 'timestamp': {
-      if (!type.zoned) return years(family === 'text' ? `CAST(${sql} AS TIMESTAMP)` : sql)
-      const instant = family === 'text' ? `CAST(${sql} AS TIMESTAMP WITH TIME ZONE)` : sql
-      const text = `CAST(make_timestamp(epoch_us(${instant})) AS VARCHAR)`
-      return `replace(${text}, ' (BC)', '') || '+00' || CASE WHEN contains(${text}, '(BC)') THEN ' BC' ELSE '' END`
+      if (!type.zoned) return momentText(family === 'text' ? `CAST(${sql} AS TIMESTAMP)` : sql)
+      return instantText(family === 'text' ? `CAST(${sql} AS TIMESTAMP WITH TIME ZONE)` : sql)
     }
     case 'boolean':
       return `CAST(${family === 'text' ? `CAST(${sql} AS BOOLEAN)` : sql} AS VARCHAR)`
@@ -132,4 +129,3 @@ async function fileDigest(path: string): Promise<string> {
   for await (const bytes of createReadStream(path)) hash.update(bytes as Buffer)
   return hash.digest('hex')
 }
-

@@ -43,7 +43,9 @@ export async function openDuckDb(root: string): Promise<DuckSession> {
     async ask(sql) {
       try {
         const result = await connection.runAndReadAll(sql)
-        return result.getRowObjectsJson().map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, asText(value)])))
+        return result
+          .getRowObjectsJson()
+          .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, asText(value)])))
       } catch (error) {
         throw duckFailure(error, 'reading a file')
       }
@@ -74,7 +76,8 @@ export function literal(value: string): string {
 }
 
 export function name(identifier: string): string {
-  if (identifier === '' || identifier.includes('\u0000')) throw new WaybillError('NOT_REPRESENTABLE', 'A column of a file has no usable name.')
+  if (identifier === '' || identifier.includes('\u0000'))
+    throw new WaybillError('NOT_REPRESENTABLE', 'A column of a file has no usable name.')
   return `"${identifier.replaceAll('"', '""')}"`
 }
 
@@ -84,13 +87,21 @@ export function duckFailure(error: unknown, doing: string): WaybillError {
   const said = error instanceof Error ? error.message : String(error)
   const kind = /^([A-Z][A-Za-z ]+ Error)/.exec(said)?.[1] ?? 'Error'
   if (/^(Conversion|Invalid Input|Out of Range|Constraint|Serialization)/.test(kind)) {
-    return new WaybillError('NOT_REPRESENTABLE', `Failed while ${doing} (${kind}). A value of the file does not fit what the plan or the file's format says.`)
+    return new WaybillError(
+      'NOT_REPRESENTABLE',
+      `Failed while ${doing} (${kind}). A value of the file does not fit what the plan or the file's format says.`,
+    )
   }
   if (/^(Binder|Catalog|Parser|Not implemented)/.test(kind)) {
-    return new WaybillError('PLAN_INVALID', `Failed while ${doing} (${kind}). The file's columns are not what the plan says; discover the source again.`)
+    return new WaybillError(
+      'PLAN_INVALID',
+      `Failed while ${doing} (${kind}). The file's columns are not what the plan says; discover the source again.`,
+    )
   }
-  if (/^Permission/.test(kind)) return new WaybillError('PERMISSION_DENIED', `Failed while ${doing}: the file lies outside the source folder.`)
-  if (/^Out of Memory/.test(kind)) return new WaybillError('TOO_LARGE', `Failed while ${doing}: it needs more than ${MEMORY}. Cut the file into smaller ones.`)
+  if (/^Permission/.test(kind))
+    return new WaybillError('PERMISSION_DENIED', `Failed while ${doing}: the file lies outside the source folder.`)
+  if (/^Out of Memory/.test(kind))
+    return new WaybillError('TOO_LARGE', `Failed while ${doing}: it needs more than ${MEMORY}. Cut the file into smaller ones.`)
   if (/^Interrupt/.test(kind)) return new WaybillError('INTERRUPTED', `Interrupted while ${doing}.`)
   return new WaybillError('CONNECTION_FAILED', `Failed while ${doing} (${kind}). Check that the file is there, whole and readable.`)
 }

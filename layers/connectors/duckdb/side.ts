@@ -62,7 +62,10 @@ function typed(column: ColumnMapping, { sql }: Expression): string {
     const [precision, scale = 0] = type.modifiers
     if (type.base === 'numeric' && precision !== undefined && precision <= 38) return `CAST(${sql} AS DECIMAL(${precision}, ${scale}))`
   }
-  throw new WaybillError('NOT_REPRESENTABLE', `${column.target_type} is not measured over files. Run this check on the target after loading.`)
+  throw new WaybillError(
+    'NOT_REPRESENTABLE',
+    `${column.target_type} is not measured over files. Run this check on the target after loading.`,
+  )
 }
 
 function exactSum(expression: string, measure: Measure): string | null {

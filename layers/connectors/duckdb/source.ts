@@ -1,7 +1,7 @@
 import type { Source, TableRef } from '../../core/connector.ts'
 import type { Catalog, CatalogTable, Profile, TableProfile } from '../../core/schemas/catalog.ts'
 import { listFiles, sourceFolder } from './files.ts'
-import { type FileFormat, openRelation, reader, type Relation } from './relation.ts'
+import { type FileFormat, openRelation, type Relation, reader } from './relation.ts'
 import { type DuckSession, name, openDuckDb } from './session.ts'
 import type { Family } from './types.ts'
 

@@ -1,5 +1,17 @@
 /** How a family of DuckDB types travels. */
-export type Family = 'boolean' | 'integer' | 'decimal' | 'float' | 'text' | 'bytes' | 'date' | 'time' | 'timestamp' | 'instant' | 'interval' | 'uuid'
+export type Family =
+  | 'boolean'
+  | 'integer'
+  | 'decimal'
+  | 'float'
+  | 'text'
+  | 'bytes'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'instant'
+  | 'interval'
+  | 'uuid'
 
 export type FileType = {
   /** As DuckDB prints it: `DECIMAL(10,2)`. */

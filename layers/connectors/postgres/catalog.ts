@@ -1,5 +1,5 @@
-import { WaybillError } from '../../core/errors.ts'
 import type { TableRef } from '../../core/connector.ts'
+import { WaybillError } from '../../core/errors.ts'
 import type { Catalog, CatalogColumn, CatalogTable } from '../../core/schemas/catalog.ts'
 import type { Ask } from './ask.ts'
 

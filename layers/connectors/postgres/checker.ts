@@ -69,7 +69,8 @@ function evaluate(sides: Sides, mapping: readonly TableMapping[], table: TableMa
 }
 
 async function counts(sides: Sides, table: TableMapping): Promise<{ source: bigint; target: bigint }> {
-  const count = async (side: CheckSide) => figure(await side.ask(`SELECT ${side.text('count(*)')} AS n FROM ${await side.relation(table, [])}`), 'n')
+  const count = async (side: CheckSide) =>
+    figure(await side.ask(`SELECT ${side.text('count(*)')} AS n FROM ${await side.relation(table, [])}`), 'n')
   const [source, target] = await bothOf(count(sides.source), count(sides.target))
   return { source, target }
 }
@@ -79,16 +80,30 @@ async function rowCount(sides: Sides, table: TableMapping): Promise<Outcome> {
   const figures = { source_rows: String(source), target_rows: String(target), difference: String(target - source) }
   if (source === target) return { verdict: 'pass', figures, explanation: `Source${filtered(table)} and target both hold ${source} rows.` }
   const words = target < source ? `${source - target} fewer` : `${target - source} more`
-  return { verdict: 'fail', figures, explanation: `The target holds ${target} rows, ${words} than the source${filtered(table)} (${source}).` }
+  return {
+    verdict: 'fail',
+    figures,
+    explanation: `The target holds ${target} rows, ${words} than the source${filtered(table)} (${source}).`,
+  }
 }
 
-async function foreignKey(sides: Sides, mapping: readonly TableMapping[], table: TableMapping, request: Of<'foreign_key'>): Promise<Outcome> {
+async function foreignKey(
+  sides: Sides,
+  mapping: readonly TableMapping[],
+  table: TableMapping,
+  request: Of<'foreign_key'>,
+): Promise<Outcome> {
   const references = resolveTarget(request.references.table, mapping, table)
   if (references === null || request.columns.length !== request.references.columns.length) {
     throw new WaybillError('PLAN_INVALID', 'a foreign key names a table and as many referenced columns as its own.')
   }
   for (const column of request.columns) columnOf(table, column)
-  const target = await orphans(sides.target, request, await sides.target.relation(table, request.columns), `${quoteQualified(references)} AS r`)
+  const target = await orphans(
+    sides.target,
+    request,
+    await sides.target.relation(table, request.columns),
+    `${quoteQualified(references)} AS r`,
+  )
   const source = await sourceOrphans(sides.source, table, references.mapping, request)
   const figures = {
     orphan_rows: String(target.rows),
@@ -99,7 +114,11 @@ async function foreignKey(sides: Sides, mapping: readonly TableMapping[], table:
   }
   const to = `${references.schema}.${references.name} (${request.references.columns.join(', ')})`
   const origin =
-    source === null ? ' The source was not asked.' : source.rows === target.rows ? ' The source holds as many.' : ` The source holds ${source.rows}.`
+    source === null
+      ? ' The source was not asked.'
+      : source.rows === target.rows
+        ? ' The source holds as many.'
+        : ` The source holds ${source.rows}.`
   const found =
     target.rows === 0n
       ? `Every value of (${request.columns.join(', ')}) that is not NULL has its row in ${to}.`
@@ -122,7 +141,12 @@ async function orphans(side: CheckSide, request: Of<'foreign_key'>, from: string
 }
 
 /** Where orphans come from: a source that has as many says that the migration did not make them. Null when the source cannot be asked. */
-async function sourceOrphans(side: CheckSide, table: TableMapping, references: TableMapping | null, request: Of<'foreign_key'>): Promise<Orphans | null> {
+async function sourceOrphans(
+  side: CheckSide,
+  table: TableMapping,
+  references: TableMapping | null,
+  request: Of<'foreign_key'>,
+): Promise<Orphans | null> {
   if (references === null) return null
   try {
     const from = await side.relation(table, request.columns)
@@ -137,7 +161,9 @@ async function completeness(sides: Sides, table: TableMapping, request: Of<'comp
   columnOf(table, request.column)
   const measure = async (side: CheckSide) => {
     const from = await side.relation(table, [request.column])
-    const rows = await side.ask(`SELECT ${side.text('count(*)')} AS n, ${side.text(`count(${side.quote(request.column)})`)} AS filled FROM ${from}`)
+    const rows = await side.ask(
+      `SELECT ${side.text('count(*)')} AS n, ${side.text(`count(${side.quote(request.column)})`)} AS filled FROM ${from}`,
+    )
     return { rows: figure(rows, 'n'), filled: figure(rows, 'filled') }
   }
   const [source, target] = await bothOf(
@@ -151,7 +177,8 @@ async function completeness(sides: Sides, table: TableMapping, request: Of<'comp
     min_share: plainNumber(request.min_share),
     source_share: source === null || source.rows === 0n ? null : share(source.filled, source.rows),
   }
-  if (target.rows === 0n) return { verdict: 'not-applicable', figures, explanation: 'The target table is empty, so there is no share of filled values.' }
+  if (target.rows === 0n)
+    return { verdict: 'not-applicable', figures, explanation: 'The target table is empty, so there is no share of filled values.' }
   const least = readDecimal(plainNumber(request.min_share))
   const enough = least !== null && target.filled * 10n ** BigInt(least.scale) >= least.units * target.rows
   const explanation = `${target.filled} of ${target.rows} rows have a value in ${request.column} (${figures.share}); at least ${figures.min_share} is asked.`
@@ -161,7 +188,10 @@ async function completeness(sides: Sides, table: TableMapping, request: Of<'comp
 async function range(sides: Sides, table: TableMapping, request: Of<'range'>): Promise<Outcome> {
   const column = columnOf(table, request.column)
   if (measureOf(column) === null) {
-    throw new WaybillError('PLAN_INVALID', `${request.column} has type ${column.target_type}; a range needs numbers or times, whose order does not depend on a language.`)
+    throw new WaybillError(
+      'PLAN_INVALID',
+      `${request.column} has type ${column.target_type}; a range needs numbers or times, whose order does not depend on a language.`,
+    )
   }
   if (request.min === undefined && request.max === undefined) throw new WaybillError('PLAN_INVALID', 'the range names neither min nor max.')
   const side = sides.target
@@ -172,7 +202,13 @@ async function range(sides: Sides, table: TableMapping, request: Of<'range'>): P
     `SELECT ${side.text('count(*)')} AS n, ${beyond('<', request.min)} AS below, ${beyond('>', request.max)} AS above FROM ${await side.relation(table, [])}`,
   )
   const [below, above] = [figure(rows, 'below'), figure(rows, 'above')]
-  const figures = { rows: String(figure(rows, 'n')), below_min: String(below), above_max: String(above), min: request.min ?? null, max: request.max ?? null }
+  const figures = {
+    rows: String(figure(rows, 'n')),
+    below_min: String(below),
+    above_max: String(above),
+    min: request.min ?? null,
+    max: request.max ?? null,
+  }
   const limits = `${request.min ?? 'no lower limit'} to ${request.max ?? 'no upper limit'}`
   const explanation =
     below + above === 0n
@@ -204,9 +240,12 @@ async function sum(sides: Sides, table: TableMapping, request: Of<'sum'>): Promi
   const measure = measureOf(column)
   const add = async (side: CheckSide, name: string) => {
     const exact = measure === 'moment' ? null : side.exact(side.quote(request.column), measure)
-    if (exact === null) throw new WaybillError('NOT_REPRESENTABLE', `${request.column} (${column.target_type}) cannot be added exactly on the ${name}.`)
+    if (exact === null)
+      throw new WaybillError('NOT_REPRESENTABLE', `${request.column} (${column.target_type}) cannot be added exactly on the ${name}.`)
     const from = await side.relation(table, [request.column])
-    const rows = await side.ask(`SELECT ${side.text(`sum(${exact})`)} AS total, ${side.text(`count(${side.quote(request.column)})`)} AS n FROM ${from}`)
+    const rows = await side.ask(
+      `SELECT ${side.text(`sum(${exact})`)} AS total, ${side.text(`count(${side.quote(request.column)})`)} AS n FROM ${from}`,
+    )
     return { total: plain(rows[0]?.total ?? null), values: figure(rows, 'n') }
   }
   const [source, target] = await bothOf(add(sides.source, 'source'), add(sides.target, 'target'))
@@ -234,7 +273,8 @@ function columnOf(table: TableMapping, name: string): ColumnMapping {
 
 function figure(rows: readonly Record<string, string | null>[], name: string): bigint {
   const value = rows[0]?.[name]
-  if (value === null || value === undefined || !/^\d+$/.test(value)) throw new WaybillError('STREAM_TRUNCATED', `The server did not answer with "${name}".`)
+  if (value === null || value === undefined || !/^\d+$/.test(value))
+    throw new WaybillError('STREAM_TRUNCATED', `The server did not answer with "${name}".`)
   return BigInt(value)
 }
 

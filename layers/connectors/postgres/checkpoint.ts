@@ -123,8 +123,9 @@ export async function recordObject(ask: Ask, planSha256: string, object: Omit<Pl
 
 /** Rows by table of a plan that was rolled back, or null when it was not. */
 export async function readRollback(ask: Ask, planSha256: string): Promise<{ table_id: string; rows: string }[] | null> {
-  const rows = await ask(`SELECT table_id, row_count::text AS rows FROM waybill.rollback WHERE plan_sha256 = $1 ORDER BY table_id COLLATE "C"`, [
-    planSha256,
-  ])
+  const rows = await ask(
+    `SELECT table_id, row_count::text AS rows FROM waybill.rollback WHERE plan_sha256 = $1 ORDER BY table_id COLLATE "C"`,
+    [planSha256],
+  )
   return rows.length === 0 ? null : rows.map((row) => ({ table_id: row.table_id ?? '', rows: row.rows ?? '' }))
 }

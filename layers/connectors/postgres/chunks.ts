@@ -31,7 +31,8 @@ export async function planChunks(ask: Ask, table: TableMapping, rowsPerChunk: nu
   if (blocks <= 1n || (found.kind !== 'r' && found.kind !== 'p')) return [{ from: '0', to: null }]
   const estimate = Number(found.rows ?? '-1')
   // Only how large the chunks get depends on this number, never which rows they hold.
-  const rows = estimate > 0 ? estimate : Number((await ask(`SELECT count(*)::text AS rows FROM ${quoteQualified(table.source)}`))[0]?.rows ?? '0')
+  const rows =
+    estimate > 0 ? estimate : Number((await ask(`SELECT count(*)::text AS rows FROM ${quoteQualified(table.source)}`))[0]?.rows ?? '0')
   const wanted = BigInt(Math.max(1, Math.ceil(rows / rowsPerChunk)))
   const pieces = wanted > blocks ? blocks : wanted
   return Array.from({ length: Number(pieces) }, (_, index) => {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import pg from 'pg'
+import type pg from 'pg'
 
 const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4])
 

@@ -177,7 +177,13 @@ function quantile(shape: Shape, quarter: bigint): Decimal | null {
   return shape.points.find((point) => point.cumulative * 4n >= shape.rows * quarter)?.value ?? null
 }
 
-async function outliers(side: CheckSide, table: TableMapping, column: ColumnMapping, measure: Measure, fences: Fences | null): Promise<string | null> {
+async function outliers(
+  side: CheckSide,
+  table: TableMapping,
+  column: ColumnMapping,
+  measure: Measure,
+  fences: Fences | null,
+): Promise<string | null> {
   if (fences === null) return null
   const from = await side.relation(table, [column.target])
   const outside = side.outside(side.quote(column.target), measure, fences.low, fences.high)

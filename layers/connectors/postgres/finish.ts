@@ -61,7 +61,9 @@ async function addForeignKey(session: Session, ask: Ask, table: TableMapping, fo
   }
   if (foreignKey.enforcement !== 'enforced' || found?.validated === 'true') return
   try {
-    await inTransaction(session, 'BEGIN', () => ask(`ALTER TABLE ${quoteQualified(table.target)} VALIDATE CONSTRAINT ${quoteIdentifier(name)}`))
+    await inTransaction(session, 'BEGIN', () =>
+      ask(`ALTER TABLE ${quoteQualified(table.target)} VALIDATE CONSTRAINT ${quoteIdentifier(name)}`),
+    )
   } catch (error) {
     if (!isConflict(error)) throw error
     const message = `${where(table)} (${foreignKey.columns.join(', ')}): some values have no row in ${references.schema}.${references.name}. Plan this foreign key as unvalidated, or repair the source; the foreign_key check counts them.`
@@ -81,7 +83,11 @@ async function requireUnique(ask: Ask, table: TableMapping, foreignKey: ForeignK
     [references.schema, references.name, [...foreignKey.references.columns]],
   )
   const to = `${references.schema}.${references.name}`
-  if (!found) throw new WaybillError('PLAN_INVALID', `${where(table)} refers to ${to}, which does not exist in the target. Put that table in the plan.`)
+  if (!found)
+    throw new WaybillError(
+      'PLAN_INVALID',
+      `${where(table)} refers to ${to}, which does not exist in the target. Put that table in the plan.`,
+    )
   if (found.is_unique === 'true') return
   const columns = foreignKey.references.columns.join(', ')
   const message = `${where(table)} refers to ${to} (${columns}), which is not unique there. Give that table the key (${columns}), or plan this foreign key with enforcement none.`

@@ -49,7 +49,9 @@ async function profileTable(ask: Ask, table: CatalogTable): Promise<TableProfile
       const counted = unique ?? distinct[`d${index}`] ?? null
       const ordered = ORDERED.test(column.type) && !column.type.endsWith('[]')
       const reasons = [
-        ...(counted !== null ? [] : [countable[index] ? `distinct not counted above ${EXACT_DISTINCT_ROWS} rows` : 'this type cannot be compared for equality']),
+        ...(counted !== null
+          ? []
+          : [countable[index] ? `distinct not counted above ${EXACT_DISTINCT_ROWS} rows` : 'this type cannot be compared for equality']),
         ...(ordered ? [] : ['smallest and largest value are left out: text may be personal data, other types have no order to show']),
       ]
       return {

@@ -11,7 +11,11 @@ import type { Session } from './session.ts'
  * Returns rows removed by table; a second call returns what the first removed.
  * @throws CONFLICT when objects of others depend on a table of this plan
  */
-export function rollBackPlan(session: Session, planSha256: string, tables: readonly TableMapping[]): Promise<{ table_id: string; rows: string }[]> {
+export function rollBackPlan(
+  session: Session,
+  planSha256: string,
+  tables: readonly TableMapping[],
+): Promise<{ table_id: string; rows: string }[]> {
   const ask = asker(session, 'rolling back the target')
   return inTransaction(session, 'BEGIN', async () => {
     await lockControl(ask)

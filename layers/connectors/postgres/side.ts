@@ -114,7 +114,6 @@ function scaledNumeric(expression: string, measure: Measure): string | null {
   return exactNumeric(expression, measure)
 }
 
-
 /** In the column's own type where that is the same question: a conversion of every row costs more than the scan. */
 function outside(expression: string, measure: Measure, low: string, high: string): string {
   if (measure === 'integer') return `(${expression} < ${wholeNumber(low, 1n)} OR ${expression} > ${wholeNumber(high, -1n)})`

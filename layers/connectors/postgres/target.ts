@@ -4,15 +4,30 @@ import type { TableMapping } from '../../core/schemas/proposal.ts'
 import type { Chunk, ChunkResult } from '../../core/schemas/work.ts'
 import { quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
 import { type Ask, asker, inTransaction } from './ask.ts'
-import { CONTROL_SCHEMA, controlExists, createControl, lockChunk, lockControl, planObjects } from './checkpoint.ts'
-import { readCheckpoints, readRollback, recordObject, writeCheckpoint } from './checkpoint.ts'
+import {
+  CONTROL_SCHEMA,
+  controlExists,
+  createControl,
+  lockChunk,
+  lockControl,
+  planObjects,
+  readCheckpoints,
+  readRollback,
+  recordObject,
+  writeCheckpoint,
+} from './checkpoint.ts'
 import { createTableSql } from './ddl.ts'
 import { finishTables } from './finish.ts'
 import { rollBackPlan } from './rollback.ts'
 import { openSession, type Session } from './session.ts'
 
 /** What puts one chunk's rows into a prepared table, inside the transaction already open on `target`. Row counts of both sides must agree. */
-export type CopyRows = (target: Session, table: TableMapping, chunk: Chunk, onProgress: CopyProgress) => Promise<{ rows: bigint; bytes: bigint }>
+export type CopyRows = (
+  target: Session,
+  table: TableMapping,
+  chunk: Chunk,
+  onProgress: CopyProgress,
+) => Promise<{ rows: bigint; bytes: bigint }>
 
 /**
  * Writes a PostgreSQL database. One connection for preparing, finishing and rolling back; each copy opens its own, so that copies may run at
@@ -110,7 +125,8 @@ async function copyChunk(
   await refuseRolledBack(ask, planSha256)
   // Shared until commit: a rollback waits for this copy or this copy finds the table gone.
   const objects = await planObjects(ask, planSha256, 'FOR SHARE OF o')
-  if (!objects.some((object) => object.kind === 'table' && quoteQualified(object) === quoteQualified(table.target))) throw notPrepared(table)
+  if (!objects.some((object) => object.kind === 'table' && quoteQualified(object) === quoteQualified(table.target)))
+    throw notPrepared(table)
   const [start] = await ask(`SELECT clock_timestamp()::text AS at`)
   const copied = await copyRows(target, table, chunk, onProgress)
   const result = await writeCheckpoint(ask, planSha256, chunk, { ...copied, startedAt: start?.at ?? '' })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openPostgresSource } from '../../../layers/connectors/postgres/source.ts'
-import { catalog as catalogSchema } from '../../../layers/core/schemas/catalog.ts'
 import type { Source } from '../../../layers/core/connector.ts'
+import { catalog as catalogSchema } from '../../../layers/core/schemas/catalog.ts'
 import { type FreshDatabase, freshDatabase, runSql } from '../../support/postgres.ts'
 import { OPTIONS } from './table-mapping.ts'
 
@@ -41,7 +41,12 @@ afterAll(async () => {
 describe('catalog', () => {
   it('reads every user table that is not a partition, and obeys its schema', async () => {
     const catalog = catalogSchema.parse(await source.catalog([]))
-    expect(catalog.tables.map((table) => `${table.schema}.${table.name}`)).toEqual(['other.parted', 'public.child', 'public.parent', 'public.we"ird Näme'])
+    expect(catalog.tables.map((table) => `${table.schema}.${table.name}`)).toEqual([
+      'other.parted',
+      'public.child',
+      'public.parent',
+      'public.we"ird Näme',
+    ])
     expect(catalog.system_type).toBe('POSTGRESQL')
     expect(catalog.server_version).toMatch(/^\d+/)
   })
@@ -100,13 +105,18 @@ describe('catalog', () => {
       { schema: 'public', name: 'zzzzzzzzz' },
     ])
     await expect(missing).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('similar: public.parent') })
-    await expect(missing).rejects.toMatchObject({ details: [expect.stringContaining('public.Parent'), expect.stringContaining('no table of this database')] })
+    await expect(missing).rejects.toMatchObject({
+      details: [expect.stringContaining('public.Parent'), expect.stringContaining('no table of this database')],
+    })
   })
 
   it('reads in a transaction that cannot write', async () => {
     const reading = openPostgresSource(database.url, OPTIONS)
     const other = await reading
-    await runSql(database.url, `CREATE FUNCTION public.writes() RETURNS int LANGUAGE sql AS 'INSERT INTO public.parent VALUES (-1, ''x'', 1, 1); SELECT 1'`)
+    await runSql(
+      database.url,
+      `CREATE FUNCTION public.writes() RETURNS int LANGUAGE sql AS 'INSERT INTO public.parent VALUES (-1, ''x'', 1, 1); SELECT 1'`,
+    )
     await runSql(database.url, `CREATE VIEW public.bad AS SELECT public.writes() AS n`)
     await expect(other.profile([{ schema: 'public', name: 'bad' }])).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
     await runSql(database.url, `DROP VIEW public.bad; DROP FUNCTION public.writes()`)

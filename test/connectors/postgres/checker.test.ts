@@ -4,8 +4,8 @@ import { openChecker } from '../../../layers/connectors/postgres/checker.ts'
 import { plain, readDecimal } from '../../../layers/connectors/postgres/figure.ts'
 import { openPostgresSide } from '../../../layers/connectors/postgres/side.ts'
 import type { Checker } from '../../../layers/core/connector.ts'
-import { checkResult, distribution } from '../../../layers/core/schemas/recon.ts'
 import type { CheckResult } from '../../../layers/core/schemas/recon.ts'
+import { checkResult, distribution } from '../../../layers/core/schemas/recon.ts'
 import type { CheckRequest } from '../../../layers/core/schemas/spec.ts'
 import { type FreshDatabase, freshDatabase, runSql } from '../../support/postgres.ts'
 import { column, OPTIONS, table } from './table-mapping.ts'
@@ -67,7 +67,10 @@ const elsewhere = mapping.map((one) => ({ ...one, target: { ...one.target, schem
 
 /** What a checker says about a copy of the target, changed by `sql`. */
 async function onChanged<T>(sql: string, work: (own: Checker) => Promise<T>): Promise<T> {
-  await runSql(to.url, `CREATE SCHEMA changed; CREATE TABLE changed.orders AS TABLE moved.orders; CREATE TABLE changed.clients AS TABLE moved.clients; ${sql}`)
+  await runSql(
+    to.url,
+    `CREATE SCHEMA changed; CREATE TABLE changed.orders AS TABLE moved.orders; CREATE TABLE changed.clients AS TABLE moved.clients; ${sql}`,
+  )
   const own = openChecker(await openPostgresSide(from.url, 'source', OPTIONS), await openPostgresSide(to.url, 'target', OPTIONS))
   try {
     return await work(own)
@@ -89,13 +92,30 @@ const S = 'ERROR' as const
 describe('checks', () => {
   it('row_count compares the filtered source with the target', async () => {
     const request: CheckRequest = { kind: 'row_count', table: 'orders', severity: 'CRITICAL' }
-    expect(await check(request)).toMatchObject({ verdict: 'pass', severity: 'CRITICAL', figures: { source_rows: '100', target_rows: '100', difference: '0' } })
-    expect(await changed('DELETE FROM changed.orders WHERE id = 3', request)).toMatchObject({ verdict: 'fail', figures: { difference: '-1' } })
-    expect(await changed('INSERT INTO changed.orders SELECT * FROM changed.orders', request)).toMatchObject({ verdict: 'fail', figures: { difference: '100' } })
+    expect(await check(request)).toMatchObject({
+      verdict: 'pass',
+      severity: 'CRITICAL',
+      figures: { source_rows: '100', target_rows: '100', difference: '0' },
+    })
+    expect(await changed('DELETE FROM changed.orders WHERE id = 3', request)).toMatchObject({
+      verdict: 'fail',
+      figures: { difference: '-1' },
+    })
+    expect(await changed('INSERT INTO changed.orders SELECT * FROM changed.orders', request)).toMatchObject({
+      verdict: 'fail',
+      figures: { difference: '100' },
+    })
   })
 
   it('foreign_key counts orphan rows and values, of keys nobody declared, NULL left out', async () => {
-    const request: CheckRequest = { kind: 'foreign_key', table: 'orders', columns: ['client'], references: { table: 'clients', columns: ['name'] }, max_orphans: 0, severity: S }
+    const request: CheckRequest = {
+      kind: 'foreign_key',
+      table: 'orders',
+      columns: ['client'],
+      references: { table: 'clients', columns: ['name'] },
+      max_orphans: 0,
+      severity: S,
+    }
     expect(await check(request)).toMatchObject({
       verdict: 'fail',
       figures: { orphan_rows: '10', orphan_values: '3', source_orphan_rows: '10', source_orphan_values: '3' },
@@ -119,13 +139,20 @@ describe('checks', () => {
     const request: CheckRequest = { kind: 'range', table: 'orders', column: 'amount', min: '2', max: '99.00', severity: S }
     expect(await check(request)).toMatchObject({ verdict: 'fail', figures: { below_min: '1', above_max: '10' } })
     expect(await check({ kind: 'range', table: 'orders', column: 'at', min: '2001-01-01', severity: S })).toMatchObject({ verdict: 'pass' })
-    expect(await check({ kind: 'range', table: 'orders', column: 'client', min: 'a', severity: S })).toMatchObject({ verdict: 'inconclusive' })
-    expect(await check({ kind: 'range', table: 'orders', column: 'amount', min: "1'; DROP", severity: S })).toMatchObject({ verdict: 'inconclusive' })
+    expect(await check({ kind: 'range', table: 'orders', column: 'client', min: 'a', severity: S })).toMatchObject({
+      verdict: 'inconclusive',
+    })
+    expect(await check({ kind: 'range', table: 'orders', column: 'amount', min: "1'; DROP", severity: S })).toMatchObject({
+      verdict: 'inconclusive',
+    })
     expect(await check({ kind: 'range', table: 'orders', column: 'amount', severity: S })).toMatchObject({ verdict: 'inconclusive' })
   })
 
   it('unique counts groups and surplus rows, rows with NULL left out', async () => {
-    expect(await check({ kind: 'unique', table: 'we"ird', columns: ['a b', 'n"q'], severity: S })).toMatchObject({ verdict: 'fail', figures: { duplicate_groups: '1', surplus_rows: '1' } })
+    expect(await check({ kind: 'unique', table: 'we"ird', columns: ['a b', 'n"q'], severity: S })).toMatchObject({
+      verdict: 'fail',
+      figures: { duplicate_groups: '1', surplus_rows: '1' },
+    })
     expect(await check({ kind: 'unique', table: 'orders', columns: ['id'], severity: S })).toMatchObject({ verdict: 'pass' })
   })
 
@@ -145,7 +172,17 @@ describe('checks', () => {
     const { checks } = await checker.run(mapping, [
       { check_id: 'a', request: { kind: 'unique', table: 'orders', columns: ['nope'], severity: S } },
       { check_id: 'b', request: { kind: 'sum', table: 'missing', column: 'x', severity: S } },
-      { check_id: 'c', request: { kind: 'foreign_key', table: 'orders', columns: ['client'], references: { table: 'gone', columns: ['x'] }, max_orphans: 0, severity: S } },
+      {
+        check_id: 'c',
+        request: {
+          kind: 'foreign_key',
+          table: 'orders',
+          columns: ['client'],
+          references: { table: 'gone', columns: ['x'] },
+          max_orphans: 0,
+          severity: S,
+        },
+      },
       { check_id: 'd', request: { kind: 'row_count', table: 'clients', severity: S } },
     ])
     expect(checks.map((result) => result.verdict)).toEqual(['inconclusive', 'inconclusive', 'inconclusive', 'pass'])
@@ -154,8 +191,14 @@ describe('checks', () => {
 
   it('reports a server that went away as inconclusive', async () => {
     const own = openChecker(await openPostgresSide(from.url, 'source', OPTIONS), await openPostgresSide(to.url, 'target', OPTIONS))
-    await runSql(to.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'waybill' AND state = 'idle in transaction'`)
-    const { checks, distributions } = await own.run([orders], [{ check_id: 'a', request: { kind: 'row_count', table: 'orders', severity: S } }])
+    await runSql(
+      to.url,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'waybill' AND state = 'idle in transaction'`,
+    )
+    const { checks, distributions } = await own.run(
+      [orders],
+      [{ check_id: 'a', request: { kind: 'row_count', table: 'orders', severity: S } }],
+    )
     expect(checks[0]).toMatchObject({ verdict: 'inconclusive', figures: {} })
     for (const found of distributions) expect(found).toMatchObject({ kolmogorov_smirnov: null, reason: expect.any(String) })
     await own.close()
@@ -169,15 +212,29 @@ describe('distributions', () => {
     for (const found of distributions) expect(distribution.parse(found)).toMatchObject({ kolmogorov_smirnov: 0 })
     const by = (name: string) => distributions.find((found) => found.column === name)
     expect(distributions.map((found) => found.column)).toEqual(['id', 'amount', 'ratio', 'at', 'late', 'secret'])
-    expect(by('id')).toMatchObject({ source_min: '1', source_max: '100', target_max: '100', source_distinct: '100', source_nulls: '0', source_outliers: '0', reason: null })
+    expect(by('id')).toMatchObject({
+      source_min: '1',
+      source_max: '100',
+      target_max: '100',
+      source_distinct: '100',
+      source_nulls: '0',
+      source_outliers: '0',
+      reason: null,
+    })
     expect(by('secret')).toMatchObject({ source_min: null, target_max: null, reason: expect.stringContaining('personal') })
-    expect(ingestion).toEqual([{ table_id: 'orders', order_key: 'at', source_rows_per_second: 100 / 99, target_rows_per_second: 100 / 99, reason: null }])
+    expect(ingestion).toEqual([
+      { table_id: 'orders', order_key: 'at', source_rows_per_second: 100 / 99, target_rows_per_second: 100 / 99, reason: null },
+    ])
   })
 
   it('measure the distance exactly where values are few, and count outliers by the fences of the source', async () => {
     const sql = 'UPDATE changed.orders SET id = 100000 WHERE id > 75; UPDATE changed.orders SET amount = NULL WHERE id <= 10'
     const { distributions } = await onChanged(sql, (own) => own.run(elsewhere.slice(0, 1), []))
-    expect(distributions.find((found) => found.column === 'id')).toMatchObject({ kolmogorov_smirnov: 0.25, source_outliers: '0', target_outliers: '25' })
+    expect(distributions.find((found) => found.column === 'id')).toMatchObject({
+      kolmogorov_smirnov: 0.25,
+      source_outliers: '0',
+      target_outliers: '25',
+    })
     const amount = distributions.find((found) => found.column === 'amount')
     expect(amount).toMatchObject({ source_nulls: '0', target_nulls: '10', target_distinct: '90' })
     expect(amount?.kolmogorov_smirnov).toBeCloseTo(0.1, 10)

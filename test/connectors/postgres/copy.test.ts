@@ -13,10 +13,32 @@ let source: Source
 let target: Target
 
 const EVERY_TYPE = {
-  small: 'smallint', whole: 'integer', big: 'bigint', money: 'numeric(20,4)', free: 'numeric', single: 'real', double: 'double precision',
-  flag: 'boolean', words: 'text', short: 'character varying(12)', fixed: 'character(5)', day: 'date', clock: 'time without time zone',
-  zoned_clock: 'time with time zone', moment: 'timestamp without time zone', instant: 'timestamp with time zone', span: 'interval', id: 'uuid',
-  doc: 'json', docb: 'jsonb', raw: 'bytea', address: 'inet', net: 'cidr', card: 'macaddr', list: 'integer[]', names: 'text[]',
+  small: 'smallint',
+  whole: 'integer',
+  big: 'bigint',
+  money: 'numeric(20,4)',
+  free: 'numeric',
+  single: 'real',
+  double: 'double precision',
+  flag: 'boolean',
+  words: 'text',
+  short: 'character varying(12)',
+  fixed: 'character(5)',
+  day: 'date',
+  clock: 'time without time zone',
+  zoned_clock: 'time with time zone',
+  moment: 'timestamp without time zone',
+  instant: 'timestamp with time zone',
+  span: 'interval',
+  id: 'uuid',
+  doc: 'json',
+  docb: 'jsonb',
+  raw: 'bytea',
+  address: 'inet',
+  net: 'cidr',
+  card: 'macaddr',
+  list: 'integer[]',
+  names: 'text[]',
 } as const
 
 const LONG = 'é'.repeat(31)
@@ -26,12 +48,16 @@ beforeAll(async () => {
   to = await freshDatabase()
   await runSql(
     from.url,
-    `CREATE TABLE every (${Object.entries(EVERY_TYPE).map(([name, type]) => `"${name}" ${type}`).join(', ')});
+    `CREATE TABLE every (${Object.entries(EVERY_TYPE)
+      .map(([name, type]) => `"${name}" ${type}`)
+      .join(', ')});
      INSERT INTO every VALUES
        (-32768, 2147483647, 9007199254740993, -0.5, 1e-20, '-0', 'NaN', true, E'tab\\t"quote" \\\\ back\\nline', 'NULL', 'ab', '0044-03-15 BC', '24:00',
         '10:00:00.000001-03', 'infinity', '2001-01-01 00:00:00.000001+05', '1 mon -30 days 00:00:00.000001', '00000000-0000-0000-0000-000000000001',
         '{"a": 1.0, "a": 1}', '{"n": 12345678901234567890.10}', '\\x00ff', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '{1,NULL,3}', '{"a,b","","NULL",NULL}'),
-       (${Object.keys(EVERY_TYPE).map(() => 'NULL').join(', ')}),
+       (${Object.keys(EVERY_TYPE)
+         .map(() => 'NULL')
+         .join(', ')}),
        (0, 0, 0, 0, 'NaN', '1e-45', '5e-324', false, '', '', '', '-infinity', '00:00', '00:00+00', '294276-12-31 23:59:59.999999', '-infinity', '0', NULL,
         'null', 'null', '', NULL, NULL, NULL, '{}', '{}');
      CREATE TABLE "Wei""rd tàble" ("a b" int, "A b" text, "${LONG}" text); INSERT INTO "Wei""rd tàble" VALUES (1, 'x', NULL), (1, 'x', NULL);
@@ -56,7 +82,9 @@ afterAll(async () => {
 
 /** A digest of all rows as text, in no particular order. */
 async function contents(url: string, sql: string): Promise<string[]> {
-  return withClient(url, async (client) => (await client.query<{ t: string }>(`SELECT (r)::text AS t FROM (${sql}) r ORDER BY 1`)).rows.map((row) => row.t))
+  return withClient(url, async (client) =>
+    (await client.query<{ t: string }>(`SELECT (r)::text AS t FROM (${sql}) r ORDER BY 1`)).rows.map((row) => row.t),
+  )
 }
 
 async function copyAll(mapping: TableMapping, plan: string, rowsPerChunk = 1000): Promise<bigint> {
@@ -72,9 +100,14 @@ const plan = (digit: string) => digit.repeat(64)
 
 describe('copy', () => {
   it('carries every type exactly, NULL apart from empty', async () => {
-    const mapping = table('every', Object.entries(EVERY_TYPE).map(([name, type]) => column(name, type)))
+    const mapping = table(
+      'every',
+      Object.entries(EVERY_TYPE).map(([name, type]) => column(name, type)),
+    )
     expect(await copyAll(mapping, plan('1'))).toBe(3n)
-    const list = Object.keys(EVERY_TYPE).map((name) => (name === 'doc' ? 'doc::text' : `"${name}"`)).join(', ')
+    const list = Object.keys(EVERY_TYPE)
+      .map((name) => (name === 'doc' ? 'doc::text' : `"${name}"`))
+      .join(', ')
     expect(await contents(to.url, `SELECT ${list} FROM moved.every`)).toEqual(await contents(from.url, `SELECT ${list} FROM every`))
   })
 
@@ -117,13 +150,18 @@ describe('copy', () => {
       { filter: { all: [{ column: 'id', op: 'le', values: ['2'] }] } },
     )
     expect(await copyAll(mapping, plan('6'))).toBe(2n)
-    const digest = await contents(from.url, `SELECT encode(sha256(convert_to('pepper-pepper' || mail, 'UTF8')), 'hex') FROM loose WHERE id = 1`)
+    const digest = await contents(
+      from.url,
+      `SELECT encode(sha256(convert_to('pepper-pepper' || mail, 'UTF8')), 'hex') FROM loose WHERE id = 1`,
+    )
     expect(await contents(to.url, 'SELECT number, late, tag FROM moved.loose')).toEqual(['(1,01:30:00,7)', '(2,-00:01:00,7)'])
     expect(await contents(to.url, 'SELECT mail FROM moved.loose WHERE number = 1')).toEqual(digest)
   })
 
   it('refuses a text that is too long instead of cutting it, without repeating the text', async () => {
-    const mapping = table('loose', [column('note', 'character varying(5)', { source_types: ['text'] })], { target: { schema: 'moved', name: 'cut' } })
+    const mapping = table('loose', [column('note', 'character varying(5)', { source_types: ['text'] })], {
+      target: { schema: 'moved', name: 'cut' },
+    })
     const failing = copyAll(mapping, plan('7'))
     await expect(failing).rejects.toMatchObject({ code: 'NOT_REPRESENTABLE' })
     await failing.catch((error: Error) => expect(error.message).not.toContain('twelve'))
@@ -151,7 +189,10 @@ describe('checkpoints', () => {
 
   it('refuses a table made by somebody else, even an empty one, and makes nothing then', async () => {
     await runSql(to.url, 'CREATE SCHEMA taken; CREATE TABLE taken.many ()')
-    const mappings = [table('empty', [column('id', 'integer')], { target: { schema: 'fresh', name: 'empty' } }), { ...mapping, target: { schema: 'taken', name: 'many' } }]
+    const mappings = [
+      table('empty', [column('id', 'integer')], { target: { schema: 'fresh', name: 'empty' } }),
+      { ...mapping, target: { schema: 'taken', name: 'many' } },
+    ]
     await expect(target.prepare(OTHER_PLAN, mappings)).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY', details: ['taken.many'] })
     expect(await contents(to.url, `SELECT nspname FROM pg_namespace WHERE nspname = 'fresh'`)).toEqual([])
     await expect(target.prepare(OTHER_PLAN, [mapping])).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' })
@@ -164,7 +205,10 @@ describe('checkpoints', () => {
   })
 
   it('refuses ranges that are no block numbers', async () => {
-    for (const range of [{ from: '5', to: '5' }, { from: '99999999999', to: null }]) {
+    for (const range of [
+      { from: '5', to: '5' },
+      { from: '99999999999', to: null },
+    ]) {
       const chunk = { chunk_id: `bad-${range.from}`, step_id: 'copy', table_id: 'many', range }
       await expect(target.copy(PLAN, mapping, chunk, () => {})).rejects.toMatchObject({ code: 'BAD_INPUT' })
     }
@@ -200,7 +244,9 @@ describe('faults', () => {
     await killed.promise
     expect(told).toBeGreaterThan(0n)
     await nothingKept()
-    await expect.poll(() => contents(from.url, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY (%'`)).toEqual(['(0)'])
+    await expect
+      .poll(() => contents(from.url, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY (%'`))
+      .toEqual(['(0)'])
   })
 
   it('keeps nothing when it is told to stop, and leaves no query behind', async () => {
@@ -210,7 +256,14 @@ describe('faults', () => {
     const copying = other.copy(plan('c'), mapping, chunk!, () => stopping.abort())
     await expect(copying).rejects.toMatchObject({ code: 'INTERRUPTED' })
     await nothingKept()
-    await expect.poll(() => contents(from.url, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'COPY (%'`)).toEqual(['(0)'])
+    await expect
+      .poll(() =>
+        contents(
+          from.url,
+          `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'COPY (%'`,
+        ),
+      )
+      .toEqual(['(0)'])
     await other.close()
   })
 

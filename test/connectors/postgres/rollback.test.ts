@@ -72,7 +72,10 @@ async function everything(url: string): Promise<unknown> {
 
 describe('roll back', () => {
   it('takes away exactly what the plan made, with its rows, and nothing else on either side', async () => {
-    await runSql(to.url, `CREATE SCHEMA kept; CREATE TABLE kept.orders AS SELECT 1 AS id; CREATE TABLE public.mine (x int); INSERT INTO public.mine VALUES (1)`)
+    await runSql(
+      to.url,
+      `CREATE SCHEMA kept; CREATE TABLE kept.orders AS SELECT 1 AS id; CREATE TABLE public.mine (x int); INSERT INTO public.mine VALUES (1)`,
+    )
     const [sourceBefore, targetBefore] = [await everything(from.url), await everything(to.url)]
     await migrate(PLAN)
     expect(await everything(to.url)).not.toEqual(targetBefore)
@@ -103,7 +106,11 @@ describe('roll back', () => {
     await runSql(to.url, 'CREATE TABLE moved.guest (x int)')
     await target.rollBack(PLAN, [customers])
     await target.rollBack(OTHER_PLAN, [elsewhere])
-    const left = await withClient(to.url, (client) => client.query(`SELECT n.nspname AS s, c.relname AS t FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid WHERE nspname IN ('moved', 'before') ORDER BY 1`))
+    const left = await withClient(to.url, (client) =>
+      client.query(
+        `SELECT n.nspname AS s, c.relname AS t FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid WHERE nspname IN ('moved', 'before') ORDER BY 1`,
+      ),
+    )
     expect(left.rows).toEqual([
       { s: 'before', t: null },
       { s: 'moved', t: 'guest' },
@@ -112,9 +119,15 @@ describe('roll back', () => {
 
   it('stops when others built on a table of the plan, and changes nothing then', async () => {
     await migrate(PLAN)
-    await runSql(to.url, 'CREATE VIEW public.seen AS SELECT * FROM moved.orders; CREATE TABLE public.bill (customer text REFERENCES moved.customers (name))')
+    await runSql(
+      to.url,
+      'CREATE VIEW public.seen AS SELECT * FROM moved.orders; CREATE TABLE public.bill (customer text REFERENCES moved.customers (name))',
+    )
     const before = await everything(to.url)
-    await expect(target.rollBack(PLAN, [orders, customers])).rejects.toMatchObject({ code: 'CONFLICT', details: ['public.bill', 'public.seen'] })
+    await expect(target.rollBack(PLAN, [orders, customers])).rejects.toMatchObject({
+      code: 'CONFLICT',
+      details: ['public.bill', 'public.seen'],
+    })
     expect(await everything(to.url)).toEqual(before)
     expect(await target.completed(PLAN)).not.toEqual([])
     await runSql(to.url, 'DROP VIEW public.seen; DROP TABLE public.bill')
@@ -141,7 +154,9 @@ describe('finish', () => {
     await migrate(PLAN)
     await target.finish(PLAN, [orders, customers])
     const constraints = await withClient(to.url, (client) =>
-      client.query(`SELECT conname, contype, convalidated FROM pg_constraint WHERE connamespace = 'moved'::regnamespace AND contype IN ('p', 'f') ORDER BY 1`),
+      client.query(
+        `SELECT conname, contype, convalidated FROM pg_constraint WHERE connamespace = 'moved'::regnamespace AND contype IN ('p', 'f') ORDER BY 1`,
+      ),
     )
     expect(constraints.rows).toEqual([
       { conname: 'customers_pkey', contype: 'p', convalidated: true },
@@ -153,34 +168,53 @@ describe('finish', () => {
   it('keeps orphans under an unvalidated foreign key, and refuses them under an enforced one', async () => {
     const filtered = { ...customers, filter: { all: [{ column: 'name', op: 'eq' as const, values: ['ann'] }] } }
     const loose = { ...orders, foreign_keys: orders.foreign_keys.map((key) => ({ ...key, enforcement: 'unvalidated' as const })) }
-    await expect(migrate(PLAN, [orders, filtered])).rejects.toMatchObject({ code: 'PLAN_INVALID', message: expect.stringContaining('unvalidated') })
+    await expect(migrate(PLAN, [orders, filtered])).rejects.toMatchObject({
+      code: 'PLAN_INVALID',
+      message: expect.stringContaining('unvalidated'),
+    })
     await target.finish(PLAN, [loose, filtered])
     await expect(target.finish(PLAN, [orders, filtered])).rejects.toMatchObject({ code: 'PLAN_INVALID' })
     await target.rollBack(PLAN, [orders, customers])
     await migrate(OTHER_PLAN, [loose, filtered])
     const rows = await withClient(to.url, (client) =>
-      client.query(`SELECT convalidated, (SELECT count(*)::int FROM moved.orders) AS rows FROM pg_constraint WHERE conname = 'orders_customer_fkey'`),
+      client.query(
+        `SELECT convalidated, (SELECT count(*)::int FROM moved.orders) AS rows FROM pg_constraint WHERE conname = 'orders_customer_fkey'`,
+      ),
     )
     expect(rows.rows).toEqual([{ convalidated: false, rows: 500 }])
   })
 
   it('says how far the data is from being a key', async () => {
     const wrong = { ...orders, key: ['customer'], foreign_keys: [] }
-    await expect(migrate(PLAN, [wrong])).rejects.toMatchObject({ code: 'PLAN_INVALID', message: expect.stringContaining('2 values occur more than once') })
+    await expect(migrate(PLAN, [wrong])).rejects.toMatchObject({
+      code: 'PLAN_INVALID',
+      message: expect.stringContaining('2 values occur more than once'),
+    })
   })
 
   it('refuses a foreign key to columns that are not unique, or to a table that is not there', async () => {
     const keyless = { ...customers, key: null }
-    await expect(migrate(PLAN, [orders, keyless])).rejects.toMatchObject({ code: 'PLAN_INVALID', message: expect.stringContaining('not unique') })
-    await expect(migrate(OTHER_PLAN, [{ ...orders, target: { schema: 'alone', name: 'orders' } }])).rejects.toMatchObject({ message: expect.stringContaining('does not exist') })
+    await expect(migrate(PLAN, [orders, keyless])).rejects.toMatchObject({
+      code: 'PLAN_INVALID',
+      message: expect.stringContaining('not unique'),
+    })
+    await expect(migrate(OTHER_PLAN, [{ ...orders, target: { schema: 'alone', name: 'orders' } }])).rejects.toMatchObject({
+      message: expect.stringContaining('does not exist'),
+    })
   })
 
   it('gives long names their own constraint names of at most 63 bytes', async () => {
     const name = 'ü'.repeat(31)
     const long = (tail: string) =>
-      table(`long${tail}`, [column('name', 'text')], { key: ['name'], source: customers.source, target: { schema: 'moved', name: `${name}${tail}` } })
+      table(`long${tail}`, [column('name', 'text')], {
+        key: ['name'],
+        source: customers.source,
+        target: { schema: 'moved', name: `${name}${tail}` },
+      })
     await migrate(PLAN, [long('a'), long('b')])
-    const names = await withClient(to.url, (client) => client.query<{ n: string }>(`SELECT conname AS n FROM pg_constraint WHERE contype = 'p' AND connamespace = 'moved'::regnamespace`))
+    const names = await withClient(to.url, (client) =>
+      client.query<{ n: string }>(`SELECT conname AS n FROM pg_constraint WHERE contype = 'p' AND connamespace = 'moved'::regnamespace`),
+    )
     expect(new Set(names.rows.map((row) => row.n)).size).toBe(2)
     for (const { n } of names.rows) expect(n).toMatch(/_[0-9a-f]{12}_pkey$/)
   })

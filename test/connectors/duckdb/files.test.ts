@@ -1,0 +1,82 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { sourceFolder as openFolder, resolveFiles } from '../../../layers/connectors/duckdb/files.ts'
+import { literal, openDuckDb } from '../../../layers/connectors/duckdb/session.ts'
+import { openFileSource } from '../../../layers/connectors/duckdb/source.ts'
+import { type SourceFolder, sourceFolder } from './source-folder.ts'
+
+let folder: SourceFolder
+let outside: string
+
+beforeAll(async () => {
+  folder = await sourceFolder()
+  outside = await mkdtemp(join(tmpdir(), 'waybill-outside-'))
+  await writeFile(join(outside, 'secret.csv'), 'a\n1\n')
+  await mkdir(join(folder.path, 'sub'))
+  await writeFile(join(folder.path, 'one.csv'), 'a\n1\n')
+  await writeFile(join(folder.path, 'sub', 'two.csv'), 'a\n2\n')
+  await writeFile(join(folder.path, 'bracket[1].csv'), 'a\n1\n')
+  await symlink(join(outside, 'secret.csv'), join(folder.path, 'link.csv'))
+  await symlink(outside, join(folder.path, 'door'))
+})
+
+afterAll(async () => {
+  await folder?.remove()
+  await rm(outside, { recursive: true, force: true })
+})
+
+it.each([
+  '../one.csv',
+  'sub/../../x.csv',
+  '/etc/passwd',
+  'file:///etc/passwd',
+  'https://example.org/a.csv',
+  's3://b/a.csv',
+  'link.csv',
+  'l*.csv',
+  'door/secret.csv',
+  'a\u0000b',
+  '..\\one.csv',
+])('refuses %j, which leads outside the folder', async (name) => {
+  await expect(resolveFiles(folder.path, name)).rejects.toMatchObject({ code: 'BAD_INPUT' })
+})
+
+it('finds one file, or all matches of a glob in order', async () => {
+  expect((await resolveFiles(folder.path, 'one.csv')).map((file) => file.bytes)).toEqual([4n])
+  expect((await resolveFiles(folder.path, 'sub/*.csv')).map((file) => file.path)).toEqual([join(folder.path, 'sub', 'two.csv')])
+  await expect(resolveFiles(folder.path, 'none.csv')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(resolveFiles(folder.path, 'do*/secret.csv')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(resolveFiles(folder.path, 'none-*.csv')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(resolveFiles(folder.path, 'sub')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
+it('refuses a file whose name DuckDB would read as a pattern', async () => {
+  await expect(resolveFiles(folder.path, 'bracket?1?.csv')).rejects.toMatchObject({ code: 'NOT_REPRESENTABLE' })
+})
+
+it('keeps DuckDB itself inside the folder, whatever it is asked', async () => {
+  const duck = await openDuckDb(folder.path)
+  for (const sql of [
+    `SELECT * FROM read_csv(${literal(join(outside, 'secret.csv'))})`,
+    `SELECT * FROM read_text('/etc/passwd')`,
+    `COPY (SELECT 1) TO ${literal(join(outside, 'out.csv'))}`,
+    `SET enable_external_access = true`,
+    `SET allowed_directories = ['/']`,
+    `INSTALL httpfs`,
+  ]) {
+    await expect(duck.ask(sql), sql).rejects.toMatchObject({
+      name: expect.stringMatching(/PERMISSION_DENIED|NOT_REPRESENTABLE|CONNECTION_FAILED|PLAN_INVALID/),
+    })
+  }
+  expect(await duck.ask(`SELECT * FROM read_csv(${literal(join(folder.path, 'one.csv'))}, all_varchar = true)`)).toEqual([{ a: '1' }])
+  await duck.close()
+})
+
+it('says when the folder itself is not there, without repeating it', async () => {
+  const missing = openFileSource('CSV', join(outside, 'not-here'))
+  await expect(missing).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await missing.catch((error: Error) => expect(error.message).not.toContain('not-here'))
+  expect(await openFolder(`file://${folder.path}`)).toBe(folder.path)
+})
