@@ -6,7 +6,7 @@
  *   functions/<name>/         a handler alone; what lies in the layer is imported from /opt/nodejs/waybill
  *   worker/                   all workers for the container image
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
@@ -19,8 +19,8 @@ export const LAMBDA_FUNCTIONS: readonly string[] = [...TASK_FUNCTIONS, ...ENDPOI
 /** Where Lambda unpacks the layer. */
 const LAYER_ROOT = '/opt/nodejs/waybill'
 const LAYER_FOLDERS = ['layers/core', 'layers/agents', 'layers/connectors', 'layers/aws']
-/** Native parts are in the worker image only; a function that would load one says so instead of failing at start. */
-const NATIVE = ['@duckdb/node-api', 'pg-native']
+/** Native code: in the worker image, never in the layer. */
+const DUCKDB = '@duckdb/node-api'
 
 const COMMON: BuildOptions = {
   absWorkingDir: ROOT,
@@ -31,7 +31,8 @@ const COMMON: BuildOptions = {
   outExtension: { '.js': '.mjs' },
   // CommonJS dependencies call `require` for Node's own modules, which ES modules lack.
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
-  external: NATIVE,
+  // `pg` tries it and does without.
+  external: ['pg-native'],
   loader: { '.html': 'text', '.css': 'text' },
   legalComments: 'none',
   sourcemap: false,
@@ -40,11 +41,7 @@ const COMMON: BuildOptions = {
 
 /** Builds everything. @throws Error naming every entry that is missing, or esbuild's errors */
 export async function buildAll(staging: string = STAGING): Promise<void> {
-  const missing = [
-    ...LAMBDA_FUNCTIONS.map((name) => `functions/${name}/index.ts`),
-    ...WORKERS.map((name) => `functions/${name}/worker.ts`),
-    'functions/aws.ts',
-  ].filter((path) => !existsSync(join(ROOT, path)))
+  const missing = missingEntries()
   if (missing.length > 0) throw new Error(`Cannot bundle; these entries are missing: ${missing.join(', ')}`)
 
   rmSync(staging, { recursive: true, force: true })
@@ -53,6 +50,15 @@ export async function buildAll(staging: string = STAGING): Promise<void> {
     buildWorkers(join(staging, 'worker')),
     ...LAMBDA_FUNCTIONS.map((name) => buildFunction(name, join(staging, 'functions', name))),
   ])
+}
+
+/** Entries that should exist and do not. */
+export function missingEntries(root: string = ROOT): string[] {
+  return [
+    ...LAMBDA_FUNCTIONS.map((name) => `functions/${name}/index.ts`),
+    ...WORKERS.map((name) => `functions/${name}/worker.ts`),
+    'functions/aws.ts',
+  ].filter((path) => !existsSync(join(root, path)))
 }
 
 async function buildLayer(out: string): Promise<void> {
@@ -67,6 +73,7 @@ async function buildLayer(out: string): Promise<void> {
     // Names stay: `error.name` and stack traces are read by people and by Retry rules.
     keepNames: true,
     chunkNames: 'shared/[hash]',
+    plugins: [withoutDuckDb],
   })
 }
 
@@ -79,6 +86,7 @@ async function buildWorkers(out: string): Promise<void> {
     ...COMMON,
     entryPoints: Object.fromEntries(WORKERS.map((name) => [name, `functions/${name}/worker.ts`])),
     outdir: out,
+    external: ['pg-native', DUCKDB],
     splitting: true,
     keepNames: true,
     chunkNames: 'shared/[hash]',
@@ -98,6 +106,41 @@ const layerImports: Plugin = {
       return inLayer && inside.endsWith('.ts') ? { path: `${LAYER_ROOT}/${inside.replace(/\.ts$/, '.mjs')}`, external: true } : undefined
     })
   },
+}
+
+/**
+ * In Lambda, everything that the connectors import from DuckDB exists and refuses at first use, with a sentence instead of a missing module at start.
+ * A name that is imported and not listed here fails the build.
+ */
+const withoutDuckDb: Plugin = {
+  name: 'without-duckdb',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@duckdb\/node-api$/ }, () => ({ path: DUCKDB, namespace: 'without-duckdb' }))
+    onLoad({ filter: /.*/, namespace: 'without-duckdb' }, () => ({
+      resolveDir: ROOT,
+      loader: 'ts',
+      contents: `
+        import { WaybillError } from './layers/core/errors.ts'
+        const refuse = (): never => {
+          throw new WaybillError('SPEC_INVALID', 'On AWS, files are read by workers only: PARQUET and CSV sources cannot be discovered yet. Use a POSTGRESQL source.')
+        }
+        const absent = (): never => new Proxy(function () {}, { get: refuse, apply: refuse, construct: refuse }) as never
+        ${duckDbNames()
+          .map((name) => `export const ${name} = absent()`)
+          .join('\n')}
+      `,
+    }))
+  },
+}
+
+/** What the connectors import from DuckDB. */
+function duckDbNames(): string[] {
+  const imported = typescriptIn('layers/connectors').flatMap((path) =>
+    [...readFileSync(join(ROOT, path), 'utf8').matchAll(/import (?!type)\{([^}]*)\} from '@duckdb\/node-api'/g)].flatMap((match) =>
+      match[1]!.split(','),
+    ),
+  )
+  return [...new Set(imported.map((name) => name.trim()).filter((name) => name !== '' && !name.startsWith('type ')))].sort()
 }
 
 function typescriptIn(folder: string): string[] {

@@ -44,93 +44,61 @@ export const ALL = '*'
 const ADVANCES = { projects: 'write', audit: 'append', anchors: true } as const
 /** Asks people: a request each, a sealed token, a mail with a link. */
 const ASKS = { projects: 'read', audit: 'append', approvals: 'ask', mail: true, link: true } as const
-/** Looks at the project and says what it did. */
-const RECORDS = { projects: 'write', audit: 'append' } as const
-
 /**
- * Agents' rules run inside these functions. Discover and Profile must read a catalog, so they hold the source's read-only secret and nothing else that matters;
- * the other five get facts that were written down, and neither secrets nor a way into the network.
+ * Agents' rules run inside these functions. Discover and Profile must read a catalog, so they hold read-only credentials of both sides and nothing else that
+ * matters; the other five get facts that were written down, and neither credentials nor a way into the network.
  */
 const PROPOSES = { ...ADVANCES, agent: true } as const
+const READS_CATALOGS = { secrets: ['source', 'target-reader'], network: true } as const
+/** Computes a proof from what was recorded, and signs it. */
+const PROVES = {
+  ...ADVANCES,
+  reads: [ALL],
+  writes: ['proof_certificate', 'outcome', 'report_html', 'report_md'],
+  signs: 'evidence',
+  trusts: true,
+} as const
 
 export const FUNCTIONS: Record<LambdaFunction, Permission> = {
-  'create-project': { ...ADVANCES, reads: ['spec'], writes: ['spec', 'policy', 'archetype'] },
-  discover: {
-    ...PROPOSES,
-    reads: ['spec', 'archetype'],
-    writes: ['discovery_report', 'discovery_reasoning'],
-    secrets: ['source'],
-    network: true,
-  },
-  profile: {
-    ...PROPOSES,
-    reads: ['spec', 'discovery_report'],
-    writes: ['profiling_report', 'profiling_reasoning'],
-    secrets: ['source'],
-    network: true,
-  },
+  'create-project': { ...ADVANCES, writes: ['spec', 'policy', 'archetype'] },
+  discover: { ...PROPOSES, ...READS_CATALOGS, reads: ['spec'], writes: ['discovery_report', 'discovery_reasoning'] },
+  profile: { ...PROPOSES, ...READS_CATALOGS, reads: ['spec', 'discovery_report'], writes: ['profiling_report', 'profiling_reasoning'] },
   'propose-mapping': {
     ...PROPOSES,
-    reads: ['spec', 'archetype', 'discovery_report', 'profiling_report', 'decision_answers'],
-    writes: ['schema_mapping', 'mapping_reasoning', 'manual_decisions', 'decision_answers'],
+    reads: ['spec', 'discovery_report', 'profiling_report', 'decision_answers'],
+    writes: ['schema_mapping', 'mapping_reasoning', 'manual_decisions'],
   },
-  'propose-rewrite': {
-    ...PROPOSES,
-    reads: ['spec', 'schema_mapping', 'discovery_report', 'decision_answers', 'manual_decisions'],
-    writes: ['rewrite', 'rewrite_reasoning'],
-  },
+  'propose-rewrite': { ...PROPOSES, reads: ['spec', 'schema_mapping'], writes: ['rewrite', 'rewrite_reasoning'] },
   'propose-recon': {
     ...PROPOSES,
     reads: ['spec', 'schema_mapping', 'discovery_report', 'profiling_report'],
     writes: ['recon_proposal', 'recon_reasoning'],
   },
-  'request-decisions': { ...ASKS, reads: ['spec', 'schema_mapping', 'manual_decisions'] },
-  'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'decision_answers'] },
+  'request-decisions': { ...ASKS, reads: ['spec'] },
+  'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'policy'] },
   'validate-plan': { ...ADVANCES, reads: [ALL], writes: ['findings'] },
   // Completes its own task at once when everybody needed has approved before.
   'request-approval': { ...ASKS, reads: [ALL], trusts: true, tasks: true },
-  'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], approvals: 'read', signs: 'plan', trusts: true },
-  'plan-chunks': { ...ADVANCES, reads: [ALL], writes: ['chunks'], approvals: 'read', trusts: true, secrets: ['source'], network: true },
-  'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'], approvals: 'read', trusts: true },
-  'plan-segments': { ...RECORDS, reads: [ALL], writes: ['segments'], approvals: 'read', trusts: true },
-  'merge-segments': { ...ADVANCES, reads: [ALL], writes: ['recon_report', 'differences'], approvals: 'read', trusts: true },
-  'explain-differences': {
-    ...PROPOSES,
-    reads: ['recon_report', 'differences', 'schema_mapping', 'migration_plan'],
-    writes: ['explanation', 'diff_explainer_reasoning'],
-  },
-  'prove-outcome': {
-    ...ADVANCES,
-    reads: [ALL],
-    writes: ['proof_certificate', 'outcome', 'report_html', 'report_md'],
-    approvals: 'read',
-    signs: 'evidence',
-    trusts: true,
-  },
-  'create-pull-request': {
-    ...ADVANCES,
-    reads: ['spec', 'rewrite', 'report_md', 'outcome', 'migration_plan'],
-    writes: ['pull_request'],
-    git: true,
-  },
-  'record-parallel-run': { ...ADVANCES, reads: [ALL], approvals: 'read', trusts: true },
+  'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], signs: 'plan', trusts: true },
+  'plan-chunks': { ...ADVANCES, ...READS_CATALOGS, reads: ['migration_plan'], writes: ['chunks'] },
+  'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'] },
+  'plan-segments': { ...ADVANCES, reads: ['migration_plan'], writes: ['segments'] },
+  'merge-segments': { ...ADVANCES, reads: ['migration_plan', 'segments', 'work'], writes: ['recon_report', 'differences'] },
+  'explain-differences': { ...PROPOSES, reads: ['migration_plan', 'recon_report'], writes: ['explanation', 'diff_explainer_reasoning'] },
+  'prove-outcome': PROVES,
+  'create-pull-request': { ...ADVANCES, reads: [ALL], writes: ['pull_request'], git: true },
+  // Every parallel run gets a signed proof of its own.
+  'record-parallel-run': PROVES,
   'prepare-cutover': {
     ...PROPOSES,
-    reads: ['migration_plan', 'outcome', 'proof_certificate', 'recon_report', 'spec'],
+    reads: ['spec', 'migration_plan', 'outcome', 'proof_certificate', 'pull_request'],
     writes: ['cutover_plan', 'cutover_reasoning'],
   },
-  cutover: { ...ADVANCES, reads: [ALL], approvals: 'read', trusts: true },
-  'seal-evidence': {
-    ...ADVANCES,
-    reads: [ALL],
-    writes: ['evidence_manifest', 'evidence'],
-    approvals: 'read',
-    signs: 'evidence',
-    trusts: true,
-  },
-  'record-rejection': { ...ADVANCES },
-  'record-rollback': { ...ADVANCES, reads: [ALL], writes: ['rollback_report'] },
-  'record-failure': { ...ADVANCES },
+  cutover: { ...ADVANCES, reads: [ALL], trusts: true },
+  'seal-evidence': { ...ADVANCES, reads: [ALL], writes: ['evidence', 'evidence_pack'], signs: 'evidence', trusts: true },
+  'record-rejection': { ...ADVANCES, approvals: 'read' },
+  'record-rollback': { ...ADVANCES, reads: ['rollback_report'] },
+  'record-failure': { ...ADVANCES, reads: ['work'] },
 
   // Opening a link changes nothing, ever: this function can write nothing.
   'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], link: true },

@@ -1,7 +1,7 @@
 import { Effect, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
-import { accept } from './accepted.ts'
+import { accept, acceptKnownWildcards } from './accepted.ts'
 import { connectionSecretArns } from './grants.ts'
 
 /** What a proposer must never do, whatever a later change grants it by mistake. */
@@ -32,14 +32,20 @@ export const NEVER = [
 
 /**
  * Permissions boundary of the agents' functions. The agents are rules that run inside the function, so the function is the fence.
- * Discover and Profile read a catalog themselves: they may read the source's read-only secret, which leaves the other five with no secret and no network.
+ * Discover and Profile read catalogs themselves: they may have read-only credentials, which leaves the other five with no secret and no network.
  */
 export class AgentBoundary extends Construct {
   readonly policy: ManagedPolicy
 
   constructor(scope: Construct, id: string, props: { config: StageConfig; readsCatalog: boolean }) {
     super(scope, id)
-    const secret = 'secretsmanager:GetSecretValue'
+    const readOnly = props.readsCatalog
+      ? new PolicyStatement({
+          sid: 'ReadOnlyCredentials',
+          actions: ['secretsmanager:GetSecretValue'],
+          resources: connectionSecretArns(this, props.config, ['source', 'target-reader']),
+        })
+      : null
     this.policy = new ManagedPolicy(this, 'Boundary', {
       description: `Waybill: what agents${props.readsCatalog ? ' that read catalogs' : ''} may do at most`,
       statements: [
@@ -70,15 +76,7 @@ export class AgentBoundary extends Construct {
           ],
           resources: ['*'],
         }),
-        ...(props.readsCatalog
-          ? [
-              new PolicyStatement({
-                sid: 'SourceReader',
-                actions: [secret],
-                resources: connectionSecretArns(this, props.config, ['source']),
-              }),
-            ]
-          : []),
+        ...(readOnly === null ? [] : [readOnly]),
         new PolicyStatement({
           sid: 'Never',
           effect: Effect.DENY,
@@ -92,11 +90,7 @@ export class AgentBoundary extends Construct {
       'AwsSolutions-IAM5[Resource::*]',
       'A boundary grants nothing; it cuts what the role policies grant, which name their resources.',
     )
-    accept(
-      this.policy,
-      `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:waybill/${props.config.stage}/source/*]`,
-      'A boundary grants nothing; connections are named by projects that come later.',
-    )
+    if (readOnly !== null) acceptKnownWildcards(this.policy, [readOnly])
   }
 }
 

@@ -45,8 +45,8 @@ export function accessTests(prod: Synthesis): void {
     it('only the signing functions sign, each with its own key and under the conditions', () => {
       expect(holders('kms:Sign', /PlanKey/)).toEqual(['SignPlan'])
       expect(holders('kms:Sign', /ApprovalKey/)).toEqual(['Decide'])
-      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['AnchorAudit', 'ProveOutcome', 'SealEvidence'])
-      expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'Decide', 'ProveOutcome', 'SealEvidence', 'SignPlan'])
+      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['AnchorAudit', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence'])
+      expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'Decide', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence', 'SignPlan'])
       for (const each of granted.filter(({ Action }) => Action.includes('kms:Sign')))
         expect(each.Condition).toEqual({ StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } })
     })
@@ -77,7 +77,13 @@ export function accessTests(prod: Synthesis): void {
         'PrepareTargetWorkerTask',
         'RollBackTargetWorkerTask',
       ])
-      expect(holders('secretsmanager:GetSecretValue', /target\/\*\/reader/)).toEqual(['HashSegmentsWorkerTask', 'RunChecksWorkerTask'])
+      expect(holders('secretsmanager:GetSecretValue', /target\/\*\/reader/)).toEqual([
+        'Discover',
+        'HashSegmentsWorkerTask',
+        'PlanChunks',
+        'Profile',
+        'RunChecksWorkerTask',
+      ])
     })
 
     it('the page that opens links can write nothing but its log', () => {
@@ -166,13 +172,15 @@ export function accessTests(prod: Synthesis): void {
           expect(NEVER).toContain(action)
       })
 
-    it('read no secret, except that discover and profile read the source', () => {
+    it('read no secret, except that discover and profile have read-only credentials', () => {
       const secret = 'secretsmanager:GetSecretValue'
       for (const name of agents) {
         if (name === 'discover' || name === 'profile') {
           const resources = allows(boundaryOf(name), secret).flatMap(({ Resource }) => Resource)
-          expect(resources).toHaveLength(1)
-          expect(resources[0]).toMatch(/:secret:waybill\/prod\/source\/\*$/)
+          expect(resources.map((resource) => resource.replace(/.*:secret:/, ''))).toEqual([
+            'waybill/prod/source/*',
+            'waybill/prod/target/*/reader-??????',
+          ])
         } else expect(denies(boundaryOf(name), secret)).toBe(true)
       }
     })

@@ -79,7 +79,7 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
       const roles: Record<string, string[]> = {
         Plan: ['SignPlan'],
         Approval: ['Decide'],
-        Evidence: ['AnchorAudit', 'ProveOutcome', 'SealEvidence'],
+        Evidence: ['AnchorAudit', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence'],
       }
       for (const [id, { Properties }] of keys) {
         const signing = signersOf(statementsOf(Properties.KeyPolicy))
