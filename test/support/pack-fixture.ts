@@ -260,7 +260,7 @@ export function fixtureChecks(plan: Plan): ChecksReport {
         where: 'public.flight(origin)',
         verdict: 'fail',
         severity: 'ERROR',
-        figures: { orphans: '3', rows: '60' },
+        figures: { orphan_rows: '3', source_orphan_rows: '3' },
         explanation: '3 of 60 rows name an origin that is not in airport.',
       },
     ],

@@ -15,11 +15,14 @@ import { type Figure, fromScaled, type Rounding, scaledRatio, toScaled, Unmeasur
  * | component | severity | occurrence rate |
  * |---|---|---|
  * | data loss | 1 when any record is missing or extra | (missing + extra) ÷ source records, rounded up |
- * | schema drift | worst difference not planned: CRITICAL 1, ERROR 0.7, WARNING 0.3, INFO 0.05 | such differences ÷ columns compared, rounded up |
- * | latency breach | how far the slowest chunk, or the whole copy, lies beyond its target, at most 1 | late chunks ÷ chunks; 1 when the whole copy is late |
- * | connection failure | 0.2 when every chunk was completed in the end, else 1 | failures ÷ (failures + chunks), rounded up |
+ * | schema drift | worst difference not planned: CRITICAL 1, ERROR 0.7, WARNING 0.03, INFO 0.01 | such differences ÷ columns compared, rounded up |
+ * | latency breach | 0.04 × how far the slowest chunk, or the whole copy, lies beyond its target (1 at twice the target) | late chunks ÷ chunks; 1 when the whole copy is late |
+ * | connection failure | 0.04 when every chunk was completed in the end, else 1 | failures ÷ (failures + chunks), rounded up |
  * | checksum mismatch | 1 when any segment differs or any record changed | the larger of differing segments ÷ segments and changed ÷ source records |
  * | ordering violation | 1 when the sequence is broken | violations ÷ source records, rounded up |
+ *
+ * Why the small severities: under the default scale and thresholds a minor difference, lateness, or failures that were recovered can
+ * each by themselves warn (0.04 × 0.15 × 50 = 0.3) but not throw away a copy that is right; together they can.
  *
  * A component that was not measured makes the composite unmeasured: an unknown risk is not a small one.
  */
@@ -34,7 +37,9 @@ export const WEIGHTS = {
 export type ComponentName = keyof typeof WEIGHTS
 export const COMPONENT_NAMES = Object.keys(WEIGHTS) as ComponentName[]
 
-const DRIFT_SEVERITY = { CRITICAL: 1, ERROR: 0.7, WARNING: 0.3, INFO: 0.05 } as const
+const DRIFT_SEVERITY = { CRITICAL: 1, ERROR: 0.7, WARNING: 0.03, INFO: 0.01 } as const
+const LATE = 0.04
+const RECOVERED = 0.04
 
 export type Risk = { severity: number; occurrence_rate: number }
 
@@ -91,13 +96,13 @@ function latencyBreach(latency: Measurements['latency']): Risk {
   const overdue = Math.max(0, (latency.elapsed_seconds - latency.target_seconds) / latency.target_seconds)
   if (late.length === 0 && overdue === 0) return NONE
   const occurrence = overdue > 0 ? 1 : share(BigInt(late.length), BigInt(latency.chunk_ms.length), 'ceil')
-  return { severity: atMostOne(Math.max(beyond, overdue)), occurrence_rate: occurrence }
+  return { severity: atMostOne(LATE * Math.min(1, Math.max(beyond, overdue))), occurrence_rate: occurrence }
 }
 
 function connectionFailure({ failures, chunks, all_completed }: Measurements['connections']): Risk {
   if (failures === 0n && all_completed) return NONE
   const unfinished = all_completed ? 0n : 1n
-  return { severity: all_completed ? 0.2 : 1, occurrence_rate: share(failures + unfinished, failures + unfinished + chunks, 'ceil') }
+  return { severity: all_completed ? RECOVERED : 1, occurrence_rate: share(failures + unfinished, failures + unfinished + chunks, 'ceil') }
 }
 
 function checksumMismatch(records: { source: bigint; changed: bigint; segments: bigint; segments_differing: bigint }): Risk {

@@ -1,5 +1,6 @@
 import type { OutcomeFinding, ResultStatus } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
+import type { TableMapping } from '../schemas/proposal.ts'
 import type { CheckResult, ChecksReport, ReconReport, TableResult } from '../schemas/recon.ts'
 import { unmeasured } from './figures.ts'
 
@@ -68,25 +69,47 @@ function withMissing(plan: Plan, report: ChecksReport): CheckResult[] {
   return [...report.checks, ...absent]
 }
 
-/** True when the signed plan leaves exactly this foreign key unvalidated. */
+/** A table as checks and foreign keys may name it: by name, by id, or with its schema. */
+function namesTable(table: TableMapping, name: string): boolean {
+  return [table.target.name, table.table_id, `${table.target.schema}.${table.target.name}`].includes(name)
+}
+
+/**
+ * True when the signed plan leaves exactly this foreign key unvalidated, and the target has no more orphans than the source had:
+ * people accepted the state of the source, not losses on the way.
+ */
 function acceptedOrphans(plan: Plan, result: CheckResult): boolean {
   if (result.kind !== 'foreign_key') return false
   const request = plan.checks.find((check) => check.check_id === result.check_id)?.request
   if (request?.kind !== 'foreign_key') return false
+  const [orphans, before] = [countOf(result, 'orphan_rows'), countOf(result, 'source_orphan_rows')]
+  if (orphans !== null && before !== null && orphans > before) return false
   const same = (a: readonly string[], b: readonly string[]) => JSON.stringify(a) === JSON.stringify(b)
+  const referenced = (name: string) => plan.tables.find((table) => namesTable(table, name))?.table_id ?? name
   return plan.tables
-    .filter((table) => table.table_id === request.table || table.target.name === request.table)
+    .filter((table) => namesTable(table, request.table))
     .flatMap((table) => table.foreign_keys)
     .some(
       (key) =>
-        key.enforcement !== 'enforced' && same(key.columns, request.columns) && same(key.references.columns, request.references.columns),
+        key.enforcement !== 'enforced' &&
+        same(key.columns, request.columns) &&
+        referenced(key.references.table) === referenced(request.references.table) &&
+        same(key.references.columns, request.references.columns),
     )
 }
 
+function countOf(result: CheckResult, figure: string): bigint | null {
+  const value = result.figures[figure]
+  return typeof value === 'string' && /^[0-9]+$/.test(value) ? BigInt(value) : null
+}
+
+/** The figures in which checks count what breaks a rule. */
+const VIOLATIONS = ['orphan_rows', 'surplus_rows', 'below_min', 'above_max']
+
 function addViolations(sum: bigint | null, result: CheckResult): bigint | null {
   if (sum === null) return null
-  const figure = result.figures.orphans ?? result.figures.violations ?? result.figures.duplicates
-  return typeof figure === 'string' && /^[0-9]+$/.test(figure) ? sum + BigInt(figure) : sum + 1n
+  const counted = VIOLATIONS.flatMap((figure) => countOf(result, figure) ?? [])
+  return sum + (counted.length === 0 ? 1n : counted.reduce((total, count) => total + count, 0n))
 }
 
 function findingOf(result: CheckResult, accepted: boolean): OutcomeFinding {

@@ -28,10 +28,35 @@ export function outcomeFaults(contents: Contents): Faults {
       faults.add(certificate.path, 'says something other than the outcome')
     }
   }
+  certificateFaults(contents, faults)
   const valid = outcome.value.proof_certificate.proof_formula_evaluation.PROOF_VALID
   if (!valid && replay.reached.has('PR_CREATED')) faults.add(PATH, 'the project went on although its proof does not hold')
   reassemblyFaults(contents, outcome.value, faults)
   return faults
+}
+
+/** Every certificate, also an earlier one, names the roots of a reconciliation in the pack, and none is VALID over one that did not pass. */
+function certificateFaults({ certificates, recons }: Contents, faults: Faults): void {
+  for (const { path, predicate } of certificates) {
+    const recon = recons.find(({ report }) => report.run_id === predicate.run_id)
+    if (recon === undefined) {
+      faults.add(path, `the reconciliation of run ${predicate.run_id} is not in the pack`)
+      continue
+    }
+    if (recon.report.plan_sha256 !== predicate.plan_sha256) faults.add(path, 'is about another plan than its reconciliation')
+    for (const table of predicate.tables) {
+      const result = recon.report.tables.find((candidate) => candidate.table_id === table.table_id)
+      const same =
+        result !== undefined &&
+        result.source_root === table.source_root &&
+        result.target_root === table.target_root &&
+        result.segments.length === table.tree_size
+      if (!same) faults.add(path, `names other roots of ${table.table_id} than ${recon.path}`)
+    }
+    if (predicate.proof_status !== 'VALID') continue
+    if (predicate.tables.length !== recon.report.tables.length) faults.add(path, 'is VALID without naming every table')
+    if (recon.report.verdict !== 'pass') faults.add(path, `is VALID over a reconciliation that is ${recon.report.verdict}`)
+  }
 }
 
 function reassemblyFaults(contents: Contents, stated: Outcome, faults: Faults): void {

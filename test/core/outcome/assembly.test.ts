@@ -54,8 +54,20 @@ describe('assembling an outcome', () => {
   it('shows accepted orphans as a WARNING with their figure, and proves consistency', () => {
     expect(good.proof_certificate.consistency_result.status).toBe('PASS')
     expect(good.findings).toContainEqual(
-      expect.objectContaining({ id: 'fk-origin', severity: 'WARNING', accepted: true, figures: { orphans: '3', rows: '60' } }),
+      expect.objectContaining({
+        id: 'fk-origin',
+        severity: 'WARNING',
+        accepted: true,
+        figures: { orphan_rows: '3', source_orphan_rows: '3' },
+      }),
     )
+  })
+
+  it('does not accept orphans that the source did not have', () => {
+    const checks = fixtureChecks(plan)
+    checks.checks[1]!.figures = { orphan_rows: '4', source_orphan_rows: '3' }
+    const outcome = assembleOutcome(fixtureOutcomeInput(plan, { checksReport: checks }))
+    expect(outcome.proof_certificate.consistency_result).toMatchObject({ status: 'FAIL', constraint_violations: 4 })
   })
 
   it('fails consistency for orphans that nobody accepted', () => {

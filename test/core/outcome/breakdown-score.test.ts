@@ -93,6 +93,15 @@ describe('breakdown point score', () => {
     )
   })
 
+  it.each<[string, Partial<Measurements>]>([
+    ['very late', { latency: { chunk_ms: [1e9], target_ms: 1, elapsed_seconds: 1e9, target_seconds: 1 } }],
+    ['recovered from many failures', { connections: { failures: 10_000n, chunks: 1n, all_completed: true } }],
+    ['different in every minor way', { drift: { severities: Array(50).fill('WARNING'), columns: 20 } }],
+  ])('warns about, and does not throw away, a right copy that was %s', (_, worse) => {
+    const warned = score({ ...clean, ...worse })
+    expect([warned > 0.15, warned < 0.35]).toEqual([true, true])
+  })
+
   it('sees one lost record in a thousand million', () => {
     const one = breakdown({ ...clean, records: { ...records(clean), source: 1_000_000_000n, missing: 1n } }, 50)
     expect(one.components.data_loss_contribution).toMatchObject({ severity: 1, occurrence_rate: 0.000001 })

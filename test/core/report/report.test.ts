@@ -37,7 +37,7 @@ describe('report.html', () => {
   })
 
   it('shows accepted orphans with their figure', () => {
-    expect(page).toMatch(/accepted<\/span>[\s\S]*orphans <b>3<\/b>/)
+    expect(page).toMatch(/accepted<\/span>[\s\S]*orphan rows <b>3<\/b>/)
   })
 
   it('shows what differs: the rows, the segments, the rollback', () => {

@@ -3,6 +3,9 @@ import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
 import { readEnvelope, writeEnvelope } from '../../../layers/core/dsse.ts'
 import { composePack, type PackFile, sealPack } from '../../../layers/core/evidence/pack.ts'
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
+import { certificateStatement } from '../../../layers/core/outcome/certificate-statement.ts'
+import { outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
+import { openEnvelope, signStatement } from '../../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import { at, fixturePack, fixturePackInput, fixtureSigners, fixtureTable, sealFixture, withLostRow } from '../../support/pack-fixture.ts'
 
@@ -34,8 +37,9 @@ describe('verifying a pack', () => {
 
   it.each(good.map(({ path }) => path))('notices one changed byte in %s', async (path) => {
     const bytes = good.find((file) => file.path === path)!.bytes
-    const everywhere = OUTSIDE_MANIFEST.includes(path) && bytes.length < 600
-    const indexes = everywhere ? [...bytes.keys()] : [0, Math.floor(bytes.length / 3), Math.floor(bytes.length / 2), bytes.length - 1]
+    // The seal's own files are not in the manifest: every byte of the signature, every fifth of the others.
+    const stride = path.endsWith('.sig.der') ? 1 : OUTSIDE_MANIFEST.includes(path) ? 5 : Math.ceil(bytes.length / 3)
+    const indexes = [...bytes.keys()].filter((index) => index % stride === 0 || index === bytes.length - 1)
     for (const index of indexes) {
       const result = await verify(replaced(good, path, (before) => flipped(before, index)))
       expect(result.verified, `byte ${index}`).toBe(false)
@@ -246,6 +250,35 @@ describe('a pack that was forged and sealed again', () => {
   it('notices a manifest that is only formatted differently', async () => {
     const result = await verify(replaced(good, MANIFEST, (bytes) => Buffer.from(`${Buffer.from(bytes).toString()}\n`)))
     expect(result.faults).toContainEqual(expect.stringMatching(/^sha256_manifest\.json: is not/))
+  })
+})
+
+describe('what a pack says about itself', () => {
+  it('cannot be sealed as complete before the cutover', async () => {
+    const tables = [fixtureTable('airports', [5]), withLostRow(fixtureTable('flights', [20, 20, 20]))]
+    const { input, signers } = await fixturePackInput({ tables })
+    const about = { projectId: 'ledger', state: 'EVIDENCE_COMPLETE' as const, now: new Date(at(130)) }
+    const result = await verify(await sealPack(signers.evidence, composePack(input), about))
+    expect(result.faults).toContainEqual(expect.stringMatching(/leaves the project in ROLLED_BACK, the seal says EVIDENCE_COMPLETE/))
+  })
+
+  it('may not carry a valid certificate over a reconciliation that failed', async () => {
+    const tables = [fixtureTable('airports', [5]), withLostRow(fixtureTable('flights', [20, 20, 20]))]
+    const { input, signers } = await fixturePackInput({ tables })
+    const statement = openEnvelope(input.outcome!.certificate, [await signers.evidence.publicKeyPem()])
+    const lie = await signStatement(signers.evidence, { ...statement, predicate: { ...statement.predicate, proof_status: 'VALID' } })
+    const result = await verify(await sealFixture({ ...input, outcome: { ...input.outcome!, certificate: lie.bytes } }, signers))
+    expect(result.faults).toContainEqual(expect.stringMatching(/is VALID over a reconciliation that is fail/))
+  })
+
+  it('may not call a migration proven whose outcome is assembled otherwise', async () => {
+    const { input, signers } = await fixturePackInput()
+    const document = JSON.parse(Buffer.from(input.outcome!.document).toString())
+    document.proof_certificate.tables[0].segments_differing = 1
+    const forged = outcomeSchema.parse(document)
+    const certificate = (await signStatement(signers.evidence, certificateStatement(forged))).bytes
+    const result = await verify(await sealFixture({ ...input, outcome: { document: canonicalBytes(forged), certificate } }, signers))
+    expect(result.faults).toContainEqual(expect.stringMatching(/segments_differing does not follow from the reports/))
   })
 })
 
