@@ -1,31 +1,11 @@
 import { WaybillError } from '../../core/errors.ts'
 import type { RowColumn, WireKind } from './row-column.ts'
 
-/** Kinds whose bytes can be ordered here exactly as the server orders them (text only under a byte-order collation). */
-const ORDERED: readonly WireKind[] = [
-  'bool',
-  'bytea',
-  'date',
-  'int2',
-  'int4',
-  'int8',
-  'numeric',
-  'time',
-  'timestamp',
-  'timestamptz',
-  'utf8',
-  'uuid',
-]
-
 /** Key columns stand first in the row encoding, so a key is compared without walking the row. */
 export type KeyOrder = {
   width: number
   /** Compares the keys of two frames, given where each frame begins. Negative, zero or positive. @throws SEGMENT_INCOMPLETE for a NULL key */
   compare(a: Buffer, aFrame: number, b: Buffer, bFrame: number): number
-}
-
-export function isOrdered(column: RowColumn): boolean {
-  return ORDERED.includes(column.wire)
 }
 
 /** Bytes before the first field: tag, length, field count. */

@@ -23,7 +23,15 @@ export type WireKind =
   | 'uuid'
 
 /** One column of the row encoding: what each side selects, and what the bytes are. */
-export type RowColumn = { name: string; type: string; wire: WireKind; source: string; target: string }
+export type RowColumn = {
+  name: string
+  type: string
+  wire: WireKind
+  source: string
+  target: string
+  /** The servers sort the plain columns (text under a byte-order collation) exactly as `key-order.ts` sorts their bytes. */
+  ordered: boolean
+}
 
 /** What a server says about an expression: type number, modifier, printed name. */
 export type FieldType = { oid: number; modifier: number; name: string }
@@ -66,14 +74,21 @@ const BINARY: ReadonlyMap<number, WireKind> = new Map([
 ])
 
 /**
+ * Types that sort as their bytes do here: bool, bytea, int8, int2, int4, text, varchar, date, time, timestamps, uuid. Not among them:
+ * CHAR(n), which ignores its padding; floats, where −0 equals 0; intervals, where 24 hours equal a day.
+ */
+const ORDERED: readonly number[] = [16, 17, INT8, INT2, INT4, 25, 1043, 1082, 1083, 1114, 1184, 2950]
+
+/**
  * The native form of one column: both sides' expressions brought to one type without losing anything.
  * @throws NOT_REPRESENTABLE when the types have no common exact form; the plan must then name a cast
  */
 export function nativeColumn(name: string, source: FieldType & { sql: string }, target: FieldType & { sql: string }): RowColumn {
-  const both = (type: string, wire: WireKind, wrap: (sql: string) => string): RowColumn => ({
+  const both = (type: string, wire: WireKind, wrap: (sql: string) => string, ordered = false): RowColumn => ({
     name,
     type,
     wire,
+    ordered,
     source: wrap(source.sql),
     target: wrap(target.sql),
   })
@@ -85,16 +100,21 @@ export function nativeColumn(name: string, source: FieldType & { sql: string }, 
     if (wire === 'numeric') {
       // Without one declared scale, 1.0 and 1.00 are the same number in two forms.
       const declared = source.modifier !== -1 && source.modifier === target.modifier
-      return both(declared ? target.name : 'numeric', wire, declared ? (sql) => sql : (sql) => `trim_scale(${sql})`)
+      return both(declared ? target.name : 'numeric', wire, declared ? (sql) => sql : (sql) => `trim_scale(${sql})`, true)
     }
     // The sign and payload of a NaN depend on the processor that made it; −0 stays what it is.
     if (wire === 'float4' || wire === 'float8')
       return both(target.name, wire, (sql) => `CASE WHEN ${sql} = 'NaN'::${wire} THEN 'NaN'::${wire} ELSE ${sql} END`)
     if (source.oid === BPCHAR && source.modifier !== target.modifier) return both('text', 'utf8', asText)
-    return both(source.modifier === target.modifier ? target.name : target.name.replace(/ ?\([0-9, -]+\)/, ''), wire, (sql) => sql)
+    return both(
+      source.modifier === target.modifier ? target.name : target.name.replace(/ ?\([0-9, -]+\)/, ''),
+      wire,
+      (sql) => sql,
+      ORDERED.includes(source.oid),
+    )
   }
-  if (all(INTEGERS)) return both('bigint', 'int8', (sql) => `(${sql})::int8`)
-  if (all([...INTEGERS, NUMERIC])) return both('numeric', 'numeric', (sql) => `trim_scale((${sql})::numeric)`)
+  if (all(INTEGERS)) return both('bigint', 'int8', (sql) => `(${sql})::int8`, true)
+  if (all([...INTEGERS, NUMERIC])) return both('numeric', 'numeric', (sql) => `trim_scale((${sql})::numeric)`, true)
   if (all(TEXTS)) return both('text', 'utf8', asText)
   if (all([FLOAT4, FLOAT8]))
     return both('double precision', 'float8', (sql) => `CASE WHEN ${sql} = 'NaN' THEN 'NaN'::float8 ELSE (${sql})::float8 END`)
@@ -124,5 +144,5 @@ export function canonicalColumn(column: ColumnMapping, sql: string): RowColumn {
         return 'utf8'
     }
   })()
-  return { name: column.target, type: column.target_type, wire, source: expression, target: expression }
+  return { name: column.target, type: column.target_type, wire, ordered: false, source: expression, target: expression }
 }

@@ -1,6 +1,5 @@
 import type { ColumnMapping, TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import { failureOf } from './failure.ts'
-import { isOrdered } from './key-order.ts'
 import type { RowColumn } from './row-column.ts'
 import { canonicalColumn, type FieldType, nativeColumn } from './row-column.ts'
 import type { Session } from './session.ts'
@@ -114,7 +113,11 @@ export function planTable(input: {
       where: mapping.filter === null ? null : filterSql(mapping.filter),
       keys: keyColumns.map((column) => `w.${quoteIdentifier(column.source[0]!)}`),
     },
-    target: { object: quoteQualified(mapping.target), where: null, keys: keyColumns.map((column) => `w.${quoteIdentifier(column.target)}`) },
+    target: {
+      object: quoteQualified(mapping.target),
+      where: null,
+      keys: keyColumns.map((column) => `w.${quoteIdentifier(column.target)}`),
+    },
   }
 }
 
@@ -126,7 +129,7 @@ function orderObstacle(
 ): string | null {
   if (mapping.key === null) return 'the table has no key'
   if (sourceFacts === null) return 'the source is not PostgreSQL'
-  const unordered = keyColumns.find((column) => !isOrdered(column))
+  const unordered = keyColumns.find((column) => !column.ordered)
   if (unordered !== undefined) return `key column ${JSON.stringify(unordered.name)} has a type without one order on both sides`
   const sourceNames = encodingOrder(mapping)
     .slice(0, keyColumns.length)
