@@ -39,6 +39,14 @@ function finishedCalls(folder: string): string[] {
   })
 }
 
+/** The story and the one nested in it, however often it was taken up. */
+function executionsIn(folder: string): number {
+  const home = openHome(folder)
+  const found = home.db.prepare('SELECT count(*) AS n FROM executions').get()
+  home.close()
+  return Number(found?.n)
+}
+
 describe('kill -9', () => {
   it('before any commit: what was recorded is not run again, the rest is, and the end is the same', async () => {
     const whole = await killedAt(0)
@@ -73,6 +81,7 @@ describe('kill -9', () => {
         for (const call of usual) expect(all).toContain(call)
         expect(all.length - usual.length).toBeLessThanOrEqual(2)
         expect(new Set(at.called().filter((call) => call.startsWith('Ask '))).size).toBe(1)
+        expect({ point, executions: executionsIn(at.home) }).toEqual({ point, executions: 2 })
         at.remove()
       }
     }

@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { WaybillError } from '../../../layers/core/errors.ts'
+import { executionStore } from '../../../layers/local/asl/execution-store.ts'
+import { openHome } from '../../../layers/local/home.ts'
 import { bench, drive, lambda, machine, run, waiting, worker } from './bench.ts'
 
 const fails = (code: string) => () => {
@@ -461,6 +464,42 @@ describe('Task: waiting for its token', () => {
     await on.done()
   })
 
+  it('whose invocation failed leaves a token that opens nothing', async () => {
+    const tokens: string[] = []
+    const ask = ({ token }: { token: string }) => {
+      tokens.push(token)
+      if (tokens.length === 1) throw new WaybillError('CONFLICT', 'x')
+    }
+    const on = bench({
+      machines: { main: machine(states({ Retry: [{ ErrorEquals: ['CONFLICT'], MaxAttempts: 1 }] })) },
+      functions: { ask },
+    })
+    await on.runner.start('main', 'x1', {})
+    while (tokens.length < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      on.time.next()
+    }
+    await expect(on.runner.succeed(tokens[0]!, 'first')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await on.runner.succeed(tokens[1]!, 'second')
+    expect((await on.runner.wait('x1')).output).toBe('second')
+    await on.done()
+  })
+
+  it('whose timeout was the last thing recorded before an interruption times out when it is taken up', async () => {
+    const { on } = await begin({ TimeoutSeconds: 60 })
+    on.stop.abort()
+    await on.runner.settled()
+    const home = openHome(on.folder)
+    const store = executionStore(home.db, () => on.time.now())
+    expect(store.expire('x1', store.frame('x1', 'root'))).toBe(true)
+    home.close()
+    on.time.advance(60_000)
+    const next = on.again()
+    await next.runner.resume()
+    expect(await next.runner.wait('x1')).toMatchObject({ output: { Error: 'States.Timeout' } })
+    await on.done()
+  })
+
   it('may be completed before its invocation returned', async () => {
     const holder: { complete?: (token: string) => Promise<void> } = {}
     const on = bench({
@@ -475,8 +514,6 @@ describe('Task: waiting for its token', () => {
 
   it('leaves no token in the files of the home', async () => {
     const { on, tokens } = await begin()
-    const { readdirSync, readFileSync } = await import('node:fs')
-    const { openHome } = await import('../../../layers/local/home.ts')
     const home = openHome(on.folder)
     home.db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     home.close()
@@ -527,13 +564,20 @@ describe('Task: nested execution', () => {
     expect(ended.output).toBe('second')
   })
 
-  it('that takes too long is stopped', async () => {
+  it('that takes too long is stopped, also when the failure is caught', async () => {
     const inner = machine({ X: { Type: 'Wait', Seconds: 1000, End: true } })
-    const on = bench({
-      machines: { main: machine(nested({ TimeoutSeconds: 10, Arguments: { StateMachineArn: 'inner', Name: 'child' } })), inner },
-    })
+    const Catch = [{ ErrorEquals: ['States.Timeout'], Next: 'Later' }]
+    const states = {
+      ...nested({ TimeoutSeconds: 10, Catch, Output: 'no', Arguments: { StateMachineArn: 'inner', Name: 'child' } }),
+      Later: waiting('ask', { End: true }),
+    }
+    const on = bench({ machines: { main: machine(states), inner }, functions: { ask: () => undefined } })
     await on.runner.start('main', 'x1', {})
-    expect((await drive(on, 'x1')).failure?.error).toBe('States.Timeout')
+    while (on.calls.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      if (on.runner.describe('x1').standing[0]?.state === 'A' && on.time.slept.includes(10_000)) on.time.advance(1000)
+    }
+    expect(on.runner.describe('x1').status).toBe('RUNNING')
     expect(on.runner.describe('child').status).toBe('ABORTED')
     await on.done()
   })
