@@ -26,7 +26,7 @@ function fillIn(page: string): { action: string; fields: URLSearchParams; what: 
     if (type === 'hidden') fields.set(name, value)
     if (type === 'radio' && !fields.has(name)) fields.set(name, value)
   }
-  const digest = page.replace(/<[^>]*>/g, '').match(/\b[0-9a-f]{64}\b/)?.[0] ?? ''
+  const digest = page.match(/class="digest">(.*?)<\/dd>/s)?.[1]?.replace(/<[^>]*>/g, '') ?? ''
   fields.set('digest_prefix', digest.slice(0, 8))
   const answering = /<button[^>]*value="answer"/.test(form)
   fields.set('decision', answering ? 'answer' : 'approve')
