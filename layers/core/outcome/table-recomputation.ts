@@ -1,4 +1,4 @@
-import { merkleRoot } from '../merkle.ts'
+import { sideRoot } from '../encoding/segment-digest.ts'
 import type { ResultStatus } from '../schemas/outcome.ts'
 import type { SegmentDigest, TableResult } from '../schemas/recon.ts'
 
@@ -17,10 +17,10 @@ export type TableRecomputation = {
   faults: string[]
 }
 
-/** RFC 6962 root over the segment digests of one side, in index order, as hexadecimal. */
+/** The RFC 6962 root of one side, its leaves as the engine frames them, in index order. */
 export function segmentRoot(segments: readonly SegmentDigest[], side: 'source' | 'target'): string {
-  const leaves = segments.toSorted((a, b) => a.index - b.index).map((segment) => Buffer.from(segment[`${side}_sha256`], 'hex'))
-  return Buffer.from(merkleRoot(leaves)).toString('hex')
+  const inOrder = segments.toSorted((a, b) => a.index - b.index)
+  return sideRoot(inOrder.map((segment) => ({ index: segment.index, rows: BigInt(segment[`${side}_rows`]), sha256: segment[`${side}_sha256`] })))
 }
 
 function sumOfRows(segments: readonly SegmentDigest[], side: 'source' | 'target'): bigint {
