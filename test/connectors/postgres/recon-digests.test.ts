@@ -1,0 +1,123 @@
+import { hash } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { bucketDigests, type DigestDifference } from '../../../layers/connectors/postgres/bucket-digests.ts'
+import { DIGEST, sortDigests } from '../../../layers/connectors/postgres/digest-sort.ts'
+import { DigestStore } from '../../../layers/connectors/postgres/digest-store.ts'
+import { rowHasher } from '../../../layers/connectors/postgres/row-digests.ts'
+import { laneHasher } from '../../../layers/connectors/postgres/sha256-lanes.ts'
+import { Spill } from '../../../layers/connectors/postgres/spill.ts'
+import { encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
+
+const sha = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer')
+
+describe('digests of rows', () => {
+  it('uses the SIMD lanes on this platform', () => {
+    expect(laneHasher()).not.toBeNull()
+  })
+
+  it('are OpenSSL’s, whatever the lengths and however many rows come at once', () => {
+    const hasher = rowHasher()
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 40 }), (values) => {
+        const frames = values.map((value) => encodeFrame([value, null]))
+        const digests = hasher.digests(Buffer.concat(frames))
+        expect(digests.byteLength).toBe(frames.length * DIGEST)
+        frames.forEach((frame, i) => {
+          expect(digests.subarray(i * DIGEST, (i + 1) * DIGEST).equals(sha(frame))).toBe(true)
+        })
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('are OpenSSL’s for every length around the block boundaries, and for rows too long for the lanes', () => {
+    const hasher = rowHasher()
+    const sizes = [...Array.from({ length: 300 }, (_, i) => i), 5_000, 262_120, 262_144, 700_000]
+    const frames = sizes.map((size, i) => encodeFrame([Buffer.alloc(size, i)]))
+    const digests = hasher.digests(Buffer.concat(frames))
+    frames.forEach((frame, i) => {
+      expect(digests.subarray(i * DIGEST, (i + 1) * DIGEST).toString('hex')).toBe(sha(frame).toString('hex'))
+    })
+  })
+})
+
+describe('sorting digests', () => {
+  /** Few different values, so that ties in the leading bits and exact duplicates are common. */
+  const digest = fc.oneof(
+    fc.nat(5).map((n) => sha(Buffer.from([n]))),
+    fc.tuple(fc.nat(3), fc.nat(255)).map(([head, tail]) => Buffer.concat([Buffer.alloc(12, head), Buffer.alloc(20, tail)])),
+  )
+
+  it('gives byte order with every duplicate kept', () => {
+    fc.assert(
+      fc.property(fc.array(digest, { maxLength: 200 }), (digests) => {
+        const expected = Buffer.concat(digests.toSorted(Buffer.compare))
+        expect(sortDigests(Buffer.concat(digests), 0).equals(expected)).toBe(true)
+      }),
+    )
+  })
+
+  it('looks past the bits that a partition shares', () => {
+    const digests = Array.from({ length: 500 }, (_, i) =>
+      Buffer.concat([Buffer.from([0xff, 0xc0 | (i % 7), i & 255]), sha(Buffer.from(String(i))).subarray(3)]),
+    )
+    const sorted = sortDigests(Buffer.concat(digests), 10)
+    expect(sorted.equals(Buffer.concat(digests.toSorted(Buffer.compare)))).toBe(true)
+  })
+})
+
+it('a spill gives back every byte of a partition in order, from memory and from its file', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(3), fc.uint8Array({ maxLength: 200 })), { maxLength: 200 }), (parts) => {
+      const spill = new Spill(4, 256)
+      const expected = [0, 1, 2, 3].map(() => [] as Buffer[])
+      for (const [partition, bytes] of parts) {
+        spill.append(partition, Buffer.from(bytes), 0, bytes.byteLength)
+        expected[partition]!.push(Buffer.from(bytes))
+      }
+      for (const partition of [2, 0, 3, 1]) expect(spill.take(partition).equals(Buffer.concat(expected[partition]!))).toBe(true)
+      spill.close()
+    }),
+    { numRuns: 50 },
+  )
+})
+
+describe('digests of buckets', () => {
+  const rows = fc.array(fc.nat(30), { maxLength: 60 })
+  const store = (values: readonly number[]) => {
+    const made = new DigestStore()
+    for (const value of values) made.add(sha(Buffer.from([value])))
+    return made
+  }
+
+  it('are equal exactly where the multisets are, and name every row whose count differs', async () => {
+    await fc.assert(
+      fc.asyncProperty(rows, rows, fc.integer({ min: 1, max: 40 }), async (source, target, buckets) => {
+        const found: DigestDifference[] = []
+        const digests = await bucketDigests(store(source), store(target), Buffer.from('header'), buckets, (difference) =>
+          found.push(difference),
+        )
+        const count = (values: readonly number[], value: number) => values.filter((one) => one === value).length
+        const expected = [...new Set([...source, ...target])]
+          .filter((value) => count(source, value) !== count(target, value))
+          .map((value) => `${sha(Buffer.from([value])).toString('hex')} ${count(source, value)} ${count(target, value)}`)
+          .sort()
+        expect(found.map((one) => `${one.digest.toString('hex')} ${one.sourceCount} ${one.targetCount}`)).toEqual(expected)
+        const differing = new Set(found.map((one) => one.bucket))
+        expect(digests.filter((one) => one.sourceSha256 !== one.targetSha256).map((one) => one.index)).toEqual(
+          [...differing].sort((a, b) => a - b),
+        )
+        expect(digests.reduce((sum, one) => sum + one.sourceRows, 0n)).toBe(BigInt(source.length))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('do not cancel: {A, A} is not {B, B}, and {A, B} is not {A, A, B, B}', async () => {
+    const root = async (values: readonly number[]) =>
+      (await bucketDigests(store(values), store([]), Buffer.alloc(0), 1, () => {}))[0]!.sourceSha256
+    const digests = await Promise.all([[1, 1], [2, 2], [1, 2], [1, 1, 2, 2], []].map(root))
+    expect(new Set(digests).size).toBe(5)
+  })
+})
