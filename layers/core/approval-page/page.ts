@@ -50,7 +50,7 @@ ${view.sections.map(renderSection).join('\n')}
 ${others}
 <section aria-labelledby="subject"><h2 id="subject">What exactly you decide on</h2>
 <p>Your decision is bound to these bytes and no others. If one character of ${escaped(view.subjectName)} changes, it no longer counts.</p>
-<dl><div><dt>File</dt><dd>${escaped(view.subjectName)}</dd></div><div><dt>SHA-256</dt><dd class="digest"><code><b>${escaped(digest.slice(0, DIGEST_PREFIX))}</b>${escaped(digest.slice(DIGEST_PREFIX))}</code></dd></div></dl></section>
+<dl><div><dt>File</dt><dd>${escaped(view.subjectName)}</dd></div><div><dt>SHA-256</dt> <dd class="digest"><code><b>${escaped(digest.slice(0, DIGEST_PREFIX))}</b>${escaped(digest.slice(DIGEST_PREFIX))}</code> </dd></div></dl></section>
 ${view.kind === 'approval' ? approvalForm(view, state) : decisionsForm(view, state)}
 </main>
 <footer><p>This page opens until ${escaped(view.expiresAt)} and only with the link sent to ${escaped(view.approver)}. Opening it changes nothing.</p></footer>`,
