@@ -16,6 +16,8 @@ export async function tamper(url: string, count: number): Promise<Tampering[]> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
+    // Texts as the reconciliation renders them.
+    await client.query(`SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'`)
     await client.query('BEGIN')
     const picked = await client.query<Record<string, string | null> & { at: string }>(
       `WITH single AS (

@@ -58,13 +58,17 @@ export function printSummary(terminal: Terminal, project: ProjectRecord, { outco
   }
   const formula = outcome.proof_certificate.proof_formula_evaluation
   const bps = outcome.rollback_verdict
+  const four = [
+    ['integrity', formula.I_t_integrity],
+    ['completeness', formula.C_t_completeness],
+    ['consistency', formula.K_t_consistency],
+    ['ordering', formula.O_t_ordering],
+  ] as const
+  const words = four.map(([name, holds]) => `${name} ${holds === null ? 'not applicable' : holds === 1 ? 'holds' : 'FAILS'}`).join(', ')
   terminal.out(
     formula.PROOF_VALID
-      ? terminal.paint(['bold', 'green'], `\nPROOF VALID: integrity, completeness, consistency and ordering hold.`)
-      : terminal.paint(
-          ['bold', 'red'],
-          `\nPROOF NOT VALID: integrity ${formula.I_t_integrity}, completeness ${formula.C_t_completeness}, consistency ${formula.K_t_consistency}, ordering ${formula.O_t_ordering}.`,
-        ),
+      ? terminal.paint(['bold', 'green'], `\nPROOF VALID: ${words}.`)
+      : terminal.paint(['bold', 'red'], `\nPROOF NOT VALID: ${words}.`),
   )
   terminal.out(
     `BPS ${bps.bps_current ?? 'not measured'} (${bps.bps_status ?? 'not measured'}), verdict ${bps.rollback_decision}; the project is ${project.state}.`,
