@@ -212,6 +212,11 @@ describe('keys', () => {
     const measured = profileOf(facts.source!, { a: '10' }, () => ({ distinct: '10' }))
     expect(await map({ ...facts, profile: measured })).toMatchObject({ decisions: [], tables: [{ key: ['v'] }] })
   })
+  it('are lost where rounding could make two values one', async () => {
+    const request = { columns: [{ target: 'k', type: 'numeric(10,0)' }] }
+    const answers = [{ decision_id: 'lossy-b-k', choice: 'accept' }]
+    expect(await keyOf(one([column('k', 'numeric(10,2)', { nullable: false })], request, { primary_key: ['k'] }, answers))).toBeNull()
+  })
   it('follow a renamed column, and are lost with a changed one', async () => {
     const more = { primary_key: ['k'] }
     expect(await keyOf(one(columns, { columns: [{ target: 'key', source: ['k'] }] }, more))).toEqual(['key'])

@@ -81,6 +81,21 @@ describe('a plan', () => {
     expect(plan.estimate).toMatchObject({ rows: '3003376', reason: null })
   })
 
+  it('checks every foreign key; only orphans of an enforced one are an error', async () => {
+    const given = await input()
+    const checks = compilePlan({ ...given, spec: { ...given.spec, checks: [] } }).checks.map(({ check_id, request }) => [
+      check_id,
+      request.severity,
+    ])
+    expect(checks).toEqual([
+      ['row_count-airport', 'CRITICAL'],
+      ['row_count-flight', 'CRITICAL'],
+      ['foreign_key-flight-origin_iata', 'WARNING'],
+      ['foreign_key-flight-destination_iata', 'ERROR'],
+      ['sum-flight-distance_km', 'CRITICAL'],
+    ])
+  })
+
   it('of the demo passes the validators that judge a plan by itself', async () => {
     const planned = await input()
     const plan = compilePlan(planned)
