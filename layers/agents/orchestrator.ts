@@ -35,7 +35,9 @@ export async function runAgent<F extends object, S extends z.ZodType>(
     methodology: conclusion.methodology,
     citations: conclusion.citations.slice(0, MAX_CITATIONS),
     confidence: conclusion.confidence,
-    limitations: [...conclusion.limitations.slice(0, 70), ...added.limitations, ...added.remarks].map((text) => text.slice(0, 500)),
+    limitations: [...atMost(conclusion.limitations, MAX_LIMITATIONS), ...added.limitations, ...added.remarks].map((text) =>
+      text.slice(0, 500),
+    ),
     facts_sha256: factsSha256,
     engine: added.remarks.length > 0 ? 'model' : 'rules',
   })
@@ -52,6 +54,15 @@ export async function runAgent<F extends object, S extends z.ZodType>(
     )
   }
   return { proposal: proposal.data, reasoning: reasoning.data }
+}
+
+/** Leaves room for a model's remarks within the schema's hundred. */
+const MAX_LIMITATIONS = 70
+
+/** What is left out is counted: silence would read as completeness. */
+function atMost(limitations: readonly string[], most: number): string[] {
+  if (limitations.length <= most) return [...limitations]
+  return [...limitations.slice(0, most - 1), `${limitations.length - most + 1} more limitations were left out of this list.`]
 }
 
 async function askModel<F extends object, S extends z.ZodType>(

@@ -1,3 +1,4 @@
+import { baseType } from '../core/rulebooks.ts'
 import type { Catalog, Profile } from '../core/schemas/catalog.ts'
 import { type ProfilingReport, profilingReport } from '../core/schemas/report.ts'
 import type { Agent, Citation, Conclusion } from './agent.ts'
@@ -63,7 +64,9 @@ function propose(facts: ProfilingFacts): Conclusion<ProfilingReport> {
   return {
     proposal: {
       schema: 'waybill/profiling-report/v1',
-      profile: facts.profile,
+      profile: {
+        tables: tables.map((table) => ({ ...table, columns: table.columns.map((column) => withheld(column, facts.pii_name_fragments)) })),
+      },
       row_counts: tables.map((table) => ({ object: objectName(table), rows: table.rows, duplicate_rows: table.duplicate_rows })),
       columns: tables.flatMap((table) =>
         table.columns.map((column) => ({
@@ -81,9 +84,23 @@ function propose(facts: ProfilingFacts): Conclusion<ProfilingReport> {
     citations,
     confidence: unmeasured === 0 ? 1 : 0.8,
     limitations: [
+      'Smallest and largest values are kept for numbers and times only, and not where a name suggests personal data.',
       'Personal data is suspected by name only; a column with an innocent name may still hold it.',
       'The profile is of one moment; a live source may have changed since.',
       ...(unmeasured === 0 ? [] : [`${unmeasured} figures were not measured; the profile says why.`]),
     ],
   }
+}
+
+type ColumnProfile = Profile['tables'][number]['columns'][number]
+
+/** The report is kept as evidence, and a smallest or largest value is somebody's value: of text, never; of numbers and times, unless the name warns. */
+function withheld(column: ColumnProfile, fragments: readonly string[]): ColumnProfile {
+  const measure = /^(?:u?tinyint|u?smallint|u?integer|u?bigint|u?hugeint|numeric|real|double precision|date|time|timestamp|interval)/.test(
+    baseType(column.type),
+  )
+  if (measure && !suspectedPii(column.name, fragments)) return column
+  if (column.min === null && column.max === null) return column
+  const why = 'smallest and largest value are withheld: they may be personal data'
+  return { ...column, min: null, max: null, reason: column.reason === null ? why : `${column.reason}; ${why}` }
 }

@@ -1,5 +1,5 @@
-import { samePerson } from './separation.ts'
 import type { MigrationSpec, TableRequest } from './schemas/spec.ts'
+import { samePerson } from './separation.ts'
 import { readSqlType, SQL_TYPE_NAMES } from './sql-type.ts'
 import { sourceObject, tableFinder, tableIds } from './table-id.ts'
 

@@ -51,6 +51,11 @@ describe('rules are not trusted either', () => {
       await expect(run({ citations: [{ fact: 'a', pointer, says: 's' }] })).rejects.toEqual(invalid)
     },
   )
+  it('limitations beyond the most that fit are counted', async () => {
+    const { reasoning } = await run({ limitations: Array.from({ length: 75 }, (_, index) => `limit ${index}`) })
+    expect(reasoning.limitations).toHaveLength(70)
+    expect(reasoning.limitations.at(-1)).toBe('6 more limitations were left out of this list.')
+  })
   it('a citation of what is there is accepted', async () => {
     await expect(run({ citations: [{ fact: 'a', pointer: '/0/b~1c~0d', says: 's' }] })).resolves.toBeDefined()
     expect(resolves({ a: 1 }, { fact: 'toString', pointer: '', says: '' })).toBe(false)

@@ -69,6 +69,27 @@ describe('profiling', () => {
     expect(proposal.columns.map((entry) => entry.null_rate)).toEqual(['0.000000', '0.000000', '1.000000', null])
     expect(reasoning.confidence).toBe(0.8)
   })
+  it('keeps smallest and largest values of numbers and times only', async () => {
+    const source = catalogOf(
+      table('s', 'a', [
+        column('n', 'bigint'),
+        column('t', 'timestamp(3) with time zone'),
+        column('x', 'text'),
+        column('birth_date', 'date'),
+        column('d', 'DOUBLE'),
+      ]),
+    )
+    const { proposal } = await runAgent(profilingAgent, { source, profile: profileOf(source, { a: '8' }), pii_name_fragments: ['birth'] })
+    const columns = proposal.profile.tables[0]?.columns ?? []
+    expect(columns.map((entry) => [entry.name, entry.min, entry.max])).toEqual([
+      ['n', 'private-min', 'private-max'],
+      ['t', 'private-min', 'private-max'],
+      ['x', null, null],
+      ['birth_date', null, null],
+      ['d', 'private-min', 'private-max'],
+    ])
+    expect(columns[2]?.reason).toContain('withheld')
+  })
   it.each([
     ['firstName', true],
     ['FIRST-NAME', true],
