@@ -39,7 +39,7 @@ another way. A key \`held_by\` \`local\` lay on the machine that ran the migrati
 
 The statement is the JSON inside \`*.pae.bin\`. A plan's names the digest of \`plan/migration_plan.json\`; an approval's names the digest of
 exactly what that person reviewed; the proof certificate's names the digest of \`outcome.json\` and the Merkle roots of every table
-(RFC 6962 over the segment digests in \`recon/\`); an anchor's names an entry of \`audit/entries.jsonl\`.
+(RFC 6962; how a segment in \`recon/\` becomes a leaf stands in \`plan/hashing_spec.json\`); an anchor's names an entry of \`audit/entries.jsonl\`.
 
 ## 4. Everything at once
 

@@ -6,7 +6,7 @@ import { contentsOf } from './contents.ts'
 import { type KeysFound, keysOf } from './keys.ts'
 import { manifestFaults } from './manifest.ts'
 import { outcomeFaults } from './outcome.ts'
-import { type Check, Faults, type OpenedPack, type PackReader } from './pack-reader.ts'
+import { type Check, Faults, type OpenedPack, type PackReader, sentence } from './pack-reader.ts'
 import { planFaults } from './plan.ts'
 import { projectFaults } from './project.ts'
 import { reconciliationFaults } from './reconciliation.ts'
@@ -47,27 +47,46 @@ export async function verifyPack(reader: PackReader, options: { trust?: readonly
     ['signatures', signedFaults, `All ${count} signatures hold, and the raw files beside each are what it holds.`],
     ['documents', shapeFaults, 'Every document has the shape its name promises.'],
     ['project', strangers, `Everything is about one project, ${projectId}.`],
-    ['plan', planFaults(pack, contents), 'The plan is the one that was signed, under the policy and rulebooks in the pack.'],
+    [
+      'plan',
+      guarded('plan', () => planFaults(pack, contents)),
+      'The plan is the one that was signed, under the policy and rulebooks in the pack.',
+    ],
     [
       'approvals',
-      approvalFaults(pack, contents),
+      guarded('approvals', () => approvalFaults(pack, contents)),
       `The ${contents.replay.gates.length} gates that were passed were opened by the people the policy asks for.`,
     ],
     [
       'audit',
-      auditFaults(pack, contents, projectId, seal),
+      guarded('audit', () => auditFaults(pack, contents, projectId, seal)),
       `The audit chain of ${contents.entries.length} entries is whole and agrees with its ${contents.anchors.length} anchors.`,
     ],
     [
       'reconciliation',
-      reconciliationFaults(pack, contents, projectId),
+      guarded('recon', () => reconciliationFaults(pack, contents, projectId)),
       `Merkle roots, counts and verdicts of ${contents.recons.length} reconciliations recompute from their segments.`,
     ],
-    ['outcome', outcomeFaults(contents), outcomeSays(contents.outcome?.value.proof_certificate.proof_status)],
+    [
+      'outcome',
+      guarded('outcome.json', () => outcomeFaults(contents)),
+      outcomeSays(contents.outcome?.value.proof_certificate.proof_status),
+    ],
   ]
   const checks = results.map(([name, faults, says]) => checkOf(name, faults, says))
   const faults = results.flatMap(([, { list }]) => list)
   return { verified: faults.length === 0, checks, faults: [...new Set(faults)] }
+}
+
+/** A check that throws has not passed. */
+function guarded(path: string, check: () => Faults): Faults {
+  try {
+    return check()
+  } catch (error) {
+    const faults = new Faults()
+    faults.add(path, `could not be checked: ${sentence(error)}`)
+    return faults
+  }
 }
 
 function checkOf(name: string, { list }: Faults, says: string): Check {

@@ -35,7 +35,7 @@ function verdictFaults(report: ReconReport, { plan }: Contents): string[] {
   const faults: string[] = []
   for (const table of report.tables) {
     const recomputed = recomputeTable(table)
-    faults.push(...recomputed.faults)
+    faults.push(...recomputed.faults.map((fault) => `${table.table_id}: ${fault}`))
     const proven = recomputed.integrity === 'PASS' && recomputed.completeness === 'PASS'
     if (table.verdict === 'pass' && !proven)
       faults.push(`${table.table_id}: the verdict is pass, its figures give ${recomputed.integrity} and ${recomputed.completeness}`)

@@ -4,6 +4,7 @@ import { canonicalBytes, digestOf, parseStrictJson } from '../../../layers/core/
 import { arithmeticFaults } from '../../../layers/core/outcome/arithmetic.ts'
 import { assembleOutcome } from '../../../layers/core/outcome/assembly.ts'
 import { samplingConfidence } from '../../../layers/core/outcome/confidence.ts'
+import { segmentRoot } from '../../../layers/core/outcome/table-recomputation.ts'
 import { nullPointers, outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
 import type { ReconReport } from '../../../layers/core/schemas/recon.ts'
 import { fixtureChecks, fixtureOutcomeInput, fixturePlan, fixtureRecon, fixtureTable, withLostRow } from '../../support/pack-fixture.ts'
@@ -196,11 +197,31 @@ describe('assembling an outcome', () => {
     orderedPlan.recon.tables[1]!.segments = 1
     const outcome = assembleOutcome(
       fixtureOutcomeInput(orderedPlan, {
-        reconReport: fixtureRecon(orderedPlan, [fixtureTable('airports', []), { ...big, segments, source_rows: rows, target_rows: rows }]),
+        reconReport: fixtureRecon(orderedPlan, [
+          fixtureTable('airports', []),
+          {
+            ...big,
+            segments,
+            source_rows: rows,
+            target_rows: rows,
+            source_root: segmentRoot(segments, 'source'),
+            target_root: segmentRoot(segments, 'target'),
+          },
+        ]),
       }),
     )
     expect(outcome.proof_certificate.completeness_result.source_record_count).toBe(rows)
     expect(outcome.proof_certificate.proof_status).toBe('VALID')
+  })
+
+  it('does not believe counts that no segment can have', () => {
+    const rows = '9'.repeat(30)
+    const table = fixtureTable('flights', [1])
+    const segments = table.segments.map((segment) => ({ ...segment, source_rows: rows, target_rows: rows }))
+    const outcome = assemble(
+      fixtureRecon(plan, [fixtureTable('airports', [5]), { ...table, segments, source_rows: rows, target_rows: rows }]),
+    )
+    expect(outcome.proof_certificate.proof_status).toBe('INVALID')
   })
 
   it('refuses reports about another plan', () => {
