@@ -1,12 +1,12 @@
 import { authorise } from '../../layers/core/barrier.ts'
-import { digestOf } from '../../layers/core/canonical-json.ts'
+import { digestOf, parseStrictJson } from '../../layers/core/canonical-json.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { approvalStatements } from '../../layers/core/flow/project-artifacts.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
-import type { Plan } from '../../layers/core/schemas/plan.ts'
+import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import { policy as policySchema, type Policy } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 
@@ -69,6 +69,18 @@ async function policyUnderWhich(deps: BarrierDeps, project: ProjectRecord, planB
   const pointer = project.artifacts.policy
   if (pointer === undefined) return deps.policy
   const kept = await getJson(deps.artifacts, pointer, policySchema)
-  // The plan's bytes are judged by the barrier next; here they only choose between two policies, and a wrong choice refuses.
-  return Buffer.from(planBytes).includes(digestOf(kept)) ? kept : deps.policy
+  return policyNamedBy(planBytes) === digestOf(kept) ? kept : deps.policy
+}
+
+/**
+ * The digest in the plan's own `policy` field, or null. The barrier judges the bytes next; here they only choose between two policies.
+ * Threat: a digest planted elsewhere in the plan, a title for instance, must not choose the policy that asks for fewer approvals.
+ */
+function policyNamedBy(planBytes: Uint8Array): string | null {
+  try {
+    const parsed = planSchema.safeParse(parseStrictJson(planBytes))
+    return parsed.success ? parsed.data.policy.sha256 : null
+  } catch {
+    return null
+  }
 }
