@@ -6,11 +6,6 @@ export function countFigure(value: bigint): number | string {
   return value >= -safe && value <= safe ? Number(value) : String(value)
 }
 
-/** Back from either form. @throws SyntaxError, RangeError for what is no integer */
-export function bigintOf(figure: number | string): bigint {
-  return BigInt(figure)
-}
-
 export type Rounding = 'floor' | 'ceil' | 'half-up'
 
 /** numerator ÷ denominator as an integer count of 10^-digits, for non-negative numbers and a positive denominator. */

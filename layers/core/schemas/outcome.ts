@@ -114,7 +114,6 @@ export const proofCertificate = z.strictObject({
     proof_confidence: ratio.nullable(),
   }),
 })
-export type ProofCertificate = z.infer<typeof proofCertificate>
 
 /** What a reader must see even when the proof holds: accepted orphans, failed minor checks, planned differences of weight. */
 export const outcomeFinding = z.strictObject({
@@ -206,7 +205,6 @@ export const driftAnalysisReport = z.strictObject({
     temporal_alignment: z.enum(['PERFECT', 'ALIGNED', 'DIVERGENT']).nullable(),
   }),
 })
-export type DriftAnalysisReport = z.infer<typeof driftAnalysisReport>
 
 export const bpsComponent = z.strictObject({
   weight: ratio,
@@ -321,7 +319,6 @@ export const performanceSloCompliance = z.strictObject({
     overall_health_score: ratio.nullable(),
   }),
 })
-export type PerformanceSloCompliance = z.infer<typeof performanceSloCompliance>
 
 const phaseStatus = z.enum(['COMPLETED', 'IN_PROGRESS', 'FAILED'])
 const phaseEvent = z.strictObject({ event_type: z.string().max(64), timestamp: epochMs, details: text })
@@ -347,7 +344,6 @@ export const executionTimeline = z.strictObject({
     events: z.array(phaseEvent),
   }),
 })
-export type ExecutionTimeline = z.infer<typeof executionTimeline>
 
 export const outcomeAuditEntry = z.strictObject({
   timestamp: epochMs,
