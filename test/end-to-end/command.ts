@@ -39,7 +39,12 @@ export function startWaybill(args: readonly string[], env: Record<string, string
       resolve({ code, out, err })
     })
   })
-  return { child, done, saw: (pattern) => new Promise((resolve, reject) => (waiting.push({ pattern, resolve, reject }), look())) }
+  const saw = (pattern: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      waiting.push({ pattern, resolve, reject })
+      look()
+    })
+  return { child, done, saw }
 }
 
 export function waybill(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
