@@ -1,4 +1,4 @@
-import { App, type AppProps, Tags, Validations } from 'aws-cdk-lib'
+import { type App, Tags, Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import type { StageConfig } from './config.ts'
 import { NetworkStack } from './network-stack.ts'
@@ -7,8 +7,7 @@ import { PipelineStack } from './pipeline-stack.ts'
 import { StateStack } from './state-stack.ts'
 
 /** The four stacks of one stage over what `buildAll` staged. Synthesis fails when cdk-nag finds anything that was not accepted with a reason. */
-export function waybillApp(config: StageConfig, staging: string, props: AppProps = {}) {
-  const app = new App(props)
+export function waybillApp(app: App, config: StageConfig, staging: string) {
   const id = (name: string) => `Waybill-${config.stage}-${name}`
   const common = { config, terminationProtection: config.keepState }
 
@@ -26,5 +25,5 @@ export function waybillApp(config: StageConfig, staging: string, props: AppProps
   Tags.of(app).add('application', 'waybill')
   Tags.of(app).add('stage', config.stage)
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
-  return { app, state, network, pipeline, observability }
+  return { state, network, pipeline, observability }
 }

@@ -128,6 +128,8 @@ describe('secrets on AWS', () => {
     asked.length = 0
     for (const ref of [
       'aws-secretsmanager://other-team/key',
+      'aws-secretsmanager://another/team/source/erp',
+      'aws-secretsmanager://mailers/prod/source/erp',
       'aws-secretsmanager://waybill/dev/source/erp',
       'aws-secretsmanager://waybill/prod/target/dw/writer',
       'aws-secretsmanager://waybill/prod/source/../target/dw/writer',

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { LAMBDA_FUNCTIONS, ROOT } from '../../infra/build.ts'
-import { configFor, type StageConfig } from '../../infra/config.ts'
+import { configFor } from '../../infra/config.ts'
 import { waybillApp } from '../../infra/waybill-app.ts'
 
 type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string; UpdateReplacePolicy?: string }
@@ -19,11 +20,7 @@ export type Synthesis = {
 }
 
 /** Synthesises a stage over staged folders that hold a stand-in for each bundle: templates depend on names and hashes, not on code. */
-export function synthesise(
-  stage: string,
-  change: (app: ReturnType<typeof waybillApp>) => void = () => {},
-  config: Partial<StageConfig> = {},
-): Synthesis {
+export function synthesise(stage: string, change: (app: ReturnType<typeof waybillApp>) => void = () => {}): Synthesis {
   const folder = mkdtempSync(join(tmpdir(), 'waybill-synth-'))
   try {
     for (const name of LAMBDA_FUNCTIONS) {
@@ -35,10 +32,8 @@ export function synthesise(
     const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> }
     const base = configFor(stage)
     const outdir = join(folder, 'out')
-    const made = waybillApp({ ...base, nightly: { ...base.nightly, projects: ['orders'] }, ...config }, join(folder, 'staging'), {
-      outdir,
-      context,
-    })
+    const app = new App({ outdir, context })
+    const made = { app, ...waybillApp(app, { ...base, nightly: { ...base.nightly, projects: ['orders'] } }, join(folder, 'staging')) }
     change(made)
     const exitCode = process.exitCode
     let failure: unknown
