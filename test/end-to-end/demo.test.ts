@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
-import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { verifyPack } from '../../layers/core/verifier/index.ts'
+import { openPackFolder } from '../../layers/local/pack-folder.ts'
 import { type Outcome, startWaybill, waybill } from './command.ts'
 
 const exec = promisify(execFile)
@@ -71,40 +73,31 @@ describe('the demo', () => {
     expect(verified.code, verified.out).toBe(0)
   })
 
-  it(
-    'seals a pack in which no change goes unnoticed: one byte in any file, a file more, a file less',
-    async () => {
-      const pack = join(out, 'evidence_pack')
-      const files = await filesUnder(pack)
-      expect(files.length).toBeGreaterThan(20)
-      const copy = join(folder, 'altered')
-      await cp(pack, copy, { recursive: true })
-      for (const file of files) {
-        const path = join(copy, file)
-        const bytes = await readFile(path)
-        const altered = Buffer.from(bytes)
-        if (altered.length === 0) await appendFile(path, 'x')
-        else {
-          const at = Math.floor(altered.length / 2)
-          altered[at] = altered[at]! ^ 1
-          await writeFile(path, altered)
-        }
-        const changed = await waybill(['verify', copy])
-        expect(changed.code, `one byte of ${file}`).toBe(1)
-        expect(changed.out).toContain(file)
-        await rm(path)
-        const removed = await waybill(['verify', copy])
-        expect(removed.code, `${file} removed`).not.toBe(0)
-        expect(removed.out + removed.err).toContain(file)
-        await writeFile(path, bytes)
-      }
-      await writeFile(join(copy, 'recon', 'note.txt'), 'added')
-      const added = await waybill(['verify', copy])
-      expect(added.code).toBe(1)
-      expect(added.out).toContain('note.txt')
-    },
-    10 * MINUTES,
-  )
+  it('seals a pack in which no change goes unnoticed: one byte in any file, a file more, a file less', async () => {
+    const pack = join(out, 'evidence_pack')
+    const files = await filesUnder(pack)
+    expect(files.length).toBeGreaterThan(20)
+    const copy = join(folder, 'altered')
+    await cp(pack, copy, { recursive: true })
+    const faults = async () => (await verifyPack(await openPackFolder(copy), {})).faults.join('\n')
+    for (const file of files) {
+      const path = join(copy, file)
+      const bytes = await readFile(path)
+      const altered = Buffer.from(bytes)
+      const at = Math.floor(altered.length / 2)
+      altered[at] = altered[at]! ^ 1
+      await writeFile(path, altered)
+      expect(await faults(), `one byte of ${file}`).toContain(file)
+      await rm(path)
+      expect(await faults(), `${file} removed`).toContain(file)
+      await writeFile(path, bytes)
+    }
+    await writeFile(join(copy, 'recon', 'note.txt'), 'added')
+    expect(await faults()).toContain('note.txt')
+    const command = await waybill(['verify', copy])
+    expect(command.code).toBe(1)
+    expect(command.out).toContain('note.txt')
+  }, 600_000)
 
   it('prints commands in VERIFY.md that work as they stand', async () => {
     const pack = join(out, 'evidence_pack')
