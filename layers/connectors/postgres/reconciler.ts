@@ -81,7 +81,13 @@ async function run(
       try {
         sides ??= await open()
         await savepoint(sides, 'SAVEPOINT waybill')
-        results.push(await compareTable(sides, item.mapping, item.recon, options, stop, startedAt))
+        const current: OpenSides = sides
+        const result = await compareTable(current, item.mapping, item.recon, options, stop, startedAt)
+        await checkPinned(current).catch((error: unknown) => {
+          stop()
+          throw error
+        })
+        results.push(result)
       } catch (error) {
         if (options.signal.aborted) throw interrupted()
         results.push(undecided(sides, item.mapping, item.recon, options, error, startedAt))
@@ -98,6 +104,11 @@ async function run(
       if (isSnapshot(current.source)) await current.source.close()
     }
   }
+}
+
+async function checkPinned(sides: OpenSides): Promise<void> {
+  const sessions = [...sides.target.sessions, ...(isSnapshot(sides.source) ? sides.source.sessions : [])]
+  await Promise.all(sessions.map((session) => session.checkPinned()))
 }
 
 /** A failed query must not take the snapshot of the other tables with it. */

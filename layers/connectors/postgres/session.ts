@@ -22,6 +22,8 @@ export type Session = {
   /** The server's process, for `cancelBackend`. */
   backend: number
   serverVersion: number
+  /** @throws SEGMENT_INCOMPLETE when a pinned setting changed since connecting: what was read meanwhile cannot be trusted */
+  checkPinned(): Promise<void>
   /** Rejects or throws never; after it nothing else. */
   close(): Promise<void>
   /** Drops the connection at once, whatever it is doing. */
@@ -46,6 +48,10 @@ export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   synchronize_seqscans: 'off',
 }
 
+const PINNED_NOW = Object.keys(PINNED_SETTINGS)
+  .map((name) => `current_setting(${quoteLiteral(name)})`)
+  .join(', ')
+
 /** @throws CONNECTION_FAILED, PERMISSION_DENIED, NOT_FOUND. The password is never in a message. */
 export async function openSession(url: string, options: SessionOptions): Promise<Session> {
   const side = options.side ?? 'database'
@@ -65,9 +71,12 @@ export async function openSession(url: string, options: SessionOptions): Promise
         .map(([name, value]) => `SET ${name} = ${quoteLiteral(value)}`)
         .join('; '),
     )
-    const facts = await client.query({ text: "SELECT pg_backend_pid(), current_setting('server_version_num')", rowMode: 'array' })
-    const [pid, version] = facts.rows[0] as [string, string]
-    return sessionOf(client, side, Number(pid), Number(version))
+    const facts = await client.query({
+      text: `SELECT pg_backend_pid(), current_setting('server_version_num'), ${PINNED_NOW}`,
+      rowMode: 'array',
+    })
+    const [pid, version, ...pinned] = facts.rows[0] as [string, string, ...string[]]
+    return sessionOf(client, side, Number(pid), Number(version), pinned)
   } catch (error) {
     await client.end().catch(() => {})
     throw failureOf(error, `connecting to the ${side}`)
@@ -91,8 +100,8 @@ function makeClient(url: string, options: SessionOptions, side: string): pg.Clie
   }
 }
 
-function sessionOf(client: pg.Client, side: string, backend: number, serverVersion: number): Session {
-  return {
+function sessionOf(client: pg.Client, side: string, backend: number, serverVersion: number, pinned: readonly string[]): Session {
+  const session: Session = {
     client,
     backend,
     serverVersion,
@@ -115,6 +124,15 @@ function sessionOf(client: pg.Client, side: string, backend: number, serverVersi
         throw failureOf(error, `querying the ${side}`)
       }
     },
+    async checkPinned() {
+      const [now] = await session.rows(`SELECT ${PINNED_NOW}`)
+      const changed = Object.keys(PINNED_SETTINGS).filter((_, i) => now?.[i] !== pinned[i])
+      if (changed.length === 0) return
+      throw new WaybillError(
+        'SEGMENT_INCOMPLETE',
+        `Something on the ${side} changed ${changed.join(', ')} while rows were read, perhaps a function behind a view. Values read under two settings cannot be compared; leave that object out.`,
+      )
+    },
     async close() {
       await client.end().catch(() => {})
     },
@@ -123,6 +141,7 @@ function sessionOf(client: pg.Client, side: string, backend: number, serverVersi
       stream.destroy()
     },
   }
+  return session
 }
 
 /** Asks the server, on another connection of the same user, to stop what `backends` are doing. Never throws: the caller is leaving anyway. */
