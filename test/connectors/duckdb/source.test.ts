@@ -87,6 +87,14 @@ it('takes every field of a CSV as text, and tells empty from NULL', async () => 
   await source.close()
 })
 
+it('takes the first line of a CSV as its header even where it looks like a row', async () => {
+  await writeFile(join(folder.path, 'names.text.csv'), '2001,2002\n1,2\n3,4\n')
+  const source = await openFileSource('CSV', folder.path)
+  const { tables } = await source.profile([{ schema: 'files', name: 'names.text.csv' }])
+  await source.close()
+  expect(tables[0]).toMatchObject({ rows: '2', columns: [{ name: '2001' }, { name: '2002' }] })
+})
+
 it('profiles real files exactly', async () => {
   const source = await openFileSource('CSV', DATA)
   const { tables } = profileSchema.parse(await source.profile([{ schema: 'files', name: 'airports.csv' }]))

@@ -240,6 +240,23 @@ describe('distributions', () => {
     expect(amount?.kolmogorov_smirnov).toBeCloseTo(0.1, 10)
   })
 
+  it('draw the fences one and a half quartile distances beyond the quartiles of the source', async () => {
+    const sql =
+      'UPDATE changed.orders SET id = 150 WHERE id = 76; UPDATE changed.orders SET id = 151 WHERE id = 77; UPDATE changed.orders SET id = -51 WHERE id = 1; UPDATE changed.orders SET id = -50 WHERE id = 2'
+    const { distributions } = await onChanged(sql, (own) => own.run(elsewhere.slice(0, 1), []))
+    expect(distributions.find((found) => found.column === 'id')).toMatchObject({ source_outliers: '0', target_outliers: '2' })
+  })
+
+  it('never claim more distance than there is between quantiles', async () => {
+    const near = table('near', [column('v', 'integer')])
+    await runSql(from.url, 'CREATE TABLE near AS SELECT g * 10 AS v FROM generate_series(1, 20000) g')
+    await runSql(to.url, 'CREATE TABLE moved.near AS SELECT g * 10 + 1 AS v FROM generate_series(1, 20000) g')
+    const own = openChecker(await openPostgresSide(from.url, 'source', OPTIONS), await openPostgresSide(to.url, 'target', OPTIONS))
+    const { distributions } = await own.run([near], [])
+    await own.close()
+    expect(distributions[0]?.kolmogorov_smirnov).toBeLessThan(1 / 20000 + 1e-12)
+  })
+
   it('are a true lower bound, close to the real distance, where values are many', async () => {
     const wide = table('wide', [column('v', 'integer')])
     await runSql(from.url, 'CREATE TABLE wide AS SELECT g AS v FROM generate_series(1, 20000) g')

@@ -282,6 +282,23 @@ describe('faults', () => {
     expect((await target.copy(plan('d'), short, only!, () => {})).rows).toBe('26667')
   })
 
+  it('keeps nothing when the source fails after most of its rows were sent', async () => {
+    await runSql(
+      from.url,
+      `CREATE TABLE late AS SELECT CASE WHEN g = 99000 THEN 'not a number' ELSE g::text END AS word FROM generate_series(1, 100000) g`,
+    )
+    const late = table('late', [column('word', 'integer', { source_types: ['text'], transform: { kind: 'cast' } })])
+    await target.prepare(plan('f'), [late])
+    const [only] = chunksOf(late, [{ from: '0', to: null }])
+    let seen = 0n
+    const copying = target.copy(plan('f'), late, only!, (rows) => {
+      seen = rows
+    })
+    await expect(copying).rejects.toMatchObject({ code: 'NOT_REPRESENTABLE', message: expect.not.stringContaining('not a number') })
+    expect(seen).toBeGreaterThan(0n)
+    expect(await contents(to.url, 'SELECT * FROM moved.late')).toEqual([])
+  })
+
   it('says what to do when the source has no such table or the role may not read it', async () => {
     const gone = table('gone', [column('id', 'integer')])
     await expect(source.chunks(gone, 10)).rejects.toMatchObject({ code: 'NOT_FOUND' })
