@@ -29,6 +29,7 @@ export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
+    if (project.artifacts.evidence_manifest !== undefined) return { project_id, run_id }
     const done = project.state === 'CUTOVER_DONE' || project.state === 'EVIDENCE_COMPLETE'
     await awaitAnchor(deps, project)
     const cut = await storeJsonOnce(deps, keyOf(project_id, 'evidence', 'cut'), async () => ({

@@ -28,10 +28,11 @@ function sentence(inner: Record<string, string>): string | undefined {
   return (inner.errorMessage ?? inner.cause)?.slice(0, MOST)
 }
 
-/** The text fields of a JSON object; empty for anything else. */
+/** The text fields of a JSON object, also of one at the end of a sentence, as a Map's failure quotes its first item's; empty for anything else. */
 function fields(text: string): Record<string, string> {
+  const object = /\{[\s\S]*\}\s*$/.exec(text)?.[0] ?? ''
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(object)
     if (typeof value !== 'object' || value === null) return {}
     return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
   } catch {

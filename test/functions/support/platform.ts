@@ -4,6 +4,7 @@ import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, type Wor
 import type { HttpRequest, HttpResponse, Mail, Ports } from '../../../layers/core/ports.ts'
 import { defaultPolicy } from '../../../layers/core/rulebooks.ts'
 import type { Policy } from '../../../layers/core/schemas/policy.ts'
+import type { WorkContext } from '../../../functions/work/working.ts'
 import type { WorkerTask } from '../../../layers/core/schemas/work.ts'
 import { sqliteApprovalStore } from '../../../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../../../layers/local/artifact-store.ts'
@@ -23,8 +24,10 @@ import { type Systems, systems } from './systems.ts'
 
 export const PUBLIC_URL = 'http://127.0.0.1:8400'
 
+const QUIET: WorkContext = { signal: new AbortController().signal, progress: () => {} }
+
 /** A function or worker that shall fail, and what it throws. */
-export type Fault = { name: string; error: Error }
+export type Fault = { name: string; error: Error; when: (event: unknown) => boolean }
 
 export type TestPlatform = {
   ports: Ports
@@ -32,7 +35,7 @@ export type TestPlatform = {
   runner: Runner
   mails: Mail[]
   /** Faults fire once per call of their function, in order of being set; `times` calls each. */
-  failNext(name: string, error: Error, times?: number): void
+  failNext(name: string, error: Error, times?: number, when?: Fault['when']): void
   call(name: string, event: unknown): Promise<unknown>
   work(task: WorkerTask): Promise<void>
   http(request: Partial<HttpRequest>): Promise<HttpResponse>
@@ -80,11 +83,11 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     publicUrl: options.publicUrl ?? PUBLIC_URL,
   } as unknown as Ports
   const handler = async (name: string) =>
-    ((await import(`../../../functions/${name}/handler.ts`)) as { createHandler(deps: Ports): (event: unknown) => Promise<unknown> }).createHandler(ports)
+    ((await import(`../../../functions/${name}/handler.ts`)) as { createHandler(deps: Ports): (event: unknown, context: WorkContext) => Promise<unknown> }).createHandler(ports)
   const call = async (name: string, event: unknown) => {
-    const at = faults.findIndex((fault) => fault.name === name)
+    const at = faults.findIndex((fault) => fault.name === name && fault.when(event))
     if (at !== -1) throw faults.splice(at, 1)[0]!.error
-    return (await handler(name))(event)
+    return (await handler(name))(event, QUIET)
   }
   ports.anchors = { anchor: async (projectId) => void (await call('anchor-audit', { project_id: projectId, run_id: 'anchor' })) }
   const runner = createRunner({
@@ -108,12 +111,12 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     systems: two,
     runner,
     mails,
-    failNext: (name, error, times = 1) => void faults.push(...Array.from({ length: times }, () => ({ name, error }))),
+    failNext: (name, error, times = 1, when = () => true) => void faults.push(...Array.from({ length: times }, () => ({ name, error, when }))),
     call,
-    work: async (task) => void (await (await handler(task.worker as Worker))(task)),
+    work: async (task) => void (await (await handler(task.worker as Worker))(task, QUIET)),
     http: async (request) => {
       const full = { method: 'GET', path: '/', query: {}, headers: {}, body: '', ...request }
-      return (await (await handler(full.method === 'POST' ? 'decide' : 'approval-page'))(full)) as HttpResponse
+      return (await (await handler(full.method === 'POST' ? 'decide' : 'approval-page'))(full, QUIET)) as HttpResponse
     },
     executions: () => home.db.prepare('SELECT name FROM executions ORDER BY started_at').all().map((row) => String(row.name)),
     later: (milliseconds) => {
