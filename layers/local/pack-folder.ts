@@ -16,26 +16,29 @@ export async function openPackFolder(folder: string): Promise<PackReader> {
   const info = await lstat(folder).catch(() => undefined)
   if (!info?.isDirectory()) throw new WaybillError('NOT_FOUND', `There is no folder ${folder}. Give the evidence_pack folder itself.`)
   return {
-    list: () => filesUnder(folder, '', 0),
+    async list() {
+      const listing: Listing = { files: [], strays: [] }
+      await walk(folder, '', 0, listing)
+      return listing
+    },
     read: (path) => readRegular(folder, path),
   }
 }
 
-async function filesUnder(folder: string, within: string, depth: number): Promise<string[]> {
+type Listing = Awaited<ReturnType<PackReader['list']>>
+
+/** @throws EVIDENCE_INVALID for a tree so deep or large that reading it would be an attack of its own */
+async function walk(folder: string, within: string, depth: number, listing: Listing): Promise<void> {
   if (depth > MAX_DEPTH) throw new WaybillError('EVIDENCE_INVALID', `${within}: folders are nested deeper than a pack has them`)
-  const found: string[] = []
   const entries = await readdir(join(folder, within), { withFileTypes: true })
+  if (entries.length === 0) listing.strays.push({ path: within || '.', what: 'an empty folder does not belong in a pack' })
   for (const entry of entries) {
     const path = within === '' ? entry.name : `${within}/${entry.name}`
-    if (entry.isDirectory()) {
-      const inside = await filesUnder(folder, path, depth + 1)
-      if (inside.length === 0) throw new WaybillError('EVIDENCE_INVALID', `${path}: an empty folder does not belong in a pack`)
-      found.push(...inside)
-    } else if (entry.isFile()) found.push(path)
-    else throw new WaybillError('EVIDENCE_INVALID', `${path}: is a link or a device; a pack holds files only`)
-    if (found.length > MAX_FILES) throw new WaybillError('EVIDENCE_INVALID', `${within}: more files than a pack has`)
+    if (entry.isDirectory()) await walk(folder, path, depth + 1, listing)
+    else if (entry.isFile()) listing.files.push(path)
+    else listing.strays.push({ path, what: 'is a link or a device; a pack holds files only' })
+    if (listing.files.length > MAX_FILES) throw new WaybillError('EVIDENCE_INVALID', `${within}: more files than a pack has`)
   }
-  return found
 }
 
 /** Opens without following a link that was put there after listing. */

@@ -123,15 +123,15 @@ describe('compare', () => {
     await withClient(target.url, async (client) => {
       await client.query('BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE')
       const running = startWaybill(['compare', source.url, target.url, '--table', 'public.item'])
-      const waiting = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'`
-      let stuck = 0
-      while (stuck === 0) {
-        stuck = (await client.query(waiting)).rowCount ?? 0
-        if (running.child.exitCode !== null) break
-      }
-      await client.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-      )
+      // On a connection of its own: within a transaction the activity view does not move on.
+      await withClient(serverUrl('postgres'), async (watcher) => {
+        const database = new URL(target.url).pathname.slice(1)
+        const others = `FROM pg_stat_activity WHERE datname = '${database}' AND wait_event_type = 'Lock'`
+        while ((await watcher.query(`SELECT 1 ${others}`)).rowCount === 0 && running.child.exitCode === null) {
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+        await watcher.query(`SELECT pg_terminate_backend(pid) ${others}`)
+      })
       await client.query('ROLLBACK')
       const result = await running.done
       expect(result.code, result.out).toBe(2)

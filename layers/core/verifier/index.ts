@@ -1,4 +1,3 @@
-import { isWaybillError } from '../errors.ts'
 import { packPath } from '../schemas/evidence.ts'
 import { approvalFaults } from './approvals.ts'
 import { auditFaults } from './audit.ts'
@@ -106,19 +105,14 @@ function outcomeSays(status: string | undefined): string {
   return `The outcome recomputes, every figure of it: the proof is ${status}.`
 }
 
-/** Reads each file once. Links and names that leave the pack are faults of the pack, not reasons to stop. */
+/** Reads each file once. What has no place in a pack is a fault of the pack, not a reason to stop: the other faults are named too. */
 async function readAll(reader: PackReader): Promise<{ files: Map<string, Uint8Array>; faults: Faults }> {
   const faults = new Faults()
   const files = new Map<string, Uint8Array>()
-  let paths: string[] = []
-  try {
-    paths = await reader.list()
-  } catch (error) {
-    if (!isWaybillError(error) || error.code !== 'EVIDENCE_INVALID') throw error
-    faults.list.push(error.message)
-  }
+  const listed = await reader.list()
+  for (const { path, what } of listed.strays) faults.add(path, what)
   const folded = new Set<string>()
-  for (const path of paths.toSorted()) {
+  for (const path of listed.files.toSorted()) {
     if (!packPath.safeParse(path).success) {
       faults.add(JSON.stringify(path), 'is no name for a file of a pack')
       continue

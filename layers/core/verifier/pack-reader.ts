@@ -5,8 +5,8 @@ import type { TrustRoot } from '../ports.ts'
 
 /** How the verifier gets at a pack. Paths are relative, with `/`. */
 export type PackReader = {
-  /** Every file there is, listed or not. @throws EVIDENCE_INVALID for links and names that leave the pack */
-  list(): Promise<string[]>
+  /** Every file there is, listed or not; and what has no place in a pack: links, devices, empty folders. */
+  list(): Promise<{ files: string[]; strays: { path: string; what: string }[] }>
   read(path: string): Promise<Uint8Array>
 }
 
@@ -14,7 +14,7 @@ export type PackReader = {
 export function memoryReader(files: readonly PackFile[]): PackReader {
   const byPath = new Map(files.map(({ path, bytes }) => [path, bytes]))
   return {
-    list: async () => [...byPath.keys()],
+    list: async () => ({ files: [...byPath.keys()], strays: [] }),
     read: async (path) => byPath.get(path) ?? Promise.reject(new Error(`there is no ${path}`)),
   }
 }
