@@ -1,5 +1,6 @@
 import { checkLink } from '../../layers/core/approval-link.ts'
-import { type NoticeKind } from '../../layers/core/approval-page/notice.ts'
+import type { NoticeKind } from '../../layers/core/approval-page/notice.ts'
+import { moment } from '../../layers/core/approval-page/visible-text.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { linkFields } from '../../layers/core/flow/asking.ts'
 import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
@@ -42,12 +43,12 @@ export async function opening(deps: OpeningDeps, approvalId: string, token: stri
   const states = request.transition === null ? ['DISCOVERED', 'PLAN_DRAFTED'] : [request.transition.split('->')[0]]
   if (!states.includes(project.state)) return shut('over', [`The migration is now in the state ${project.state}.`])
   const rejected = (await deps.approvals.requests(request.group_id)).find((other) => other.decision === 'REJECTED')
-  if (rejected) return shut('over', [`${rejected.approver} rejected it on ${rejected.decided_at}.`])
+  if (rejected) return shut('over', [`${rejected.approver} rejected it on ${moment(rejected.decided_at ?? '')}.`])
   return { open: true, request, project }
 }
 
 function decided(request: ApprovalRequest): string {
-  return `${request.approver} decided on ${request.decided_at}: ${(request.decision ?? '').toLowerCase()}.`
+  return `${request.approver} decided on ${moment(request.decided_at ?? '')}: ${(request.decision ?? '').toLowerCase()}.`
 }
 
 async function find(deps: OpeningDeps, approvalId: string): Promise<ApprovalRequest | null> {

@@ -2,7 +2,7 @@ import type { HttpResponse } from '../ports.ts'
 import type { ManualDecision } from '../schemas/proposal.ts'
 import { renderSection, type Section } from './section.ts'
 import { PAGE_HEADERS, STYLE } from './style.ts'
-import { escaped, escapeMarkup } from './visible-text.ts'
+import { escaped, escapeMarkup, moment } from './visible-text.ts'
 
 /** How many leading characters of the digest the person types. */
 export const DIGEST_PREFIX = 8
@@ -53,7 +53,7 @@ ${others}
 <dl><div><dt>File</dt><dd>${escaped(view.subjectName)}</dd></div><div><dt>SHA-256</dt> <dd class="digest"><code><b>${escaped(digest.slice(0, DIGEST_PREFIX))}</b>${escaped(digest.slice(DIGEST_PREFIX))}</code> </dd></div></dl></section>
 ${view.kind === 'approval' ? approvalForm(view, state) : decisionsForm(view, state)}
 </main>
-<footer><p>This page opens until ${escaped(view.expiresAt)} and only with the link sent to ${escaped(view.approver)}. Opening it changes nothing.</p></footer>`,
+<footer><p>This page opens until ${escaped(moment(view.expiresAt))} and only with the link sent to ${escaped(view.approver)}. Opening it changes nothing.</p></footer>`,
   )
 }
 

@@ -2,7 +2,9 @@ import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { ColumnMapping, ManualDecision, TableMapping } from '../schemas/proposal.ts'
 import type { RowFilter } from '../schemas/spec.ts'
+import type { SystemType } from '../schemas/spec.ts'
 import type { Mark, Section } from './section.ts'
+import { moment } from './visible-text.ts'
 
 /** How a column gets its value, in words. */
 export function columnInWords(column: ColumnMapping): string {
@@ -67,6 +69,8 @@ export function filterInWords(filter: RowFilter | null): string {
   return `Only rows are moved where ${terms.join(' and ')}. All other rows stay behind.`
 }
 
+const SYSTEMS: Readonly<Record<SystemType, string>> = { POSTGRESQL: 'a PostgreSQL database', PARQUET: 'Parquet files', CSV: 'CSV files' }
+
 const name = (part: { schema: string; name: string }) => (part.schema === '' ? part.name : `${part.schema}.${part.name}`)
 
 /** What the plan changes. `limit`: columns listed over all tables; those left out are counted in words. */
@@ -85,14 +89,14 @@ export function planSections(plan: Plan, limit: number): Section[] {
   return [
     {
       title: 'What changes',
-      says: `Data is copied from ${plan.source.system_type} into new tables of a ${plan.target.system_type} database. The source is only read.`,
+      says: `Data is copied from ${SYSTEMS[plan.source.system_type]} into new tables of ${SYSTEMS[plan.target.system_type]}. The source is only read.`,
       facts: [
         ['Tables', counted(plan.tables.length, 'table', 'tables')],
         ['Columns', `${columns.length}, of which ${masked} masked and ${lossy} losing information`],
         ['Rows', plan.estimate.rows === null ? (plan.estimate.reason ?? 'not estimated') : `about ${grouped(plan.estimate.rows)}`],
         ['If it goes wrong', plan.rollback.auto_rollback_enabled ? 'what was copied is removed again by itself; the source stays' : 'a person decides about removing what was copied; the source stays'],
         ['Written by', plan.author],
-        ['Valid until', plan.expires_at],
+        ['Valid until', moment(plan.expires_at)],
       ],
       tables: hidden > 0 ? [...tables.slice(0, -1), { ...tables.at(-1)!, more: `${hidden} more tables are not shown here. Read them in the plan file before you decide.` }] : tables,
     },

@@ -11,7 +11,7 @@ a{color:var(--accent)}
 header,main,footer{max-width:60rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:1.5rem}
 .brand{color:var(--soft);font-size:.9rem;margin:0;letter-spacing:.02em}
-h1{font-size:1.7rem;line-height:1.25;margin:.25rem 0 .75rem}
+h1{font-size:1.7rem;line-height:1.25;margin:.25rem 0 .75rem}h1,h2,legend,.brand,.choice{overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:2.2rem 0 .5rem}
 h3{font-size:1rem;margin:1.4rem 0 .4rem;overflow-wrap:anywhere}
 p{max-width:46rem;overflow-wrap:anywhere}
@@ -19,27 +19,27 @@ p{max-width:46rem;overflow-wrap:anywhere}
 .box{background:var(--field);border-radius:.6rem;padding:1rem 1.25rem;margin:1rem 0}
 .box>:first-child{margin-top:0}.box>:last-child{margin-bottom:0}
 dl{margin:.75rem 0;display:grid;gap:.35rem}
-dl div{display:grid;grid-template-columns:11rem 1fr;gap:.75rem}
+dl div{display:grid;grid-template-columns:11rem minmax(0,1fr);gap:.75rem}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 code{font:.95em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .digest b{font-size:1.15em;text-decoration:underline;text-underline-offset:.2em}
 table{border-collapse:collapse;width:100%;font-size:.95rem}
 th,td{text-align:left;vertical-align:top;padding:.45rem .6rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-thead th{color:var(--soft);font-weight:600}
+td,tbody th{min-width:5.5rem}thead th{color:var(--soft);font-weight:600;overflow-wrap:normal}
 tbody th{font-weight:600}
 tr.care>:first-child{box-shadow:inset .25rem 0 var(--care)}
 tr.bad>:first-child{box-shadow:inset .25rem 0 var(--bad)}
 tr.good>:first-child{box-shadow:inset .25rem 0 var(--good)}
 .more{color:var(--care);font-weight:600}
 ul.marks{list-style:none;margin:.75rem 0;padding:0}
-ul.marks li{display:grid;grid-template-columns:3.6rem 1fr;gap:.75rem;padding:.35rem 0;overflow-wrap:anywhere}
+ul.marks li{display:grid;grid-template-columns:3.6rem minmax(0,1fr);gap:.75rem;padding:.35rem 0;overflow-wrap:anywhere}
 .mark{font-weight:700;font-size:.9rem}
 .good.mark{color:var(--good)}.bad.mark{color:var(--bad)}.care.mark{color:var(--care)}.note.mark{color:var(--note)}
 form{border-top:3px solid var(--accent);margin-top:2.5rem;padding-top:.5rem}
 fieldset{border:1px solid var(--line);border-radius:.6rem;margin:1rem 0;padding:1rem 1.25rem}
-legend{font-weight:600;padding:0 .4rem}
+legend{font-weight:600;padding:0;float:left;width:100%;margin-bottom:.35rem}legend+*{clear:both}
 label{display:block;font-weight:600;margin-top:1rem}
-.choice{display:grid;grid-template-columns:1.6rem 1fr;gap:.5rem;font-weight:400;padding:.35rem 0;margin:0}
+.choice{display:grid;grid-template-columns:1.6rem minmax(0,1fr);gap:.5rem;font-weight:400;padding:.35rem 0;margin:0}
 .choice input{width:1.15rem;height:1.15rem;margin:.2rem 0 0}
 .hint{color:var(--soft);margin:.15rem 0 .4rem}
 input[type=text],textarea{font:inherit;color:inherit;background:var(--paper);border:2px solid var(--soft);border-radius:.4rem;padding:.55rem .7rem;width:100%;max-width:28rem}
@@ -52,7 +52,7 @@ button{font:inherit;font-weight:700;padding:.75rem 1.6rem;border-radius:.4rem;bo
 .error{border:2px solid var(--bad);border-radius:.6rem;padding:.75rem 1.25rem;margin:1rem 0}
 .error strong{color:var(--bad)}
 footer{color:var(--soft);font-size:.9rem;margin-top:3rem;padding-bottom:2rem}
-@media (max-width:40rem){h1{font-size:1.4rem}dl div{grid-template-columns:1fr;gap:0}dl{gap:.7rem}thead{position:absolute;left:-999rem}table,tbody,tr,th,td{display:block;width:100%}tr{border:1px solid var(--line);border-radius:.5rem;margin:.6rem 0;padding:.4rem .3rem}tr.care,tr.bad,tr.good{border-left-width:.3rem}tr.care{border-left-color:var(--care)}tr.bad{border-left-color:var(--bad)}tr.good{border-left-color:var(--good)}tr>:first-child{box-shadow:none!important}th,td{border:0;padding:.25rem .6rem}td::before{content:attr(data-label) ": ";color:var(--soft)}.buttons button{flex:1 1 100%}}
+@media (max-width:40rem){h1{font-size:1.4rem}dl div{grid-template-columns:minmax(0,1fr);gap:0}dl{gap:.7rem}thead{position:absolute;left:-999rem}table,tbody,tr,th,td{display:block;width:100%}tr{border:1px solid var(--line);border-radius:.5rem;margin:.6rem 0;padding:.4rem .3rem}tr.care,tr.bad,tr.good{border-left-width:.3rem}tr.care{border-left-color:var(--care)}tr.bad{border-left-color:var(--bad)}tr.good{border-left-color:var(--good)}tr>:first-child{box-shadow:none!important}th,td{border:0;padding:.25rem .6rem}td::before{content:attr(data-label) ": ";color:var(--soft)}.buttons button{flex:1 1 100%}}
 @media print{form,.skip{display:none}}`
 
 const hash = createHash('sha256').update(STYLE).digest('base64')

@@ -19,3 +19,12 @@ export function escaped(text: string, limit = 160): string {
 export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`)
 }
+
+const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December']
+
+/** `2026-11-28T13:04:57.968Z` → `28 November 2026, 13:04 UTC`; any other text stays as it is. */
+export function moment(instant: string): string {
+  const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}:\d{2})/.exec(instant)
+  const month = MONTHS[Number(match?.[2]) - 1]
+  return match === null || month === undefined ? instant : `${Number(match[3])} ${month} ${match[1]}, ${match[4]} UTC`
+}

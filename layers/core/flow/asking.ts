@@ -3,7 +3,7 @@ import { isWaybillError, WaybillError } from '../errors.ts'
 import { type LinkFields, linkToken } from '../approval-link.ts'
 import { record } from '../ledger.ts'
 import type { Ports } from '../ports.ts'
-import { escapeMarkup, visible } from '../approval-page/visible-text.ts'
+import { escapeMarkup, moment, visible } from '../approval-page/visible-text.ts'
 import type { ArtifactPointer, Role } from '../schemas/common.ts'
 import type { ApprovalRequest } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
@@ -130,7 +130,7 @@ async function mail(deps: AskingDeps, project: ProjectRecord, request: ApprovalR
     `${asks}`,
     `Migration: ${title}`,
     `You are asked as ${role}. ${consequence}`,
-    `Open until ${request.expires_at}:`,
+    `Open until ${moment(request.expires_at)}:`,
     link,
     'The link is yours alone; please do not pass it on. Opening it changes nothing.',
     `What you decide on: ${request.subject_name}, SHA-256 ${request.subject.sha256}`,
