@@ -2,7 +2,7 @@ import type { ConnectorOptions } from '../../core/connector.ts'
 import type { ColumnMapping, TableMapping } from '../../core/schemas/proposal.ts'
 import { filterSql, quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
 import { readSqlType } from '../../core/sql-type.ts'
-import { asker, READ_SNAPSHOT } from './ask.ts'
+import { asker, cancelOnAbort, READ_SNAPSHOT } from './ask.ts'
 import { binaryExpression } from './ddl.ts'
 import { openSession } from './session.ts'
 
@@ -62,7 +62,8 @@ export async function openPostgresSide(url: string, role: 'source' | 'target', o
   const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs, side: role })
   await session.run(READ_SNAPSHOT)
   await session.run(`SET LOCAL work_mem = '64MB'`)
-  const plain = asker(session, `checking the ${role}`)
+  const unwatch = cancelOnAbort(url, session, options)
+  const plain = asker(session, `checking the ${role}`, options.signal)
   return {
     quote: quoteIdentifier,
     divide: '/',
@@ -89,7 +90,10 @@ export async function openPostgresSide(url: string, role: 'source' | 'target', o
       const where = table.filter ? ` WHERE ${filterSql(table.filter)}` : ''
       return `(SELECT ${list.join(', ')} FROM ${quoteQualified(table.source)}${where}) AS t`
     },
-    close: () => session.close(),
+    async close() {
+      unwatch()
+      await session.close()
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ConnectorOptions, Source } from '../../core/connector.ts'
-import { type Ask, asker, inTransaction, READ_SNAPSHOT } from './ask.ts'
+import { type Ask, asker, cancelOnAbort, inTransaction, READ_SNAPSHOT } from './ask.ts'
 import { readCatalog } from './catalog.ts'
 import { planChunks } from './chunks.ts'
 import { readProfile } from './profile.ts'
@@ -8,17 +8,21 @@ import { openSession } from './session.ts'
 /**
  * Reads a PostgreSQL database: one connection, every read in a READ ONLY REPEATABLE READ transaction. Give it a role that has only SELECT:
  * a transaction's READ ONLY is a promise of this program, a missing grant is one of the server.
- * @throws CONNECTION_FAILED, PERMISSION_DENIED, STATEMENT_TIMEOUT, NOT_FOUND
+ * @throws CONNECTION_FAILED, PERMISSION_DENIED, STATEMENT_TIMEOUT, NOT_FOUND, INTERRUPTED
  */
 export async function openPostgresSource(url: string, options: ConnectorOptions): Promise<Source> {
   const { connectTimeoutMs, statementTimeoutMs } = options
   const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs, side: 'source' })
+  const unwatch = cancelOnAbort(url, session, options)
   const read = <T>(doing: string, work: (ask: Ask) => Promise<T>) =>
-    inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing)))
+    inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing, options.signal)))
   return {
     catalog: (scope) => read('reading the source catalog', (ask) => readCatalog(ask, scope)),
     profile: (scope) => read('profiling the source', (ask) => readProfile(ask, scope)),
     chunks: (table, rowsPerChunk) => read('cutting a source table into chunks', (ask) => planChunks(ask, table, rowsPerChunk)),
-    close: () => session.close(),
+    async close() {
+      unwatch()
+      await session.close()
+    },
   }
 }

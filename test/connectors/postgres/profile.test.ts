@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openPostgresSource } from '../../../layers/connectors/postgres/source.ts'
 import type { Source } from '../../../layers/core/connector.ts'
 import { profile as profileSchema, type TableProfile } from '../../../layers/core/schemas/catalog.ts'
-import { type FreshDatabase, freshDatabase, runSql } from '../../support/postgres.ts'
+import { type FreshDatabase, freshDatabase, runSql, withClient } from '../../support/postgres.ts'
 import { OPTIONS } from './table-mapping.ts'
 
 let database: FreshDatabase
@@ -62,4 +62,19 @@ it('counts exact copies, NULLs included, and does not guess where equality is mi
 it('profiles an empty table and a column named like a keyword', async () => {
   expect(await profileOf('nothing')).toMatchObject({ rows: '0', columns: [{ nulls: '0', distinct: '0', min: null }, { nulls: '0' }] })
   expect((await profileOf('keyed')).columns[1]).toMatchObject({ name: 'select', distinct: '7', min: '0', max: '6' })
+})
+
+it('stops when it is told to, and the server stops with it', async () => {
+  await runSql(database.url, 'CREATE VIEW endless AS SELECT pg_sleep(300)::text AS never')
+  const stopping = new AbortController()
+  const own = await openPostgresSource(database.url, { ...OPTIONS, statementTimeoutMs: 0, signal: stopping.signal })
+  const reading = own.profile([{ schema: 'public', name: 'endless' }])
+  const asleep = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%FROM "public"."endless"%' AND pid <> pg_backend_pid()`
+  const running = () => withClient(database.url, async (client) => (await client.query<{ n: number }>(asleep)).rows[0]?.n)
+  await expect.poll(running).toBe(1)
+  stopping.abort()
+  await expect(reading).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  await expect.poll(running).toBe(0)
+  await expect(own.profile([])).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  await own.close()
 })
