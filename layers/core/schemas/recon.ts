@@ -44,14 +44,44 @@ export const orderingResult = z.strictObject({
   reason: z.string().nullable(),
 })
 
+/** Two names that may be one thing. Shown to a person, never applied. */
+export const renameSuggestion = z.strictObject({
+  source: z.string().max(1200),
+  target: z.string().max(1200),
+  confidence: z.number().min(0).max(1),
+  reason: z.string().max(500),
+})
+export type RenameSuggestion = z.infer<typeof renameSuggestion>
+
 export const schemaDifference = z.strictObject({
-  kind: z.enum(['column_added', 'column_removed', 'column_type', 'nullability', 'default', 'constraint', 'index', 'partition', 'comment', 'sequence', 'identity', 'generated']),
+  kind: z.enum([
+    'column_added',
+    'column_removed',
+    'column_renamed',
+    'column_order',
+    'column_type',
+    'collation',
+    'nullability',
+    'default',
+    'constraint',
+    'index',
+    'partition',
+    'comment',
+    'sequence',
+    'identity',
+    'generated',
+    'table_kind',
+    'trigger',
+    'policy',
+  ]),
   where: z.string().max(512),
   source: z.string().nullable(),
   target: z.string().nullable(),
   severity: findingSeverity,
   /** True where the plan asked for exactly this difference. */
   planned: z.boolean(),
+  /** On a column that only one side has: the other side's column it may have been renamed to. */
+  rename: renameSuggestion.optional(),
 })
 export type SchemaDifference = z.infer<typeof schemaDifference>
 
@@ -147,7 +177,13 @@ export const checksReport = z.strictObject({
   checks: z.array(checkResult),
   distributions: z.array(distribution),
   ingestion: z.array(
-    z.strictObject({ table_id: slug, order_key: identifier, source_rows_per_second: z.number().nullable(), target_rows_per_second: z.number().nullable(), reason: z.string().nullable() }),
+    z.strictObject({
+      table_id: slug,
+      order_key: identifier,
+      source_rows_per_second: z.number().nullable(),
+      target_rows_per_second: z.number().nullable(),
+      reason: z.string().nullable(),
+    }),
   ),
 })
 export type ChecksReport = z.infer<typeof checksReport>
