@@ -76,8 +76,8 @@ describe('catalog', () => {
     const [parent] = (await source.catalog([{ schema: 'public', name: 'parent' }])).tables
     expect(parent?.primary_key).toEqual(['id'])
     expect(parent?.unique_keys).toEqual([
-      { name: 'parent_a_b_key', columns: ['a', 'b'], nullable: false },
-      { name: 'parent_code_key', columns: ['code'], nullable: true },
+      { name: 'parent_a_b_key', columns: ['a', 'b'], nullable: false, definition: 'UNIQUE (a, b)' },
+      { name: 'parent_code_key', columns: ['code'], nullable: true, definition: 'UNIQUE (code)' },
     ])
     expect(parent?.estimated_rows).toBe('1000')
     expect(Number(parent?.bytes)).toBeGreaterThan(8192)
