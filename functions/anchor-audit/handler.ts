@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { readEvent } from '../../layers/core/flow/event.ts'
-import { JSON_TYPE, keyOf, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { JSON_TYPE, keyOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { slug } from '../../layers/core/schemas/common.ts'
 import type { AuditAnchor } from '../../layers/core/schemas/governance.ts'

@@ -1,7 +1,7 @@
 import { notice } from '../../layers/core/approval-page/notice.ts'
 import { htmlResponse } from '../../layers/core/approval-page/page.ts'
 import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
-import { approvalIdOf, opening, type OpeningDeps } from './opening.ts'
+import { approvalIdOf, type OpeningDeps, opening } from './opening.ts'
 import { pageFor, type ViewDeps } from './view.ts'
 
 type Deps = OpeningDeps & ViewDeps & Pick<Ports, 'log'>
@@ -28,7 +28,10 @@ async function respond(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
     if (!opened.open) return notice(opened.why, opened.details)
     return htmlResponse(200, await pageFor(deps, opened.request, opened.project))
   } catch (error) {
-    deps.log.error('an approval page could not be shown', { error: error instanceof Error ? error.name : 'unknown', approval_id: approvalId })
+    deps.log.error('an approval page could not be shown', {
+      error: error instanceof Error ? error.name : 'unknown',
+      approval_id: approvalId,
+    })
     return notice('trouble')
   }
 }

@@ -33,7 +33,8 @@ export async function opening(deps: OpeningDeps, approvalId: string, token: stri
   } catch (error) {
     if (isWaybillError(error) && error.code === 'APPROVAL_REFUSED') return shut('bad-link')
     // Somebody who decided in time reads what was decided, also after the expiry.
-    if (isWaybillError(error) && error.code === 'APPROVAL_EXPIRED') return request.status === 'DECIDED' ? shut('decided', [decided(request)]) : shut('expired')
+    if (isWaybillError(error) && error.code === 'APPROVAL_EXPIRED')
+      return request.status === 'DECIDED' ? shut('decided', [decided(request)]) : shut('expired')
     throw error
   }
   if (request.status === 'DECIDED') return shut('decided', [decided(request)])

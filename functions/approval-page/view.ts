@@ -3,8 +3,8 @@ import { type FormState, type PageView, renderPage } from '../../layers/core/app
 import { decisionSection, findingSection, planSections } from '../../layers/core/approval-page/plan-words.ts'
 import { cutoverSections, proofSections } from '../../layers/core/approval-page/proof-words.ts'
 import type { Section } from '../../layers/core/approval-page/section.ts'
-import { linkTokenOf } from '../../layers/core/flow/asking.ts'
 import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from '../../layers/core/flow/approval-words.ts'
+import { linkTokenOf } from '../../layers/core/flow/asking.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -36,7 +36,7 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
   const words = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
   const group = await deps.approvals.requests(request.group_id)
   const key = await deps.keys.link()
-  const questions = request.kind === 'decisions' ? (await questionsOf(deps, project)) : []
+  const questions = request.kind === 'decisions' ? await questionsOf(deps, project) : []
   return {
     kind: request.kind,
     title: project.title,
@@ -49,7 +49,11 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
     subjectSha256: request.subject.sha256,
     others: group
       .filter((other) => other.approval_id !== request.approval_id)
-      .map((other) => ({ role: roleInWords(other.role), who: other.approver, status: other.decision === null ? 'has not decided yet' : other.decision.toLowerCase() })),
+      .map((other) => ({
+        role: roleInWords(other.role),
+        who: other.approver,
+        status: other.decision === null ? 'has not decided yet' : other.decision.toLowerCase(),
+      })),
     questions,
     form: {
       action: `/approvals/${request.approval_id}`,
@@ -64,7 +68,13 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
   const { artifacts } = deps
   if (request.transition === null) {
     const facts = [['Questions', String((await questionsOf(deps, project)).length)]] as const
-    return () => [{ title: 'What this is about', says: 'The mapping that Waybill proposes loses information or is not clear in these places. Only a person may decide them.', facts }]
+    return () => [
+      {
+        title: 'What this is about',
+        says: 'The mapping that Waybill proposes loses information or is not clear in these places. Only a person may decide them.',
+        facts,
+      },
+    ]
   }
   const plan = await planOf(artifacts, project)
   if (request.transition === 'PLAN_DRAFTED->PLANNED' || request.transition === 'PLANNED->EXECUTED') {

@@ -1,8 +1,8 @@
-import { canonicalJson } from '../../layers/core/canonical-json.ts'
 import { visible } from '../../layers/core/approval-page/visible-text.ts'
+import { canonicalJson } from '../../layers/core/canonical-json.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { keyOf, storeJsonOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
@@ -22,7 +22,9 @@ export function createHandler(deps: Deps) {
         branch: `waybill/${project_id}/v${project.plan_version}`,
         base: 'main',
         title: `Migration: ${visible(project.title, 120)}`,
-        body: Buffer.from(await artifactBytes(deps.artifacts, project, 'report_md')).toString('utf8').slice(0, 60_000),
+        body: Buffer.from(await artifactBytes(deps.artifacts, project, 'report_md'))
+          .toString('utf8')
+          .slice(0, 60_000),
         files: await filesOf(deps, project),
       })
       return { schema: 'waybill/pull-request/v1', project_id, ...published }

@@ -7,7 +7,7 @@ import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import { outcome as outcomeSchema, outcomePredicate } from '../../layers/core/schemas/outcome.ts'
+import { outcomePredicate, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { reconReport } from '../../layers/core/schemas/recon.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
@@ -48,7 +48,8 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
   const certificate = await artifactBytes(deps.artifacts, project, 'proof_certificate')
   const { statement, predicate } = openPredicate(certificate, deps.trust, 'outcome', outcomePredicate)
   const outcome = await artifactJson(deps.artifacts, project, 'outcome', outcomeSchema)
-  if (statement.subject.length !== 1 || statement.subject[0]?.digest.sha256 !== pointer.sha256) faults.push('the outcome is not the one that was signed')
+  if (statement.subject.length !== 1 || statement.subject[0]?.digest.sha256 !== pointer.sha256)
+    faults.push('the outcome is not the one that was signed')
   if (!isProven(outcome) || predicate.proof_status !== 'VALID') faults.push('the newest proof is not valid')
   if (outcome.inputs.plan_sha256 !== artifactOf(project, 'migration_plan').sha256) faults.push('the proof is about another plan')
   const newest = await artifactJson(deps.artifacts, project, 'recon_report', reconReport)
@@ -67,7 +68,11 @@ async function approvalFaults(deps: Deps, project: ProjectRecord): Promise<strin
     ['CUTOVER_READY->CUTOVER_DONE', [artifactOf(project, 'cutover_plan').sha256]],
   ] as const
   return gates.flatMap(([transition, subjects]) => {
-    const standings = subjects.map((subjectSha256) => outstanding(deps.policy, transition, statements, { author, subjectSha256, projectId }))
-    return standings.some((standing) => standing.approved) ? [] : [`${transition} is not approved: ${standings.at(-1)?.reasons[0] ?? 'nobody was asked'}`]
+    const standings = subjects.map((subjectSha256) =>
+      outstanding(deps.policy, transition, statements, { author, subjectSha256, projectId }),
+    )
+    return standings.some((standing) => standing.approved)
+      ? []
+      : [`${transition} is not approved: ${standings.at(-1)?.reasons[0] ?? 'nobody was asked'}`]
   })
 }

@@ -6,7 +6,14 @@ import type { ManualDecision } from '../../layers/core/schemas/proposal.ts'
 export const MAX_BODY = 32_768
 const MAX_REASON = 2000
 
-export type Form = { linkToken: string; formToken: string; digestPrefix: string; reason: string; button: string; answers: Record<string, string> }
+export type Form = {
+  linkToken: string
+  formToken: string
+  digestPrefix: string
+  reason: string
+  button: string
+  answers: Record<string, string>
+}
 
 /** The fields of the form, each at most once; null for anything that our page does not send. */
 export function readForm(body: string): Form | null {
@@ -56,7 +63,8 @@ export function judge(form: Form, request: ApprovalRequest, questions: readonly 
 function answersOf(form: Form, questions: readonly ManualDecision[], faults: string[]): ApprovalRequest['answers'] {
   return questions.flatMap((question, at) => {
     const choice = Object.hasOwn(form.answers, question.decision_id) ? form.answers[question.decision_id] : undefined
-    if (choice !== undefined && question.choices.some((each) => each.choice === choice)) return [{ decision_id: question.decision_id, choice }]
+    if (choice !== undefined && question.choices.some((each) => each.choice === choice))
+      return [{ decision_id: question.decision_id, choice }]
     faults.push(`Question ${at + 1} has no answer yet.`)
     return []
   })

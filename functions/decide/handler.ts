@@ -8,11 +8,11 @@ import { record } from '../../layers/core/ledger.ts'
 import type { HttpRequest, HttpResponse } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { approvalIdOf, opening, type OpeningDeps } from '../approval-page/opening.ts'
+import { approvalIdOf, type OpeningDeps, opening } from '../approval-page/opening.ts'
 import { pageFor, type ViewDeps } from '../approval-page/view.ts'
 import { type Decided, type Form, judge, MAX_BODY, readForm } from './form.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
-import { settle, type SettleDeps } from './settlement.ts'
+import { type SettleDeps, settle } from './settlement.ts'
 
 type Deps = OpeningDeps & ViewDeps & SettleDeps & OutboxDeps
 
@@ -49,7 +49,8 @@ async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   if (!checkFormToken(await deps.keys.link(), approvalId, request.subject.sha256, form.formToken, deps.clock.now())) {
     return refused(deps, request, 'stale-form')
   }
-  const questions = request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'manual_decisions', manualDecisions)).decisions : []
+  const questions =
+    request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'manual_decisions', manualDecisions)).decisions : []
   const judged = judge(form, request, questions)
   if ('faults' in judged) return again(deps, request, project, form, judged.faults)
   const barred = await barredFrom(deps, request, project, judged)

@@ -31,7 +31,10 @@ export async function tellOutcomes(deps: OutboxDeps, projectId?: string): Promis
     try {
       told += (await tell(deps, group)) ? 1 : 0
     } catch (error) {
-      deps.log.warn('an outcome could not be told and stays in the outbox', { group_id: group.group_id, error: error instanceof Error ? error.name : 'unknown' })
+      deps.log.warn('an outcome could not be told and stays in the outbox', {
+        group_id: group.group_id,
+        error: error instanceof Error ? error.name : 'unknown',
+      })
     }
   }
   return told

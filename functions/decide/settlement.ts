@@ -1,7 +1,7 @@
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { approvalKey } from '../../layers/core/flow/project-artifacts.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
-import { JSON_TYPE, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { JSON_TYPE, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import { record } from '../../layers/core/ledger.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'

@@ -4,7 +4,7 @@ import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { scopeOf } from '../../layers/core/flow/scope.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'connectors' | 'secrets' | 'projects'>
 
@@ -16,12 +16,21 @@ export function createHandler(deps: Deps) {
     const spec = await specOf(deps.artifacts, project)
     const ends = await resolveEnds(deps, spec)
     const options = connectorOptions(spec, spec.execution_config.statement_timeout_ms)
-    const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) => opened.catalog(scopeOf(spec)))
+    const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) =>
+      opened.catalog(scopeOf(spec)),
+    )
     const planned = new Set(spec.tables.map(({ target }) => JSON.stringify([target.schema, target.name])))
     // The planned tables need not be there yet, and a catalog of named tables insists that they are.
     const whole = await using(deps.connectors.source(ends.target.systemType, ends.target.url, options), (opened) => opened.catalog([]))
     const target = { ...whole, tables: whole.tables.filter(({ schema, name }) => planned.has(JSON.stringify([schema, name]))) }
-    await propose(deps, { agent: discoveryAgent, facts: { source, target }, project, artifact: 'discovery_report', part: run_id, action: 'DISCOVERY_PROPOSED' })
+    await propose(deps, {
+      agent: discoveryAgent,
+      facts: { source, target },
+      project,
+      artifact: 'discovery_report',
+      part: run_id,
+      action: 'DISCOVERY_PROPOSED',
+    })
     return { project_id, run_id }
   }
 }

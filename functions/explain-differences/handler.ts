@@ -3,7 +3,7 @@ import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../lay
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { reconReport } from '../../layers/core/schemas/recon.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 

@@ -26,25 +26,32 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
   const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
   const lines = new Map<string, string[]>(missing.map((item) => [item.table_id, []]))
   const results = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
-    reconciler.reconcile(workOf(plan, missing.map((item) => item.table_id)), {
-      hashingSpecSha256: plan.rulebooks.hashing_spec_sha256,
-      connections: plan.execution.parallelism,
-      statementTimeoutMs: plan.execution.statement_timeout_ms,
-      mask: await maskFor(deps, policy),
-      onMismatch: (tableId, mismatch) => {
-        const of = lines.get(tableId)
-        if (of !== undefined && of.length < MAX_DIFFERENCES) of.push(canonicalJson({ table_id: tableId, ...mismatch }))
+    reconciler.reconcile(
+      workOf(
+        plan,
+        missing.map((item) => item.table_id),
+      ),
+      {
+        hashingSpecSha256: plan.rulebooks.hashing_spec_sha256,
+        connections: plan.execution.parallelism,
+        statementTimeoutMs: plan.execution.statement_timeout_ms,
+        mask: await maskFor(deps, policy),
+        onMismatch: (tableId, mismatch) => {
+          const of = lines.get(tableId)
+          if (of !== undefined && of.length < MAX_DIFFERENCES) of.push(canonicalJson({ table_id: tableId, ...mismatch }))
+        },
+        onProgress: (tableId, rows) => context.progress({ worker: 'hash-segments', table_id: tableId, rows: rows.toString() }),
+        signal: context.signal,
       },
-      onProgress: (tableId, rows) => context.progress({ worker: 'hash-segments', table_id: tableId, rows: rows.toString() }),
-      signal: context.signal,
-    }),
+    ),
   )
   context.signal.throwIfAborted()
   for (const item of missing) {
     const found = results.filter((result) => result.table_id === item.table_id)
     const [result, ...more] = found
     // A pair without a result was not compared, and one with two was compared to nobody knows what.
-    if (result === undefined || more.length > 0) throw new WaybillError('SEGMENT_INCOMPLETE', `${item.table_id} has ${found.length} results; one was expected`)
+    if (result === undefined || more.length > 0)
+      throw new WaybillError('SEGMENT_INCOMPLETE', `${item.table_id} has ${found.length} results; one was expected`)
     const text = (lines.get(item.table_id) ?? []).map((line) => `${line}\n`).join('')
     // Differences first: a stored result says that everything of its pair is stored.
     await storeOnce(deps, key(item.item_id, 'jsonl'), 'application/x-ndjson', () => Buffer.from(text))
@@ -56,7 +63,8 @@ function workOf(plan: Plan, tableIds: readonly string[]) {
   return tableIds.map((tableId) => {
     const mapping = plan.tables.find((table) => table.table_id === tableId)
     const recon = plan.recon.tables.find((table) => table.table_id === tableId)
-    if (mapping === undefined || recon === undefined) throw new WaybillError('PLAN_INVALID', `the plan does not say how to compare ${tableId}`)
+    if (mapping === undefined || recon === undefined)
+      throw new WaybillError('PLAN_INVALID', `the plan does not say how to compare ${tableId}`)
     return { mapping, recon }
   })
 }

@@ -2,7 +2,7 @@ import { artifactOf } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { findJson, keyOf, storeJsonOnce, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { findJson, keyOf, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer, Verdict } from '../../layers/core/schemas/common.ts'
@@ -34,7 +34,10 @@ export function createHandler(deps: Deps) {
     const uncompared = plan.tables.filter((table) => !compared.has(table.table_id)).map((table) => table.table_id)
     if (lost.length > 0 || uncompared.length > 0 || compared.size !== results.length) {
       const names = [...new Set([...lost, ...uncompared])]
-      throw new WaybillError('SEGMENT_INCOMPLETE', `${names.length} of ${items.length} table pairs have no complete result: ${names.slice(0, 5).join(', ')}. Start the reconciliation again.`)
+      throw new WaybillError(
+        'SEGMENT_INCOMPLETE',
+        `${names.length} of ${items.length} table pairs have no complete result: ${names.slice(0, 5).join(', ')}. Start the reconciliation again.`,
+      )
     }
     const differences = await differencesOf(deps, project_id, run_id, results)
     const { verdict, reasons } = judge(results)
@@ -44,7 +47,10 @@ export function createHandler(deps: Deps) {
       run_id,
       plan_sha256: planSha256,
       started_at: results.map((result) => result.started_at).sort()[0]!,
-      finished_at: results.map((result) => result.finished_at).sort().at(-1)!,
+      finished_at: results
+        .map((result) => result.finished_at)
+        .sort()
+        .at(-1)!,
       items_expected: items.length,
       items_completed: results.length,
       tables: results,
@@ -73,17 +79,27 @@ function judge(results: readonly TableResult[]): { verdict: Verdict; reasons: st
   const not = (verdict: Verdict) => results.filter((result) => result.verdict === verdict)
   const failed = not('fail')
   const open = results.filter((result) => result.verdict !== 'pass' && result.verdict !== 'fail')
-  const reasons = [...failed, ...open].slice(0, 50).map((result) => `${result.table_id}: ${result.verdict}. ${result.reasons.join(' ')}`.slice(0, 1000))
-  const cut = failed.filter((result) => [result.missing, result.extra, result.changed].reduce((all, n) => all + BigInt(n), 0n) > BigInt(MAX_DIFFERENCES))
+  const reasons = [...failed, ...open]
+    .slice(0, 50)
+    .map((result) => `${result.table_id}: ${result.verdict}. ${result.reasons.join(' ')}`.slice(0, 1000))
+  const cut = failed.filter(
+    (result) => [result.missing, result.extra, result.changed].reduce((all, n) => all + BigInt(n), 0n) > BigInt(MAX_DIFFERENCES),
+  )
   reasons.push(...cut.map((result) => `${result.table_id}: the differences file holds the first ${MAX_DIFFERENCES}; the counts are exact.`))
   return { verdict: failed.length > 0 ? 'fail' : open.length > 0 || results.length === 0 ? 'inconclusive' : 'pass', reasons }
 }
 
-async function differencesOf(deps: Deps, projectId: string, runId: string, results: readonly TableResult[]): Promise<ArtifactPointer | null> {
+async function differencesOf(
+  deps: Deps,
+  projectId: string,
+  runId: string,
+  results: readonly TableResult[],
+): Promise<ArtifactPointer | null> {
   const parts: Uint8Array[] = []
   for (const result of results) {
     const pointer = await deps.artifacts.find(workKey(projectId, runId, 'hash-segments', result.table_id, 'jsonl'))
-    if (pointer === null) throw new WaybillError('SEGMENT_INCOMPLETE', `the differences file of ${result.table_id} is missing. Start the reconciliation again.`)
+    if (pointer === null)
+      throw new WaybillError('SEGMENT_INCOMPLETE', `the differences file of ${result.table_id} is missing. Start the reconciliation again.`)
     parts.push(await deps.artifacts.get(pointer))
   }
   const bytes = Buffer.concat(parts)

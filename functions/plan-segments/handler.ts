@@ -3,7 +3,7 @@ import { sha256 } from '../../layers/core/digest.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { type ItemsResult, readEvent, type TaskEvent, taskEvent } from '../../layers/core/flow/event.ts'
 import { planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { jsonLines, keyOf, placeOf, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { jsonLines, keyOf, placeOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { LifecycleState } from '../../layers/core/schemas/project.ts'
@@ -27,7 +27,10 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
     if (!COMPARABLE.includes(project.state)) {
-      throw new WaybillError('ILLEGAL_TRANSITION', `Nothing of project ${project_id} was copied yet (${project.state}), so there is nothing to compare.`)
+      throw new WaybillError(
+        'ILLEGAL_TRANSITION',
+        `Nothing of project ${project_id} was copied yet (${project.state}), so there is nothing to compare.`,
+      )
     }
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256

@@ -6,7 +6,7 @@ import { artifactJson, planOf, specOf } from '../../layers/core/flow/project-art
 import type { Ports } from '../../layers/core/ports.ts'
 import { outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import { isProven } from '../prove-outcome/proof.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 
@@ -28,7 +28,15 @@ export function createHandler(deps: Deps) {
       clean_runs_required: deps.policy.clean_runs_required,
       pull_request: (await artifactJson(artifacts, project, 'pull_request', pullRequest)).pull_request,
     }
-    await propose(deps, { agent: cutoverAgent, facts, project, artifact: 'cutover_plan', part: run_id, action: 'CUTOVER_PLANNED', to: 'CUTOVER_READY' })
+    await propose(deps, {
+      agent: cutoverAgent,
+      facts,
+      project,
+      artifact: 'cutover_plan',
+      part: run_id,
+      action: 'CUTOVER_PLANNED',
+      to: 'CUTOVER_READY',
+    })
     return { project_id, run_id }
   }
 }

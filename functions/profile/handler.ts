@@ -5,7 +5,7 @@ import { scopeOf } from '../../layers/core/flow/scope.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { discoveryReport } from '../../layers/core/schemas/report.ts'
 import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'connectors' | 'secrets' | 'projects'>
 
@@ -18,9 +18,19 @@ export function createHandler(deps: Deps) {
     const { source } = await artifactJson(deps.artifacts, project, 'discovery_report', discoveryReport)
     const ends = await resolveEnds(deps, spec)
     const options = connectorOptions(spec, spec.execution_config.statement_timeout_ms)
-    const profile = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) => opened.profile(scopeOf(spec)))
+    const profile = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) =>
+      opened.profile(scopeOf(spec)),
+    )
     const facts = { source, profile, pii_name_fragments: deps.policy.pii.name_fragments }
-    await propose(deps, { agent: profilingAgent, facts, project, artifact: 'profiling_report', part: run_id, action: 'PROFILE_PROPOSED', to: 'DISCOVERED' })
+    await propose(deps, {
+      agent: profilingAgent,
+      facts,
+      project,
+      artifact: 'profiling_report',
+      part: run_id,
+      action: 'PROFILE_PROPOSED',
+      to: 'DISCOVERED',
+    })
     return { project_id, run_id }
   }
 }

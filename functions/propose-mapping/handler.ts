@@ -8,7 +8,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { discoveryReport, profilingReport } from '../../layers/core/schemas/report.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 
@@ -38,7 +38,9 @@ export function createHandler(deps: Deps) {
           mapping_sha256: pointer.sha256,
           decisions: proposal.decisions,
         }
-        return { manual_decisions: await storeJsonOnce(deps, keyOf(project_id, 'manual_decisions', pointer.sha256.slice(0, 32)), () => questions) }
+        return {
+          manual_decisions: await storeJsonOnce(deps, keyOf(project_id, 'manual_decisions', pointer.sha256.slice(0, 32)), () => questions),
+        }
       },
     })
     return { project_id, run_id, decision: mapping.decisions.length === 0 ? 'DECISIONS_CLOSED' : 'DECISIONS_OPEN' }

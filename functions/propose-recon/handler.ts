@@ -4,7 +4,7 @@ import { artifactJson, specOf } from '../../layers/core/flow/project-artifacts.t
 import type { Ports } from '../../layers/core/ports.ts'
 import { schemaMapping } from '../../layers/core/schemas/proposal.ts'
 import { discoveryReport, profilingReport } from '../../layers/core/schemas/report.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 
@@ -17,7 +17,13 @@ export function createHandler(deps: Deps) {
     const { tables } = await artifactJson(deps.artifacts, project, 'schema_mapping', schemaMapping)
     const { source } = await artifactJson(deps.artifacts, project, 'discovery_report', discoveryReport)
     const { profile } = await artifactJson(deps.artifacts, project, 'profiling_report', profilingReport)
-    const facts = { mapping: { tables }, source_system_type: spec.source.system_type, target_system_type: spec.target.system_type, source, profile }
+    const facts = {
+      mapping: { tables },
+      source_system_type: spec.source.system_type,
+      target_system_type: spec.target.system_type,
+      source,
+      profile,
+    }
     await propose(deps, { agent: reconAgent, facts, project, artifact: 'recon_proposal', part: run_id, action: 'RECON_PROPOSED' })
     return { project_id, run_id }
   }

@@ -3,7 +3,7 @@ import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../lay
 import { artifactJson, specOf } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { schemaMapping } from '../../layers/core/schemas/proposal.ts'
-import { propose, type ProposingDeps } from '../work/proposing.ts'
+import { type ProposingDeps, propose } from '../work/proposing.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 

@@ -1,7 +1,7 @@
 import { artifactOf, getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { JSON_TYPE, keyOf, storeJsonOnce, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { JSON_TYPE, keyOf, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import { assembleOutcome } from '../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../layers/core/outcome/certificate-statement.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -14,7 +14,10 @@ import { executionReport } from '../../layers/core/schemas/work.ts'
 import { signStatement } from '../../layers/core/statement.ts'
 
 export type ProofDeps = StoringDeps & Pick<Ports, 'audit' | 'signers'>
-export type Proof = { outcome: Outcome; pointers: { outcome: ArtifactPointer; proof_certificate: ArtifactPointer; checks_report: ArtifactPointer } }
+export type Proof = {
+  outcome: Outcome
+  pointers: { outcome: ArtifactPointer; proof_certificate: ArtifactPointer; checks_report: ArtifactPointer }
+}
 
 /**
  * What one reconciliation run proves, as a signed document. The same run gives the same document again.
@@ -24,7 +27,11 @@ export async function proveRun(deps: ProofDeps, project: ProjectRecord, reconRun
   const { artifacts } = deps
   const id = project.project_id
   const checks = await artifacts.find(keyOf(id, 'checks_report', reconRunId))
-  if (checks === null) throw new WaybillError('SEGMENT_INCOMPLETE', `The checks of run ${reconRunId} were not completed, so nothing is proven. Start the reconciliation again.`)
+  if (checks === null)
+    throw new WaybillError(
+      'SEGMENT_INCOMPLETE',
+      `The checks of run ${reconRunId} were not completed, so nothing is proven. Start the reconciliation again.`,
+    )
   const pointer = await storeJsonOnce(deps, keyOf(id, 'outcome', reconRunId), async () =>
     assembleOutcome({
       migrationId: project.migration_id,

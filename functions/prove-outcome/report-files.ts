@@ -1,10 +1,10 @@
-import { artifactJson, approvalStatements, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { readApproval } from '../../layers/core/flow/statements.ts'
-import { keyOf, listed, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { sha256 } from '../../layers/core/digest.ts'
+import { approvalStatements, artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
+import { readApproval } from '../../layers/core/flow/statements.ts'
+import { keyOf, listed, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { reportHtml, type ReportModel } from '../../layers/core/report/html.ts'
+import { type ReportModel, reportHtml } from '../../layers/core/report/html.ts'
 import { reportMarkdown } from '../../layers/core/report/markdown.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { Outcome } from '../../layers/core/schemas/outcome.ts'
@@ -24,8 +24,12 @@ export async function storeReports(
 ): Promise<{ report_html: ArtifactPointer; report_md: ArtifactPointer }> {
   const id = project.project_id
   const model = await modelOf(deps, project, outcome, reconRunId)
-  const html = await storeOnce(deps, keyOf(id, 'report_html', reconRunId, 'html'), 'text/html; charset=utf-8', () => Buffer.from(reportHtml(model)))
-  const markdown = await storeOnce(deps, keyOf(id, 'report_md', reconRunId, 'md'), 'text/markdown; charset=utf-8', () => Buffer.from(reportMarkdown(model)))
+  const html = await storeOnce(deps, keyOf(id, 'report_html', reconRunId, 'html'), 'text/html; charset=utf-8', () =>
+    Buffer.from(reportHtml(model)),
+  )
+  const markdown = await storeOnce(deps, keyOf(id, 'report_md', reconRunId, 'md'), 'text/markdown; charset=utf-8', () =>
+    Buffer.from(reportMarkdown(model)),
+  )
   return { report_html: html, report_md: markdown }
 }
 

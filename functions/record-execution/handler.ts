@@ -1,11 +1,10 @@
-import { artifactOf } from '../../layers/core/artifacts.ts'
+import { artifactOf, getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { findJson, keyOf, listed, storeJsonOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { findJson, keyOf, listed, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import { getJson } from '../../layers/core/artifacts.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { chunk as chunkSchema, type ExecutionReport, executionReport, type Saturation } from '../../layers/core/schemas/work.ts'
 import { type ChunkWork, chunkWork } from '../copy-chunk/chunk-work.ts'
@@ -25,12 +24,16 @@ export function createHandler(deps: Deps) {
     const lost: string[] = []
     for (const item of expected) {
       const done = await findJson(deps.artifacts, workKey(project_id, run_id, 'copy-chunk', item.chunk_id), chunkWork)
-      const same = done !== null && done.plan_sha256 === planSha256 && done.result.chunk_id === item.chunk_id && done.result.table_id === item.table_id
+      const same =
+        done !== null && done.plan_sha256 === planSha256 && done.result.chunk_id === item.chunk_id && done.result.table_id === item.table_id
       if (same) work.push(done)
       else lost.push(item.chunk_id)
     }
     if (lost.length > 0 || new Set(expected.map((item) => item.chunk_id)).size !== expected.length) {
-      throw new WaybillError('CHUNK_INCOMPLETE', `${lost.length} of ${expected.length} chunks were not completed: ${lost.slice(0, 5).join(', ')}. Start the run again; what is done is not copied twice.`)
+      throw new WaybillError(
+        'CHUNK_INCOMPLETE',
+        `${lost.length} of ${expected.length} chunks were not completed: ${lost.slice(0, 5).join(', ')}. Start the run again; what is done is not copied twice.`,
+      )
     }
     const failures = await failuresOf(deps, project_id, run_id)
     const report = reportOf(project_id, plan, planSha256, work, failures)
@@ -52,7 +55,13 @@ async function failuresOf(deps: Deps, projectId: string, runId: string): Promise
   return Promise.all(found.map(({ pointer }) => getJson(deps.artifacts, pointer, workFailure)))
 }
 
-function reportOf(projectId: string, plan: Plan, planSha256: string, work: readonly ChunkWork[], failures: readonly WorkFailure[]): ExecutionReport {
+function reportOf(
+  projectId: string,
+  plan: Plan,
+  planSha256: string,
+  work: readonly ChunkWork[],
+  failures: readonly WorkFailure[],
+): ExecutionReport {
   const results = work.map((each) => each.result)
   const byStart = results.map((result) => result.started_at).sort()
   const byEnd = results.map((result) => result.finished_at).sort()
@@ -65,7 +74,13 @@ function reportOf(projectId: string, plan: Plan, planSha256: string, work: reado
     tables: plan.tables.map((table) => {
       const own = results.filter((result) => result.table_id === table.table_id)
       const chunks = String(own.length)
-      return { table_id: table.table_id, rows: sum(own.map((r) => r.rows)), bytes: sum(own.map((r) => r.bytes)), chunks_expected: chunks, chunks_completed: chunks }
+      return {
+        table_id: table.table_id,
+        rows: sum(own.map((r) => r.rows)),
+        bytes: sum(own.map((r) => r.bytes)),
+        chunks_expected: chunks,
+        chunks_completed: chunks,
+      }
     }),
     chunks: results,
     // Attempts that could say that they failed; one that was killed outright left no trace to count.

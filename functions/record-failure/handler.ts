@@ -26,11 +26,20 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id } = event
     const { code, reason } = await reasonOf(deps, event)
     if (event.scope === 'reconciliation') {
-      await record(deps, project_id, { actor: 'waybill/record-failure', action: 'RECONCILIATION_FAILED', details: { run_id, code, reason } })
+      await record(deps, project_id, {
+        actor: 'waybill/record-failure',
+        action: 'RECONCILIATION_FAILED',
+        details: { run_id, code, reason },
+      })
       return { project_id, run_id, decision: code }
     }
     const at = deps.clock.now().toISOString()
-    const change = { actor: 'waybill/record-failure', action: 'RUN_FAILED', details: { run_id, code, reason }, set: { failure: { code, reason, at } } }
+    const change = {
+      actor: 'waybill/record-failure',
+      action: 'RUN_FAILED',
+      details: { run_id, code, reason },
+      set: { failure: { code, reason, at } },
+    }
     try {
       await advance(deps, project_id, { to: 'FAILED', ...change })
     } catch (error) {

@@ -17,7 +17,9 @@ export function createHandler(deps: Deps) {
       actor: last?.approver ?? 'waybill/record-rejection',
       action: 'PROJECT_REJECTED',
       subject_sha256: last?.subject.sha256 ?? null,
-      details: last ? { role: last.role, reason: last.reason, approval_id: last.approval_id, transition: last.transition ?? 'decisions' } : {},
+      details: last
+        ? { role: last.role, reason: last.reason, approval_id: last.approval_id, transition: last.transition ?? 'decisions' }
+        : {},
     })
     return { project_id, run_id }
   }

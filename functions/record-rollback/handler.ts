@@ -1,7 +1,7 @@
+import { getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { keyOf } from '../../layers/core/flow/storing.ts'
-import { getJson } from '../../layers/core/artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { rollbackReport } from '../roll-back-target/handler.ts'
@@ -13,7 +13,11 @@ export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const pointer = await deps.artifacts.find(keyOf(project_id, 'rollback_report', run_id))
-    if (pointer === null) throw new WaybillError('NOT_FOUND', `There is no rollback report of run ${run_id}; what lies in the target is not known. Start the run again.`)
+    if (pointer === null)
+      throw new WaybillError(
+        'NOT_FOUND',
+        `There is no rollback report of run ${run_id}; what lies in the target is not known. Start the run again.`,
+      )
     const report = await getJson(deps.artifacts, pointer, rollbackReport)
     const rows = report.tables.reduce((total, table) => total + BigInt(table.rows), 0n)
     await advance(deps, project_id, {

@@ -1,9 +1,9 @@
 import { outstanding } from '../../layers/core/approvals.ts'
 import { artifactOf } from '../../layers/core/artifacts.ts'
-import { approverFor, ask, type AskingDeps } from '../../layers/core/flow/asking.ts'
+import { type AskingDeps, approverFor, ask } from '../../layers/core/flow/asking.ts'
 import { approvalEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
-import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 
@@ -18,7 +18,11 @@ export function createHandler(deps: Deps) {
     const { artifact, file } = SUBJECTS[transition]
     const subject = artifactOf(project, artifact)
     const statements = await acceptedStatements(deps, project_id)
-    const answer = outstanding(deps.policy, transition, statements, { author: project.author, subjectSha256: subject.sha256, projectId: project_id })
+    const answer = outstanding(deps.policy, transition, statements, {
+      author: project.author,
+      subjectSha256: subject.sha256,
+      projectId: project_id,
+    })
     if (answer.approved || answer.refused.length > 0) {
       await deps.tasks.succeed(task_token, { decision: answer.approved ? 'APPROVED' : 'REJECTED' })
       return { project_id, run_id }

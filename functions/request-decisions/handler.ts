@@ -1,5 +1,5 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
-import { approverFor, ask, type AskingDeps } from '../../layers/core/flow/asking.ts'
+import { type AskingDeps, approverFor, ask } from '../../layers/core/flow/asking.ts'
 import { readEvent, type TaskEvent, type TaskResult, waitingEvent } from '../../layers/core/flow/event.ts'
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { DECISION_SUBJECT } from '../../layers/core/flow/subject.ts'

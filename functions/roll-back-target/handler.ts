@@ -7,7 +7,7 @@ import { outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { type Authorised, passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
-import { worker, type WorkerDeps } from '../work/working.ts'
+import { type WorkerDeps, worker } from '../work/working.ts'
 
 /** The project's artifact `rollback_report`. */
 export const rollbackReport = z.strictObject({
@@ -35,7 +35,9 @@ export const createHandler = worker('roll-back-target', async (deps, task, conte
   const { source, target } = await resolveEnds(deps, plan)
   const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
   await storeJsonOnce(deps, keyOf(task.project_id, 'rollback_report', task.run_id), async () => {
-    const tables = await using(deps.connectors.target(target.systemType, target.url, source, options), (opened) => opened.rollBack(planSha256, plan.tables))
+    const tables = await using(deps.connectors.target(target.systemType, target.url, source, options), (opened) =>
+      opened.rollBack(planSha256, plan.tables),
+    )
     return rollbackReport.parse({
       schema: 'waybill/rollback-report/v1',
       project_id: task.project_id,
@@ -51,14 +53,17 @@ export const createHandler = worker('roll-back-target', async (deps, task, conte
 
 /** @returns the digest of the outcome that orders the rollback @throws PLAN_NOT_AUTHORISED */
 async function orderedBy(deps: WorkerDeps, { project, planSha256 }: Authorised): Promise<string> {
-  const refuse = (reason: string, cause?: unknown) => new WaybillError('PLAN_NOT_AUTHORISED', `nothing was removed, because ${reason}`, { cause })
+  const refuse = (reason: string, cause?: unknown) =>
+    new WaybillError('PLAN_NOT_AUTHORISED', `nothing was removed, because ${reason}`, { cause })
   try {
     const pointer = artifactOf(project, 'outcome')
     const certificate = await deps.artifacts.get(artifactOf(project, 'proof_certificate'))
     const { statement } = openPredicate(certificate, deps.trust, 'outcome', z.record(z.string(), z.unknown()))
     const outcome = await getJson(deps.artifacts, pointer, outcomeSchema)
-    if (!statement.subject.some((subject) => subject.digest.sha256 === pointer.sha256)) throw refuse('the outcome is not the one that was signed')
-    if (outcome.project_id !== project.project_id || outcome.inputs.plan_sha256 !== planSha256) throw refuse('the outcome is about another plan')
+    if (!statement.subject.some((subject) => subject.digest.sha256 === pointer.sha256))
+      throw refuse('the outcome is not the one that was signed')
+    if (outcome.project_id !== project.project_id || outcome.inputs.plan_sha256 !== planSha256)
+      throw refuse('the outcome is about another plan')
     const { rollback_decision, auto_rollback_enabled } = outcome.rollback_verdict
     if (rollback_decision !== 'ROLLBACK' || !auto_rollback_enabled) throw refuse('the outcome does not order an automatic rollback')
     return pointer.sha256

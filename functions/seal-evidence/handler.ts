@@ -3,15 +3,14 @@ import { getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { composePack, sealPack } from '../../layers/core/evidence/pack.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
-import { keyOf, retainUntil, storeJsonOnce, storeOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { keyOf, listed, retainUntil, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports, Signer } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { instant } from '../../layers/core/schemas/common.ts'
+import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import { lifecycleState, type ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
-import { auditAnchor } from '../../layers/core/schemas/governance.ts'
-import { listed } from '../../layers/core/flow/storing.ts'
 import { packInput } from './pack-input.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'signers' | 'trust'>
@@ -82,7 +81,9 @@ async function awaitAnchor(deps: Deps, project: ProjectRecord): Promise<void> {
   const last = chain.findLast((entry) => entry.details.to !== undefined && entry.details.to !== entry.details.from)
   const anchors = await listed(deps.artifacts, `projects/${project.project_id}/anchors/`)
   const sequences = await Promise.all(
-    anchors.map(async ({ pointer }) => openPredicate(await deps.artifacts.get(pointer), deps.trust, 'anchor', auditAnchor).predicate.sequence),
+    anchors.map(
+      async ({ pointer }) => openPredicate(await deps.artifacts.get(pointer), deps.trust, 'anchor', auditAnchor).predicate.sequence,
+    ),
   )
   if (last !== undefined && !sequences.some((sequence) => sequence >= last.seq)) {
     await deps.anchors.anchor(project.project_id)
@@ -92,6 +93,11 @@ async function awaitAnchor(deps: Deps, project: ProjectRecord): Promise<void> {
 }
 
 function typeOf(path: string): string {
-  const types: Record<string, string> = { json: 'application/json', jsonl: 'application/x-ndjson', html: 'text/html; charset=utf-8', md: 'text/markdown; charset=utf-8' }
+  const types: Record<string, string> = {
+    json: 'application/json',
+    jsonl: 'application/x-ndjson',
+    html: 'text/html; charset=utf-8',
+    md: 'text/markdown; charset=utf-8',
+  }
   return types[path.split('.').at(-1) ?? ''] ?? 'application/octet-stream'
 }

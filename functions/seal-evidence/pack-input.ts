@@ -1,12 +1,12 @@
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
-import { readEnvelope, pae } from '../../layers/core/dsse.ts'
+import { pae, readEnvelope } from '../../layers/core/dsse.ts'
 import { verifySignature } from '../../layers/core/ecdsa.ts'
 import type { PackFile, PackInput, PackKey } from '../../layers/core/evidence/pack.ts'
 import { envelopeFiles } from '../../layers/core/evidence/pack-files.ts'
-import { artifactJson, approvalStatements } from '../../layers/core/flow/project-artifacts.ts'
+import { approvalStatements, artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
-import { SIGNING_PURPOSES, type Ports, type SigningPurpose } from '../../layers/core/ports.ts'
+import { type Ports, SIGNING_PURPOSES, type SigningPurpose } from '../../layers/core/ports.ts'
 import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
 import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -24,7 +24,13 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   }
   const folder = async (name: string) => {
     const found = await listed(deps.artifacts, `projects/${id}/${name}/`)
-    return Promise.all(found.map(async ({ key, pointer }) => ({ part: key.slice(key.lastIndexOf('/') + 1), pointer, bytes: await deps.artifacts.get(pointer) })))
+    return Promise.all(
+      found.map(async ({ key, pointer }) => ({
+        part: key.slice(key.lastIndexOf('/') + 1),
+        pointer,
+        bytes: await deps.artifacts.get(pointer),
+      })),
+    )
   }
   const named = async (pairs: readonly (readonly [path: string, artifact: string])[]): Promise<PackFile[]> => {
     const files = await Promise.all(pairs.map(async ([path, artifact]) => ({ path, bytes: await bytes(artifact) })))
@@ -33,14 +39,20 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   const signedPlan = await bytes('signed_plan')
   // A statement that does not hold counted for nothing, and is no evidence of anything.
   const approvals = (await approvalStatements(deps.artifacts, id)).filter((each) => readApproval(each, deps.trust) !== null)
-  const anchors = (await folder('anchors')).map((file) => file.bytes).filter((each) => openPredicate(each, deps.trust, 'anchor', auditAnchor).predicate.sequence < entries)
+  const anchors = (await folder('anchors'))
+    .map((file) => file.bytes)
+    .filter((each) => openPredicate(each, deps.trust, 'anchor', auditAnchor).predicate.sequence < entries)
   const certificates = await folder('proof_certificate')
   const current = project.artifacts.proof_certificate?.sha256
   const outcome = await bytes('outcome')
   const certificate = await bytes('proof_certificate')
   const html = await bytes('report_html')
   const markdown = await bytes('report_md')
-  const keys = keysOf(deps.trust, { plan: signedPlan ? [signedPlan] : [], approval: approvals, evidence: [...anchors, ...certificates.map((file) => file.bytes)] })
+  const keys = keysOf(deps.trust, {
+    plan: signedPlan ? [signedPlan] : [],
+    approval: approvals,
+    evidence: [...anchors, ...certificates.map((file) => file.bytes)],
+  })
   const checks = await folder('checks_report')
   const explanations = await folder('explanation')
   const differences = await folder('differences')
@@ -55,7 +67,12 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     ],
     plan: await bytes('migration_plan'),
     signedPlan,
-    code: project.artifacts.rewrite ? (await artifactJson(deps.artifacts, project, 'rewrite', rewriteProposal)).files.map((file) => ({ path: file.path, bytes: Buffer.from(file.content) })) : [],
+    code: project.artifacts.rewrite
+      ? (await artifactJson(deps.artifacts, project, 'rewrite', rewriteProposal)).files.map((file) => ({
+          path: file.path,
+          bytes: Buffer.from(file.content),
+        }))
+      : [],
     executionReport: await bytes('execution_report'),
     reconReports: (await folder('recon_report')).map((file) => file.bytes),
     reconFolder: [
@@ -65,7 +82,13 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
       // Earlier proofs: people approved them before a newer one was made.
       ...certificates
         .filter((file) => file.pointer.sha256 !== current)
-        .flatMap((file) => envelopeFiles(`proof_certificate.${file.part.replace(/\.dsse\.json$/, '')}`, file.bytes, keys.filter((key) => key.purpose === 'evidence'))),
+        .flatMap((file) =>
+          envelopeFiles(
+            `proof_certificate.${file.part.replace(/\.dsse\.json$/, '')}`,
+            file.bytes,
+            keys.filter((key) => key.purpose === 'evidence'),
+          ),
+        ),
     ],
     outcome: outcome && certificate ? { document: outcome, certificate } : null,
     report: html && markdown ? { html: Buffer.from(html).toString('utf8'), markdown: Buffer.from(markdown).toString('utf8') } : null,
@@ -103,7 +126,9 @@ const PLAN_FILES = [
 function keysOf(trust: Ports['trust'], envelopes: Record<SigningPurpose, readonly Uint8Array[]>): PackKey[] {
   return SIGNING_PURPOSES.flatMap((purpose) =>
     trust[purpose].flatMap((pem) => {
-      const signed = envelopes[purpose].map(readEnvelope).find((each) => verifySignature(pem, pae(each.payloadType, each.payload), each.signature))
+      const signed = envelopes[purpose]
+        .map(readEnvelope)
+        .find((each) => verifySignature(pem, pae(each.payloadType, each.payload), each.signature))
       return signed === undefined ? [] : [{ purpose, pem, key_id: signed.keyid }]
     }),
   )

@@ -1,7 +1,7 @@
+import { sha256 } from '../../layers/core/digest.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, artifactJson, planOf, specOf } from '../../layers/core/flow/project-artifacts.ts'
-import { keyOf, storeJsonOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
-import { sha256 } from '../../layers/core/digest.ts'
+import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
@@ -30,7 +30,9 @@ export function createHandler(deps: Deps) {
       signed: null,
       now: deps.clock.now(),
     })
-    const pointer = await storeJsonOnce(deps, keyOf(project_id, 'findings', `${run_id}-${planSha256.slice(0, 12)}`), () => findingsSchema.parse(found))
+    const pointer = await storeJsonOnce(deps, keyOf(project_id, 'findings', `${run_id}-${planSha256.slice(0, 12)}`), () =>
+      findingsSchema.parse(found),
+    )
     await advance(deps, project_id, {
       actor: 'waybill/validate-plan',
       action: 'PLAN_VALIDATED',

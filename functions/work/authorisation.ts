@@ -1,13 +1,13 @@
+import { getJson } from '../../layers/core/artifacts.ts'
 import { authorise } from '../../layers/core/barrier.ts'
 import { digestOf, parseStrictJson } from '../../layers/core/canonical-json.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { approvalStatements } from '../../layers/core/flow/project-artifacts.ts'
-import { getJson } from '../../layers/core/artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
-import { policy as policySchema, type Policy } from '../../layers/core/schemas/policy.ts'
+import { type Policy, policy as policySchema } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 
 export type BarrierDeps = Pick<Ports, 'artifacts' | 'clock' | 'policy' | 'projects' | 'trust'>
@@ -32,7 +32,12 @@ export type Authorised = { project: ProjectRecord; plan: Plan; planSha256: strin
  * The barrier, asked by the worker itself with what it reads itself.
  * @throws PLAN_NOT_AUTHORISED, with every reason
  */
-export async function passBarrier(deps: BarrierDeps, projectId: string, purpose: Purpose, tableIds: readonly string[]): Promise<Authorised> {
+export async function passBarrier(
+  deps: BarrierDeps,
+  projectId: string,
+  purpose: Purpose,
+  tableIds: readonly string[],
+): Promise<Authorised> {
   const project = await deps.projects.get(projectId)
   const planBytes = await bytesOrNone(deps, project.artifacts.migration_plan)
   const signedPlan = await bytesOrNone(deps, project.artifacts.signed_plan)
@@ -48,7 +53,10 @@ export async function passBarrier(deps: BarrierDeps, projectId: string, purpose:
     scope: { project_id: projectId, table_ids: tableIds },
   })
   if (!STATES[purpose].includes(project.state)) {
-    throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`)
+    throw new WaybillError(
+      'PLAN_NOT_AUTHORISED',
+      `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`,
+    )
   }
   return { project, plan, planSha256: sha256(planBytes), policy }
 }

@@ -16,7 +16,10 @@ const NEVER = new AbortController().signal
 export async function resolveEnds(deps: Pick<Ports, 'secrets'>, ends: Ends): Promise<{ source: End; target: End }> {
   const reference = ends.source.connection
   if (!reference) {
-    throw new WaybillError('SPEC_INVALID', 'The spec does not say where the source is. Add source.connection.secret_ref; for files it leads to the folder they lie in.')
+    throw new WaybillError(
+      'SPEC_INVALID',
+      'The spec does not say where the source is. Add source.connection.secret_ref; for files it leads to the folder they lie in.',
+    )
   }
   return {
     source: { systemType: ends.source.system_type, url: await deps.secrets.resolve(reference.secret_ref) },
@@ -25,7 +28,9 @@ export async function resolveEnds(deps: Pick<Ports, 'secrets'>, ends: Ends): Pro
 }
 
 export function connectorOptions(ends: Ends, statementTimeoutMs: number, signal: AbortSignal = NEVER): ConnectorOptions {
-  const patience = [ends.source.connection?.connection_timeout_ms, ends.target.connection.connection_timeout_ms].filter((ms) => ms !== undefined)
+  const patience = [ends.source.connection?.connection_timeout_ms, ends.target.connection.connection_timeout_ms].filter(
+    (ms) => ms !== undefined,
+  )
   return { connectTimeoutMs: Math.max(...patience), statementTimeoutMs, signal }
 }
 

@@ -1,11 +1,11 @@
+import type { z } from 'zod'
 import type { Agent } from '../../layers/agents/agent.ts'
 import { runAgent } from '../../layers/agents/orchestrator.ts'
-import { keyOf, storeJsonOnce, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
-import type { z } from 'zod'
 
 export type ProposingDeps = StoringDeps & ProjectDeps & Pick<Ports, 'model'>
 

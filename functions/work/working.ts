@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { JSON_TYPE, retainUntil, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import type { Worker } from '../../layers/core/names.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { instant, slug } from '../../layers/core/schemas/common.ts'
 import { type WorkerTask, workerTask } from '../../layers/core/schemas/work.ts'
-import type { Worker } from '../../layers/core/names.ts'
 import type { BarrierDeps } from './authorisation.ts'
 
 export type WorkerDeps = BarrierDeps & StoringDeps & Pick<Ports, 'connectors' | 'secrets' | 'keys' | 'log'>
@@ -54,7 +54,10 @@ export function worker<D extends WorkerDeps>(name: Worker, act: Act<D>) {
         context.signal.throwIfAborted()
         await act(deps, task, context)
       } catch (error) {
-        const failure = context.signal.aborted && !isWaybillError(error) ? new WaybillError('INTERRUPTED', 'The worker was asked to stop.', { cause: error }) : error
+        const failure =
+          context.signal.aborted && !isWaybillError(error)
+            ? new WaybillError('INTERRUPTED', 'The worker was asked to stop.', { cause: error })
+            : error
         await note(deps, task, failure).catch(() => deps.log.warn('a failed attempt could not be recorded', { worker: name }))
         throw failure
       }
@@ -68,7 +71,9 @@ async function note(deps: StoringDeps, task: WorkerTask, error: unknown): Promis
     ids: task.ids,
     error: isWaybillError(error) ? error.code : 'UNEXPECTED',
     // Only our own sentences: another library's message may quote a row or an address.
-    reason: isWaybillError(error) ? [error.message, ...error.details].join('; ').slice(0, 2000) : 'A fault in Waybill or one of its parts; the log has the rest.',
+    reason: isWaybillError(error)
+      ? [error.message, ...error.details].join('; ').slice(0, 2000)
+      : 'A fault in Waybill or one of its parts; the log has the rest.',
     at: deps.clock.now().toISOString(),
   }
   const prefix = failuresPrefix(task.project_id, task.run_id)
@@ -94,18 +99,21 @@ export async function itemsOf<S extends z.ZodType<{ table_id: string }>>(
   const byId = new Map(items.map((item) => [idOf(item), item]))
   return task.ids.map((id) => {
     const item = byId.get(id)
-    if (item === undefined) throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${id} is not in the project's work list`)
+    if (item === undefined)
+      throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${id} is not in the project's work list`)
     return item
   })
 }
 
 /** @throws EVIDENCE_INVALID */
 export function readLines<S extends z.ZodType>(bytes: Uint8Array, schema: S): z.infer<S>[] {
-  const lines = Buffer.from(bytes).toString('utf8').split('\n').filter((line) => line !== '')
+  const lines = Buffer.from(bytes)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
   return lines.map((line, at) => {
     const parsed = schema.safeParse(JSON.parse(line))
     if (!parsed.success) throw new WaybillError('EVIDENCE_INVALID', `Line ${at + 1} of the work list is not what it must be.`)
     return parsed.data
   })
 }
-

@@ -21,8 +21,17 @@ describe.runIf(browserPath() !== null)('in a browser', () => {
   })
   afterAll(() => browser.close())
 
-  async function opened(options: { to: string; ask?: boolean; script: boolean; width?: number; dark?: boolean; title?: string }): Promise<Page> {
-    asked = await askedFor((mail) => mail.to === options.to, { spec: { ask: options.ask ?? false, ...(options.title ? { title: options.title } : {}) } })
+  async function opened(options: {
+    to: string
+    ask?: boolean
+    script: boolean
+    width?: number
+    dark?: boolean
+    title?: string
+  }): Promise<Page> {
+    asked = await askedFor((mail) => mail.to === options.to, {
+      spec: { ask: options.ask ?? false, ...(options.title ? { title: options.title } : {}) },
+    })
     context = await browser.newContext({
       javaScriptEnabled: options.script,
       viewport: { width: options.width ?? 1200, height: 900 },
@@ -40,15 +49,15 @@ describe.runIf(browserPath() !== null)('in a browser', () => {
 
   it('without script and with nothing but the keyboard, a plan is approved', async () => {
     const page = await opened({ to: PEOPLE.tech_lead, script: false })
-    const prefix = await page.locator('.digest b').innerText()
+    const prefix = (await page.locator('.digest b').textContent())!
     // The first stop leads past the top of the page.
     await page.keyboard.press('Tab')
-    expect(await page.locator(':focus').innerText()).toBe('Skip to the content')
+    expect(await page.locator(':focus').textContent()).toBe('Skip to the content')
     await tabTo(page, '#digest_prefix')
     await page.keyboard.type(prefix)
     await tabTo(page, 'button[value=approve]')
     await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
-    expect(await page.locator('h1').innerText()).toBe('Approved')
+    expect(await page.locator('h1').textContent()).toBe('Approved')
     const [request] = (await asked!.on.ports.approvals.byProject(asked!.projectId)).filter((each) => each.role === 'tech_lead')
     expect(request?.decision).toBe('APPROVED')
     await shut()
@@ -59,22 +68,22 @@ describe.runIf(browserPath() !== null)('in a browser', () => {
     await tabTo(page, 'input[type=radio]')
     await page.keyboard.press('Space')
     await tabTo(page, '#digest_prefix')
-    await page.keyboard.type(await page.locator('.digest b').innerText())
+    await page.keyboard.type((await page.locator('.digest b').textContent())!)
     await tabTo(page, 'button[value=answer]')
     await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
-    expect(await page.locator('h1').innerText()).toBe('Answers stored')
+    expect(await page.locator('h1').textContent()).toBe('Answers stored')
     await shut()
   })
 
   it('a rejection without a reason comes back and says so', async () => {
     const page = await opened({ to: PEOPLE.qa_lead, script: false })
-    await page.fill('#digest_prefix', await page.locator('.digest b').innerText())
+    await page.fill('#digest_prefix', (await page.locator('.digest b').textContent())!)
     await Promise.all([page.waitForNavigation(), page.click('button[value=reject]')])
-    expect(await page.locator('[role=alert]').innerText()).toContain('Say why you reject')
-    await page.fill('#digest_prefix', await page.locator('.digest b').innerText())
+    expect(await page.locator('[role=alert]').textContent()).toContain('Say why you reject')
+    await page.fill('#digest_prefix', (await page.locator('.digest b').textContent())!)
     await page.fill('#reason', 'Two tables are missing.')
     await Promise.all([page.waitForNavigation(), page.click('button[value=reject]')])
-    expect(await page.locator('h1').innerText()).toBe('Rejected')
+    expect(await page.locator('h1').textContent()).toBe('Rejected')
     await shut()
   })
 

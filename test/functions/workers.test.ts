@@ -16,7 +16,13 @@ const HOUR = 3_600_000
 const LATER = new Date('2030-01-01T00:00:00.000Z')
 
 /** A migration that stands right before one worker, with everything approved; `undo` puts back what a test changed. */
-type Before = { on: TestPlatform; project: ProjectRecord; task: WorkerTask; put(change: Partial<ProjectRecord>): Promise<void>; undo(): Promise<void> }
+type Before = {
+  on: TestPlatform
+  project: ProjectRecord
+  task: WorkerTask
+  put(change: Partial<ProjectRecord>): Promise<void>
+  undo(): Promise<void>
+}
 
 async function before(worker: Worker): Promise<Before> {
   const on = await testPlatform()
@@ -49,10 +55,13 @@ async function before(worker: Worker): Promise<Before> {
 }
 
 function taskFor(worker: Worker, project: ProjectRecord): WorkerTask {
-  const segments = Object.keys(project.artifacts).filter((name) => name.startsWith('segments.')).at(-1)
+  const segments = Object.keys(project.artifacts)
+    .filter((name) => name.startsWith('segments.'))
+    .at(-1)
   const base = { worker, project_id: project.project_id, run_id: 'run-test', items: null, ids: [] }
   if (worker === 'copy-chunk') return { ...base, items: project.artifacts.chunks!, ids: ['item-c000001', 'item-c000002'] }
-  if (worker === 'hash-segments') return { ...base, run_id: segments!.slice('segments.'.length), items: project.artifacts[segments!]!, ids: ['item'] }
+  if (worker === 'hash-segments')
+    return { ...base, run_id: segments!.slice('segments.'.length), items: project.artifacts[segments!]!, ids: ['item'] }
   return base
 }
 
@@ -114,7 +123,10 @@ const TAMPERS: Tamper[] = [
     async tamper({ on, project }) {
       const { artifacts } = on.ports
       const refused = placeOf(project.artifacts.migration_plan!).key
-      on.ports.artifacts = { ...artifacts, get: async (pointer) => (pointer.uri.endsWith(refused) ? Buffer.from('{}') : artifacts.get(pointer)) }
+      on.ports.artifacts = {
+        ...artifacts,
+        get: async (pointer) => (pointer.uri.endsWith(refused) ? Buffer.from('{}') : artifacts.get(pointer)),
+      }
       return undefined
     },
   },
@@ -123,7 +135,10 @@ const TAMPERS: Tamper[] = [
     async tamper({ on, project }) {
       const { artifacts } = on.ports
       const statements = `projects/${project.project_id}/approvals/`
-      on.ports.artifacts = { ...artifacts, list: async (prefix) => (prefix === statements ? (await artifacts.list(prefix)).slice(1) : artifacts.list(prefix)) }
+      on.ports.artifacts = {
+        ...artifacts,
+        list: async (prefix) => (prefix === statements ? (await artifacts.list(prefix)).slice(1) : artifacts.list(prefix)),
+      }
       return undefined
     },
   },
@@ -145,11 +160,17 @@ const TAMPERS: Tamper[] = [
         identified_by: 'invited-address',
       }
       const subject = [{ name: predicate.subject_name, sha256: predicate.subject_sha256 }]
-      const { bytes } = await signStatement(on.ports.signers.approval, statementOf({ predicateType: PREDICATES.approval, subject, predicate }))
+      const { bytes } = await signStatement(
+        on.ports.signers.approval,
+        statementOf({ predicateType: PREDICATES.approval, subject, predicate }),
+      )
       const pointer = await store(on, project, 'rejection', bytes)
       const { key } = placeOf(pointer)
       const statements = `projects/${project.project_id}/approvals/`
-      on.ports.artifacts = { ...artifacts, list: async (prefix) => [...(await artifacts.list(prefix)), ...(prefix === statements ? [key] : [])] }
+      on.ports.artifacts = {
+        ...artifacts,
+        list: async (prefix) => [...(await artifacts.list(prefix)), ...(prefix === statements ? [key] : [])],
+      }
       return undefined
     },
   },
@@ -215,8 +236,16 @@ for (const worker of [...WRITERS, 'hash-segments', 'run-checks', 'roll-back-targ
       // A list of one's own making, which names a table that is not planned.
       const line = { chunk_id: 'x', step_id: 'x', item_id: 'x', table_id: 'salaries', range: { from: '0', to: null } }
       const { item_id: _, ...chunk } = line
-      const forged = await store(b.on, b.project, 'list', canonicalBytes(worker === 'copy-chunk' ? chunk : { item_id: 'x', table_id: 'salaries' }))
+      const forged = await store(
+        b.on,
+        b.project,
+        'list',
+        canonicalBytes(worker === 'copy-chunk' ? chunk : { item_id: 'x', table_id: 'salaries' }),
+      )
       expect(await refusal(b, { items: forged, ids: ['x'] })).toBe('PLAN_NOT_AUTHORISED')
+      // A list of one's own making about a planned table: another range under another name would copy rows twice.
+      const own = worker === 'copy-chunk' ? { ...chunk, table_id: 'item' } : { item_id: 'x', table_id: 'item' }
+      expect(await refusal(b, { items: await store(b.on, b.project, 'list', canonicalBytes(own)), ids: ['x'] })).toBe('PLAN_NOT_AUTHORISED')
       const name = worker === 'copy-chunk' ? 'chunks' : `segments.${b.task.run_id}`
       await b.put({ artifacts: { ...b.project.artifacts, [name]: forged } })
       expect(await refusal(b, { items: forged, ids: ['x'] })).toBe('PLAN_NOT_AUTHORISED')
@@ -225,7 +254,9 @@ for (const worker of [...WRITERS, 'hash-segments', 'run-checks', 'roll-back-targ
 
     it('refuses a task for another worker', async () => {
       const task = { ...b.task, worker: worker === 'copy-chunk' ? 'finish-target' : 'copy-chunk' }
-      const handler = (await import(`../../functions/${worker}/handler.ts`)).createHandler(b.on.ports) as (task: WorkerTask) => Promise<void>
+      const handler = (await import(`../../functions/${worker}/handler.ts`)).createHandler(b.on.ports) as (
+        task: WorkerTask,
+      ) => Promise<void>
       await expect(handler(task)).rejects.toMatchObject({ code: 'BAD_INPUT' })
       expect(b.on.systems.touched).toEqual([])
     })

@@ -6,7 +6,14 @@ import { ENDPOINT_FUNCTIONS, folderName, STATE_MACHINES, stateName, TASK_FUNCTIO
 const root = new URL('../../', import.meta.url)
 const text = (machine: string) => readFileSync(new URL(`statemachines/${machine}.asl.json`, root), 'utf8')
 
-type State = { Type: string; Comment?: string; Resource?: string; TimeoutSeconds?: number; Retry?: Retrier[]; Catch?: { ErrorEquals: string[]; Next: string }[] } & Record<string, unknown>
+type State = {
+  Type: string
+  Comment?: string
+  Resource?: string
+  TimeoutSeconds?: number
+  Retry?: Retrier[]
+  Catch?: { ErrorEquals: string[]; Next: string }[]
+} & Record<string, unknown>
 type Retrier = { ErrorEquals: string[]; BackoffRate?: number; JitterStrategy?: string; MaxAttempts?: number }
 type Block = { States: Record<string, State> }
 
@@ -17,12 +24,16 @@ function states(block: Block): [string, State][] {
     ...(state.ItemProcessor ? states(state.ItemProcessor as Block) : []),
   ])
 }
-const all = STATE_MACHINES.flatMap((machine) => states(JSON.parse(text(machine)) as Block).map(([name, state]) => ({ machine, name, state })))
+const all = STATE_MACHINES.flatMap((machine) =>
+  states(JSON.parse(text(machine)) as Block).map(([name, state]) => ({ machine, name, state })),
+)
 const tasks = all.filter(({ state }) => state.Type === 'Task')
 const calls = (part: string) => tasks.filter(({ state }) => state.Resource?.includes(part))
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort()
 const placeholders = (suffix: string) =>
-  sorted(STATE_MACHINES.flatMap((machine) => [...text(machine).matchAll(new RegExp(`\\$\\{(\\w+)${suffix}\\}`, 'g'))].map((match) => match[1]!)))
+  sorted(
+    STATE_MACHINES.flatMap((machine) => [...text(machine).matchAll(new RegExp(`\\$\\{(\\w+)${suffix}\\}`, 'g'))].map((match) => match[1]!)),
+  )
 
 describe('one name everywhere', () => {
   it('states that call functions are the task functions', () => {
@@ -48,14 +59,21 @@ describe('one name everywhere', () => {
     expect(placeholders('TaskDefinitionArn')).toEqual(sorted(WORKERS.map(stateName)))
     expect(placeholders('StateMachineArn')).toEqual(['Reconcile'])
     const others = sorted(STATE_MACHINES.flatMap((machine) => [...text(machine).matchAll(/\$\{(\w+)\}/g)].map((match) => match[1]!)))
-    expect(others.filter((name) => !/(Function|TaskDefinition|StateMachine)Arn$/.test(name))).toEqual(['ClusterArn', 'SecurityGroupIds', 'SubnetIds'])
+    expect(others.filter((name) => !/(Function|TaskDefinition|StateMachine)Arn$/.test(name))).toEqual([
+      'ClusterArn',
+      'SecurityGroupIds',
+      'SubnetIds',
+    ])
   })
 
   it('folders with a handler are exactly the functions, each with its entry', () => {
-    const folders = readdirSync(new URL('functions/', root), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+    const folders = readdirSync(new URL('functions/', root), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
     const withHandler = folders.filter((name) => existsSync(new URL(`functions/${name}/handler.ts`, root)))
     expect(sorted(withHandler)).toEqual(sorted([...TASK_FUNCTIONS, ...ENDPOINT_FUNCTIONS, ...WORKERS]))
-    for (const name of [...TASK_FUNCTIONS, ...ENDPOINT_FUNCTIONS]) expect(existsSync(new URL(`functions/${name}/index.ts`, root)), name).toBe(true)
+    for (const name of [...TASK_FUNCTIONS, ...ENDPOINT_FUNCTIONS])
+      expect(existsSync(new URL(`functions/${name}/index.ts`, root)), name).toBe(true)
     for (const name of WORKERS) expect(existsSync(new URL(`functions/${name}/worker.ts`, root)), name).toBe(true)
   })
 })
@@ -71,8 +89,12 @@ describe('patience', () => {
         expect(retrier.MaxAttempts, name).toBeGreaterThan(0)
       }
     }
-    const needCatch = all.filter(({ name, state }) => (state.Type === 'Task' && !['CopyChunk', 'HashSegments', 'RecordFailure'].includes(name)) || state.Type === 'Map')
-    for (const { name, state } of needCatch) expect(state.Catch, name).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'RecordFailure' }])
+    const needCatch = all.filter(
+      ({ name, state }) =>
+        (state.Type === 'Task' && !['CopyChunk', 'HashSegments', 'RecordFailure'].includes(name)) || state.Type === 'Map',
+    )
+    for (const { name, state } of needCatch)
+      expect(state.Catch, name).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'RecordFailure' }])
   })
 
   it('every ErrorEquals is a Waybill code or one of the service', () => {
@@ -80,7 +102,12 @@ describe('patience', () => {
     const known = new Set<string>([...ERROR_CODES, 'States.ALL', 'States.TaskFailed', 'States.Timeout'])
     expect(names.filter((name) => !known.has(name))).toEqual([])
     // Which codes are matched: each is thrown by real code in the tests of the part that throws it.
-    expect(sorted(names.filter((name) => !name.startsWith('States.')))).toEqual(['CONFLICT', 'CONNECTION_FAILED', 'STATEMENT_TIMEOUT', 'STREAM_TRUNCATED'])
+    expect(sorted(names.filter((name) => !name.startsWith('States.')))).toEqual([
+      'CONFLICT',
+      'CONNECTION_FAILED',
+      'STATEMENT_TIMEOUT',
+      'STREAM_TRUNCATED',
+    ])
   })
 
   it('people get longer than the longest request lives', () => {
@@ -96,7 +123,10 @@ describe('patience', () => {
     for (const { name, state } of waiting) {
       expect(state.TimeoutSeconds, name).toBeGreaterThan(30 * 86_400)
       // Once the time is over, the same people must not be asked again by a retry.
-      expect(state.Retry?.flatMap((retrier) => retrier.ErrorEquals), name).not.toContain('States.Timeout')
+      expect(
+        state.Retry?.flatMap((retrier) => retrier.ErrorEquals),
+        name,
+      ).not.toContain('States.Timeout')
     }
   })
 

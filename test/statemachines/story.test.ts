@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Mail } from '../../layers/core/ports.ts'
 import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
-import { definitionOf, testPlatform, type TestPlatform } from '../functions/support/platform.ts'
+import { definitionOf, type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { type Answer, edgesTaken, PEOPLE, storeSpec, tell, yes } from '../functions/support/story.ts'
 
 /**
@@ -43,7 +43,10 @@ async function verified(on: TestPlatform, projectId: string): Promise<string[]> 
 }
 
 /** Everybody says yes, save the person named. */
-const allBut = (email: string, given: Answer) => (mail: Mail): Answer => (mail.to === email ? given : yes(mail))
+const allBut =
+  (email: string, given: Answer) =>
+  (mail: Mail): Answer =>
+    mail.to === email ? given : yes(mail)
 
 describe('a migration that goes well', () => {
   it('ends with evidence that verifies, and is not done twice', { timeout: LONG }, async () => {
@@ -58,7 +61,10 @@ describe('a migration that goes well', () => {
     expect((await on.ports.audit.read(id)).length).toBe(before)
     // The nightly schedule starts the other machine by itself.
     await on.runner.start('reconcile', 'nightly', { project_id: id, run_id: 'recon-2026-03-02' })
-    expect(await on.runner.wait('nightly')).toMatchObject({ status: 'SUCCEEDED', output: { run_id: 'recon-2026-03-02-r3', decision: 'pass' } })
+    expect(await on.runner.wait('nightly')).toMatchObject({
+      status: 'SUCCEEDED',
+      output: { run_id: 'recon-2026-03-02-r3', decision: 'pass' },
+    })
     await done(on)
   })
 
@@ -74,8 +80,12 @@ describe('a migration that goes well', () => {
     for (const entry of agents) expect([entry.subject_sha256, entry.reasoning_sha256]).toEqual([expect.any(String), expect.any(String)])
     const answered = chain.find((entry) => entry.action === 'DECISIONS_ANSWERED')
     expect(answered?.actor).toBe(PEOPLE.tech_lead)
-    const changes = chain.filter((entry) => entry.details.to && entry.details.to !== entry.details.from).map((entry) => String(entry.seq).padStart(8, '0'))
-    const anchors = (await on.ports.artifacts.list(`projects/${id}/anchors/`)).map((key) => key.slice(-'00000000.dsse.json'.length).slice(0, 8))
+    const changes = chain
+      .filter((entry) => entry.details.to && entry.details.to !== entry.details.from)
+      .map((entry) => String(entry.seq).padStart(8, '0'))
+    const anchors = (await on.ports.artifacts.list(`projects/${id}/anchors/`)).map((key) =>
+      key.slice(-'00000000.dsse.json'.length).slice(0, 8),
+    )
     // Entries between the change and its anchor are covered by it; each change has an anchor of its own or a later one before the next.
     expect(anchors.length).toBeGreaterThanOrEqual(changes.length)
     expect(anchors.at(-1)! >= changes.at(-1)!).toBe(true)

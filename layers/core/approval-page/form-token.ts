@@ -22,5 +22,7 @@ export function checkFormToken(key: Uint8Array, approvalId: string, subjectSha25
 }
 
 function mac(key: Uint8Array, approvalId: string, subjectSha256: string, issued: string): string {
-  return createHmac('sha256', key).update(JSON.stringify(['waybill/approval-form/v1', approvalId, subjectSha256, issued])).digest('hex')
+  return createHmac('sha256', key)
+    .update(JSON.stringify(['waybill/approval-form/v1', approvalId, subjectSha256, issued]))
+    .digest('hex')
 }

@@ -1,8 +1,7 @@
 import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { ColumnMapping, ManualDecision, TableMapping } from '../schemas/proposal.ts'
-import type { RowFilter } from '../schemas/spec.ts'
-import type { SystemType } from '../schemas/spec.ts'
+import type { RowFilter, SystemType } from '../schemas/spec.ts'
 import type { Mark, Section } from './section.ts'
 import { moment } from './visible-text.ts'
 
@@ -94,20 +93,36 @@ export function planSections(plan: Plan, limit: number): Section[] {
         ['Tables', counted(plan.tables.length, 'table', 'tables')],
         ['Columns', `${columns.length}, of which ${masked} masked and ${lossy} losing information`],
         ['Rows', plan.estimate.rows === null ? (plan.estimate.reason ?? 'not estimated') : `about ${grouped(plan.estimate.rows)}`],
-        ['If it goes wrong', plan.rollback.auto_rollback_enabled ? 'what was copied is removed again by itself; the source stays' : 'a person decides about removing what was copied; the source stays'],
+        [
+          'If it goes wrong',
+          plan.rollback.auto_rollback_enabled
+            ? 'what was copied is removed again by itself; the source stays'
+            : 'a person decides about removing what was copied; the source stays',
+        ],
         ['Written by', plan.author],
         ['Valid until', moment(plan.expires_at)],
       ],
-      tables: hidden > 0 ? [...tables.slice(0, -1), { ...tables.at(-1)!, more: `${hidden} more tables are not shown here. Read them in the plan file before you decide.` }] : tables,
+      tables:
+        hidden > 0
+          ? [
+              ...tables.slice(0, -1),
+              { ...tables.at(-1)!, more: `${hidden} more tables are not shown here. Read them in the plan file before you decide.` },
+            ]
+          : tables,
     },
   ]
 }
 
 function tableInWords(table: TableMapping, shown: readonly ColumnMapping[]): NonNullable<Section['tables']>[number] {
   const rest = table.columns.length - shown.length
-  const key = table.key === null ? 'Rows have no key; they are compared as they are, duplicates counted.' : `Rows are identified by ${table.key.join(', ')}.`
+  const key =
+    table.key === null
+      ? 'Rows have no key; they are compared as they are, duplicates counted.'
+      : `Rows are identified by ${table.key.join(', ')}.`
   const foreign = table.foreign_keys.map((fk) => {
-    const how = { enforced: 'must exist in', unvalidated: 'refers to (missing ones are kept and reported)', none: 'is checked against' }[fk.enforcement]
+    const how = { enforced: 'must exist in', unvalidated: 'refers to (missing ones are kept and reported)', none: 'is checked against' }[
+      fk.enforcement
+    ]
     return ` ${fk.columns.join(', ')} ${how} ${fk.references.table}.`
   })
   return {
@@ -149,7 +164,10 @@ export function decisionSection(plan: Plan, questions: readonly ManualDecision[]
     const answer = answers.get(question.decision_id)
     const label = question.choices.find((choice) => choice.choice === answer?.choice)
     return answer
-      ? { mark: 'note' as const, text: `${question.question} Answer: ${label?.label ?? answer.choice} (${answer.answered_by}). ${label?.consequence ?? ''}` }
+      ? {
+          mark: 'note' as const,
+          text: `${question.question} Answer: ${label?.label ?? answer.choice} (${answer.answered_by}). ${label?.consequence ?? ''}`,
+        }
       : { mark: 'care' as const, text: `Still open: ${question.question}` }
   })
   const asked = new Set(questions.map((question) => question.decision_id))

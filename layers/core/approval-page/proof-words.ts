@@ -36,7 +36,12 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
         part('Ordering (same sequence)', proof.ordering_result),
       ],
       facts: [
-        ['Risk score', bps.bps_current === null ? 'not measured' : `${bps.bps_current} (warning from ${bps.bps_threshold_warning}, critical from ${bps.bps_threshold_critical})`],
+        [
+          'Risk score',
+          bps.bps_current === null
+            ? 'not measured'
+            : `${bps.bps_current} (warning from ${bps.bps_threshold_warning}, critical from ${bps.bps_threshold_critical})`,
+        ],
         ['What follows', bps.rollback_decision_rationale],
       ],
       tables: [
@@ -45,7 +50,10 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
           head: ['Table', 'Source rows', 'Target rows', 'Missing', 'Extra', 'Changed'],
           rows: tables.map((table) => ({
             mark: STATUS[table.status]?.mark ?? 'care',
-            cells: [table.target_object, ...[table.source_record_count, table.target_record_count, table.missing, table.extra, table.changed].map(grouped)],
+            cells: [
+              table.target_object,
+              ...[table.source_record_count, table.target_record_count, table.missing, table.extra, table.changed].map(grouped),
+            ],
           })),
           ...(hidden > 0 ? { more: `${hidden} more tables are in outcome.json.` } : {}),
         },

@@ -2,7 +2,7 @@
  * Text for people, from strangers. A name in a database may hold markup, or characters that reorder or hide what follows
  * (U+202E and its kin): shown as they are, an approver would read something else than what is in the plan.
  */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu
+const HIDDEN = /\p{Cc}|\p{Cf}|\p{Co}|\p{Cs}|\p{Zl}|\p{Zp}|\u034f|\u115f|\u1160|\u17b4|\u17b5|\u3164|\uffa0/gu
 
 /** Every control, format and bidirectional character as its code point, for example `[U+202E]`; at most `limit` characters. */
 export function visible(text: string, limit = 160): string {

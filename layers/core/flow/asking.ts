@@ -1,9 +1,9 @@
+import { type LinkFields, linkToken } from '../approval-link.ts'
+import { escapeMarkup, moment, visible } from '../approval-page/visible-text.ts'
 import { sha256 } from '../digest.ts'
 import { isWaybillError, WaybillError } from '../errors.ts'
-import { type LinkFields, linkToken } from '../approval-link.ts'
 import { record } from '../ledger.ts'
 import type { Ports } from '../ports.ts'
-import { escapeMarkup, moment, visible } from '../approval-page/visible-text.ts'
 import type { ArtifactPointer, Role } from '../schemas/common.ts'
 import type { ApprovalRequest } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
@@ -32,7 +32,10 @@ export type Question = {
 export function approverFor(spec: Pick<MigrationSpec, 'approvers'>, role: Role): { role: Role; email: string } {
   const found = spec.approvers.find((approver) => approver.role === role)
   if (found === undefined) {
-    throw new WaybillError('SPEC_INVALID', `The policy needs a ${roleInWords(role)}, and the spec names none. Add one under "approvers" and start again.`)
+    throw new WaybillError(
+      'SPEC_INVALID',
+      `The policy needs a ${roleInWords(role)}, and the spec names none. Add one under "approvers" and start again.`,
+    )
   }
   return found
 }
@@ -52,7 +55,12 @@ export async function ask(deps: AskingDeps, question: Question): Promise<void> {
         actor: 'waybill',
         action: 'APPROVAL_REQUESTED',
         subject_sha256: request.subject.sha256,
-        details: { approval_id: request.approval_id, role: request.role, approver: request.approver, transition: request.transition ?? 'decisions' },
+        details: {
+          approval_id: request.approval_id,
+          role: request.role,
+          approver: request.approver,
+          transition: request.transition ?? 'decisions',
+        },
       })
     }
     if (request.status === 'PENDING') await mail(deps, question.project, request)
@@ -90,7 +98,13 @@ async function openOnce(deps: AskingDeps, groupId: string, question: Question): 
       statement: null,
     }),
   )
-  const group = { group_id: groupId, project_id: question.project.project_id, task_token: question.taskToken, told_at: null, expires_at: expiresAt }
+  const group = {
+    group_id: groupId,
+    project_id: question.project.project_id,
+    task_token: question.taskToken,
+    told_at: null,
+    expires_at: expiresAt,
+  }
   try {
     await deps.approvals.open(group, requests)
     return requests
@@ -139,6 +153,8 @@ async function mail(deps: AskingDeps, project: ProjectRecord, request: ApprovalR
     to: request.approver,
     subject: `${asks} ${title}`.slice(0, 180),
     text: `${lines.join('\n\n')}\n`,
-    html: lines.map((line) => (line === link ? `<p><a href="${escapeMarkup(link)}">Open the page</a></p>` : `<p>${escapeMarkup(line)}</p>`)).join('\n'),
+    html: lines
+      .map((line) => (line === link ? `<p><a href="${escapeMarkup(link)}">Open the page</a></p>` : `<p>${escapeMarkup(line)}</p>`))
+      .join('\n'),
   })
 }

@@ -12,7 +12,10 @@ export const decisionAnswers = z.strictObject({
   /** The proposal whose questions these are. */
   subject_sha256: sha256Hex,
   /** All answers so far, each with who gave it; a later round adds to an earlier one. */
-  answers: z.array(decisionAnswer.extend({ answered_by: email })).min(1).max(1000),
+  answers: z
+    .array(decisionAnswer.extend({ answered_by: email }))
+    .min(1)
+    .max(1000),
 })
 export type DecisionAnswers = z.infer<typeof decisionAnswers>
 

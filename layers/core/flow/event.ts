@@ -35,5 +35,7 @@ export function readEvent<S extends z.ZodType>(schema: S, event: unknown): z.inf
   const parsed = schema.safeParse(event)
   if (parsed.success) return parsed.data
   const details = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  throw new WaybillError('BAD_INPUT', 'The state machine and this function do not agree about the input. Deploy both from one version.', { details })
+  throw new WaybillError('BAD_INPUT', 'The state machine and this function do not agree about the input. Deploy both from one version.', {
+    details,
+  })
 }

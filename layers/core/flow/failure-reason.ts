@@ -18,10 +18,14 @@ export function failureReason(error: string, cause: string): FailureReason {
     [inner.Error, inner.Cause],
     [inner.errorType, inner.errorMessage],
   ]) {
-    if (code !== undefined && CODES.has(code)) return { code, reason: sentence(fields(text ?? '')) ?? text?.slice(0, MOST) ?? 'The audit log holds more.' }
+    if (code !== undefined && CODES.has(code))
+      return { code, reason: sentence(fields(text ?? '')) ?? text?.slice(0, MOST) ?? 'The audit log holds more.' }
   }
   if (error === 'States.Timeout') return { code: 'States.Timeout', reason: 'A step took longer than it may.' }
-  return { code: 'UNEXPECTED', reason: `A step failed with ${error.replace(/[^A-Za-z0-9._-]/g, '').slice(0, 100) || 'no name'}; the log has the rest.` }
+  return {
+    code: 'UNEXPECTED',
+    reason: `A step failed with ${error.replace(/[^A-Za-z0-9._-]/g, '').slice(0, 100) || 'no name'}; the log has the rest.`,
+  }
 }
 
 function sentence(inner: Record<string, string>): string | undefined {

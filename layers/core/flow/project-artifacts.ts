@@ -1,14 +1,19 @@
 import type { z } from 'zod'
 import { artifactOf, getJson } from '../artifacts.ts'
 import type { ArtifactStore } from '../ports.ts'
-import { plan as planSchema, type Plan } from '../schemas/plan.ts'
+import { type Plan, plan as planSchema } from '../schemas/plan.ts'
 import type { ProjectRecord } from '../schemas/project.ts'
 import type { MigrationSpec } from '../schemas/spec.ts'
 import { readSpec } from '../spec-reader.ts'
 import { listed } from './storing.ts'
 
 /** The value of a project's artifact, its bytes and shape checked. @throws NOT_FOUND, EVIDENCE_INVALID */
-export async function artifactJson<S extends z.ZodType>(store: ArtifactStore, project: ProjectRecord, name: string, schema: S): Promise<z.infer<S>> {
+export async function artifactJson<S extends z.ZodType>(
+  store: ArtifactStore,
+  project: ProjectRecord,
+  name: string,
+  schema: S,
+): Promise<z.infer<S>> {
   return getJson(store, artifactOf(project, name), schema)
 }
 
@@ -36,4 +41,3 @@ export async function approvalStatements(store: ArtifactStore, projectId: string
   const found = await listed(store, approvalsPrefix(projectId))
   return Promise.all(found.map(({ pointer }) => store.get(pointer)))
 }
-

@@ -1,13 +1,16 @@
-import { type HttpServer, serveLoopback } from '../../../layers/local/http-server.ts'
 import type { HttpRequest, HttpResponse, Mail } from '../../../layers/core/ports.ts'
 import type { Policy } from '../../../layers/core/schemas/policy.ts'
+import { type HttpServer, serveLoopback } from '../../../layers/local/http-server.ts'
 import { type TestPlatform, testPlatform } from './platform.ts'
 import { answer, type SpecOptions, storeSpec, yes } from './story.ts'
 
 export type Asked = { on: TestPlatform; projectId: string; server: HttpServer; run: string; mail(to: string): Mail; close(): Promise<void> }
 
 /** A platform whose approval pages are served over real HTTP, with one migration waiting for the person whose mail is not answered. */
-export async function askedFor(waiting: (mail: Mail) => boolean, options: { spec?: SpecOptions; policy?: Partial<Policy> } = {}): Promise<Asked> {
+export async function askedFor(
+  waiting: (mail: Mail) => boolean,
+  options: { spec?: SpecOptions; policy?: Partial<Policy> } = {},
+): Promise<Asked> {
   let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('too early'))
   const server = await serveLoopback(0, (request) => serve(request))
   const on = await testPlatform({ publicUrl: server.url, ...(options.policy ? { policy: options.policy } : {}) })
@@ -27,7 +30,8 @@ export async function askedFor(waiting: (mail: Mail) => boolean, options: { spec
     await answer(on, mail, yes(mail)!)
   }
   // Everyone of the group has mail before the state waits.
-  while (on.runner.describe(run).standing.every((each) => !each.state.startsWith('Request'))) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (on.runner.describe(run).standing.every((each) => !each.state.startsWith('Request')))
+    await new Promise((resolve) => setTimeout(resolve, 5))
   await new Promise((resolve) => setTimeout(resolve, 50))
   return {
     on,

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, type Worker, WORKERS } from '../../../layers/core/names.ts'
+import type { WorkContext } from '../../../functions/work/working.ts'
+import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS, type Worker } from '../../../layers/core/names.ts'
 import type { HttpRequest, HttpResponse, Mail, Ports } from '../../../layers/core/ports.ts'
 import { defaultPolicy } from '../../../layers/core/rulebooks.ts'
 import type { Policy } from '../../../layers/core/schemas/policy.ts'
-import type { WorkContext } from '../../../functions/work/working.ts'
 import type { WorkerTask } from '../../../layers/core/schemas/work.ts'
 import { sqliteApprovalStore } from '../../../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../../../layers/local/artifact-store.ts'
@@ -83,7 +83,11 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     publicUrl: options.publicUrl ?? PUBLIC_URL,
   } as unknown as Ports
   const handler = async (name: string) =>
-    ((await import(`../../../functions/${name}/handler.ts`)) as { createHandler(deps: Ports): (event: unknown, context: WorkContext) => Promise<unknown> }).createHandler(ports)
+    (
+      (await import(`../../../functions/${name}/handler.ts`)) as {
+        createHandler(deps: Ports): (event: unknown, context: WorkContext) => Promise<unknown>
+      }
+    ).createHandler(ports)
   const call = async (name: string, event: unknown) => {
     const at = faults.findIndex((fault) => fault.name === name && fault.when(event))
     if (at !== -1) throw faults.splice(at, 1)[0]!.error
@@ -111,14 +115,21 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     systems: two,
     runner,
     mails,
-    failNext: (name, error, times = 1, when = () => true) => void faults.push(...Array.from({ length: times }, () => ({ name, error, when }))),
+    failNext: (name, error, times = 1, when = () => true) =>
+      void faults.push(...Array.from({ length: times }, () => ({ name, error, when }))),
     call,
     work: async (task) => void (await (await handler(task.worker as Worker))(task, QUIET)),
     http: async (request) => {
       const full = { method: 'GET', path: '/', query: {}, headers: {}, body: '', ...request }
-      return (await (await handler(full.method === 'POST' ? 'decide' : 'approval-page'))(full, QUIET)) as HttpResponse
+      return (await (
+        await handler(full.method === 'POST' ? 'decide' : 'approval-page')
+      )(full, QUIET)) as HttpResponse
     },
-    executions: () => home.db.prepare('SELECT name FROM executions ORDER BY started_at').all().map((row) => String(row.name)),
+    executions: () =>
+      home.db
+        .prepare('SELECT name FROM executions ORDER BY started_at')
+        .all()
+        .map((row) => String(row.name)),
     later: (milliseconds) => {
       shift += milliseconds
     },
@@ -136,10 +147,14 @@ async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   await new Promise<void>((resolve) => {
     const timer = milliseconds < 200_000 ? setTimeout(resolve, Math.min(milliseconds, 2)) : undefined
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    }, { once: true })
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
   })
 }
 

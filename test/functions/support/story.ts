@@ -12,7 +12,12 @@ export const PEOPLE = {
   release_manager: 'release.manager@example.com',
 } as const
 
-export type SpecOptions = { approvers?: Partial<Record<keyof typeof PEOPLE, string | null>>; ask?: boolean; autoRollback?: boolean; title?: string }
+export type SpecOptions = {
+  approvers?: Partial<Record<keyof typeof PEOPLE, string | null>>
+  ask?: boolean
+  autoRollback?: boolean
+  title?: string
+}
 
 /** One table of three columns; with `ask`, `price` loses decimals and a person has to say whether it may. */
 export function specText(options: SpecOptions = {}): string {
@@ -48,7 +53,10 @@ let count = 0
 /** Stores the spec as the command does. @returns the new project's id */
 export async function storeSpec(on: TestPlatform, options: SpecOptions = {}): Promise<string> {
   const id = `p${process.pid}-${++count}`
-  await on.ports.artifacts.put(keyOf(id, 'spec', '1'), Buffer.from(specText(options)), { contentType: 'application/json', retainUntil: new Date() })
+  await on.ports.artifacts.put(keyOf(id, 'spec', '1'), Buffer.from(specText(options)), {
+    contentType: 'application/json',
+    retainUntil: new Date(),
+  })
   return id
 }
 
@@ -64,7 +72,8 @@ export function linkIn(mail: Mail): URL {
 export function formOf(page: string): URLSearchParams {
   const fields = new URLSearchParams()
   for (const [, name, value] of page.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)) fields.set(name!, value!)
-  for (const [, name, value] of page.matchAll(/<input type="radio" id="[^"]+" name="([^"]+)" value="([^"]*)"/g)) if (!fields.has(name!)) fields.set(name!, value!)
+  for (const [, name, value] of page.matchAll(/<input type="radio" id="[^"]+" name="([^"]+)" value="([^"]*)"/g))
+    if (!fields.has(name!)) fields.set(name!, value!)
   fields.set('digest_prefix', /class="digest"><code><b>([0-9a-f]{8})<\/b>/.exec(page)?.[1] ?? '')
   return fields
 }
@@ -93,7 +102,11 @@ export async function answer(on: TestPlatform, mail: Mail, given: NonNullable<An
 }
 
 /** Runs the migration machine once, people answering their mail, and gives the project as it stands then. */
-export async function tell(on: TestPlatform, projectId: string, people: (mail: Mail) => Answer = yes): Promise<{ status: string; project: ProjectRecord | null }> {
+export async function tell(
+  on: TestPlatform,
+  projectId: string,
+  people: (mail: Mail) => Answer = yes,
+): Promise<{ status: string; project: ProjectRecord | null }> {
   const run = `run-${++count}`
   await on.runner.start('migration', `${projectId}-${run}`, { project_id: projectId, run_id: run })
   let ended = false

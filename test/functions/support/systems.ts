@@ -1,5 +1,5 @@
+import type { ConnectorOptions, Connectors } from '../../../layers/core/connector.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
-import type { Connectors, ConnectorOptions } from '../../../layers/core/connector.ts'
 import { WaybillError } from '../../../layers/core/errors.ts'
 import { segmentRoot } from '../../../layers/core/outcome/table-recomputation.ts'
 import type { Catalog, CatalogColumn } from '../../../layers/core/schemas/catalog.ts'
@@ -91,7 +91,15 @@ export function systems(): Systems {
                 name: 'items',
                 rows: '30',
                 duplicate_rows: '0',
-                columns: SOURCE.tables[0]!.columns.map(({ name, type }) => ({ name, type, nulls: '0', distinct: '30', min: '1', max: '9', reason: null })),
+                columns: SOURCE.tables[0]!.columns.map(({ name, type }) => ({
+                  name,
+                  type,
+                  nulls: '0',
+                  distinct: '30',
+                  min: '1',
+                  max: '9',
+                  reason: null,
+                })),
               },
             ],
           }),
@@ -110,7 +118,15 @@ export function systems(): Systems {
             if (before) return { ...before, already_done: true }
             const rows = CHUNK_ROWS[chunk.range.from === '0' ? 0 : 1]!
             onProgress(BigInt(rows))
-            const result = { chunk_id: chunk.chunk_id, table_id: table.table_id, rows, bytes: '800', started_at: AT, finished_at: AT, already_done: false }
+            const result = {
+              chunk_id: chunk.chunk_id,
+              table_id: table.table_id,
+              rows,
+              bytes: '800',
+              started_at: AT,
+              finished_at: AT,
+              already_done: false,
+            }
             of(plan).set(chunk.chunk_id, result)
             return result
           },
