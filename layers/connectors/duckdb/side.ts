@@ -74,7 +74,7 @@ function exactSum(expression: string, measure: Measure): string | null {
 }
 
 function scaledNumber(expression: string, measure: Measure): string | null {
-  if (measure === 'moment') return `epoch_us(${expression})`
+  if (measure === 'moment' || measure === 'clock') return `epoch_us(${expression})`
   if (measure === 'duration') return null
   return expression
 }

@@ -56,14 +56,13 @@ async function measureColumn(sides: Sides, table: TableMapping, column: ColumnMa
     if (typeof source === 'string') return `source: ${source}`
     if (typeof target === 'string') return `target: ${target}`
     const fences = fencesOf(source)
-    const [sourceOutliers, targetOutliers] = await bothOf(
-      outliers(sides.source, table, column, measure, fences),
-      outliers(sides.target, table, column, measure, fences),
-    )
+    const counting = bothOf(outliers(sides.source, table, column, measure, fences), outliers(sides.target, table, column, measure, fences))
+    // A fence may lie where the type has no values, such as a year it cannot name; the other figures stand.
+    const [sourceOutliers, targetOutliers] = await counting.catch(() => [null, null])
     const similarity = kolmogorovSmirnov(source, target)
     const reasons = [
       similarity.reason,
-      fences === null ? 'no finite quartiles, so outliers were not counted' : null,
+      sourceOutliers === null ? 'outliers were not counted: no finite quartiles, or fences beyond the range of the type' : null,
       column.pii ? 'smallest and largest value are left out: the column holds personal data' : null,
     ].filter((reason) => reason !== null)
     const distribution: Distribution = {

@@ -6,8 +6,8 @@ import { asker, cancelOnAbort, READ_SNAPSHOT } from './ask.ts'
 import { binaryExpression } from './ddl.ts'
 import { openSession } from './session.ts'
 
-/** What the values of a column can be measured as. `moment` values count as microseconds. */
-export type Measure = 'integer' | 'decimal' | 'float' | 'moment' | 'duration' | null
+/** What the values of a column can be measured as. A `moment`, a `clock` (time of day) and a `duration` count as microseconds. */
+export type Measure = 'integer' | 'decimal' | 'float' | 'moment' | 'clock' | 'duration' | null
 
 /**
  * One side of a check, read only: each mapped table seen as a relation with the *target's* column names and types, so that one statement asks
@@ -44,8 +44,9 @@ export function measureOf(column: ColumnMapping): Measure {
     case 'real':
     case 'double precision':
       return 'float'
-    case 'date':
     case 'time without time zone':
+      return 'clock'
+    case 'date':
     case 'timestamp without time zone':
     case 'timestamp with time zone':
       return 'moment'
@@ -113,17 +114,24 @@ function exactNumeric(expression: string, measure: Measure): string | null {
 }
 
 function scaledNumeric(expression: string, measure: Measure): string | null {
-  if (measure === 'moment') return `CAST(extract(epoch FROM ${expression}) * 1000000 AS numeric)`
+  if (measure === 'moment' || measure === 'clock') return `CAST(extract(epoch FROM ${expression}) * 1000000 AS numeric)`
   if (measure === 'duration') return `(${exactNumeric(expression, measure)} * 1000000)`
   return exactNumeric(expression, measure)
 }
 
 /** In the column's own type where that is the same question: a conversion of every row costs more than the scan. */
 function outside(expression: string, measure: Measure, low: string, high: string): string {
-  if (measure === 'integer') return `(${expression} < ${wholeNumber(low, 1n)} OR ${expression} > ${wholeNumber(high, -1n)})`
-  if (measure === 'duration') return `(${expression} < INTERVAL '${low} microseconds' OR ${expression} > INTERVAL '${high} microseconds')`
+  const [least, most] = [wholeNumber(low, 1n), wholeNumber(high, -1n)]
+  if (measure === 'integer') return `(${expression} < ${least} OR ${expression} > ${most})`
+  if (measure === 'duration') return `(${expression} < INTERVAL '${least} microseconds' OR ${expression} > INTERVAL '${most} microseconds')`
+  if (measure === 'moment') return `(${expression} < ${moment(least)} OR ${expression} > ${moment(most)})`
   const number = scaledNumeric(expression, measure) ?? expression
   return `(${number} < ${low} OR ${number} > ${high})`
+}
+
+/** Compares with date, timestamp and timestamptz alike: the session's time zone is UTC. */
+function moment(micros: string): string {
+  return `(TIMESTAMPTZ 'epoch' + INTERVAL '${micros} microseconds')`
 }
 
 /** The next whole number up (1) or down (−1) from a decimal: for whole values, `v < 12.5` is `v < 13`. */

@@ -269,6 +269,40 @@ describe('distributions', () => {
     expect(distributions[0]?.reason).toContain('lower bound')
   })
 
+  it('count outliers of every kind of time to the microsecond', async () => {
+    const types = {
+      day: 'date',
+      clock: 'time without time zone',
+      moment: 'timestamp without time zone',
+      instant: 'timestamp with time zone',
+      span: 'interval',
+    }
+    const times = table(
+      'times',
+      Object.entries(types).map(([name, type]) => column(name, type)),
+    )
+    const list = Object.entries(types)
+      .map(([name, type]) => `${name} ${type}`)
+      .join(', ')
+    const rows = `SELECT date '2001-01-01' + g, time '12:00' + g * interval '1 second', timestamp '2001-01-01' + g * interval '1 second',
+      timestamptz '2001-01-01 00:00:00+00' + g * interval '1 second', g * interval '1 second' FROM generate_series(1, 100) g`
+    await runSql(from.url, `CREATE TABLE times (${list}); INSERT INTO times ${rows}`)
+    await runSql(
+      to.url,
+      `CREATE TABLE moved.times (${list}); INSERT INTO moved.times ${rows};
+       INSERT INTO moved.times VALUES (date '2001-01-01' + 151, '12:02:30.000001', '2001-01-01 00:02:30.000001', '2001-01-01 00:02:30.000001+00', '150.000001 seconds'),
+        (date '2001-01-01' + 150, '12:02:30', '2001-01-01 00:02:30', '2001-01-01 00:02:30+00', '150 seconds'),
+        (date '2001-01-01' - 51, '11:59:09.999999', '2000-12-31 23:59:09.999999', '2000-12-31 23:59:09.999999+00', '-50.000001 seconds'),
+        (date '2001-01-01' - 50, '11:59:10', '2000-12-31 23:59:10', '2000-12-31 23:59:10+00', '-50 seconds')`,
+    )
+    const own = openChecker(await openPostgresSide(from.url, 'source', OPTIONS), await openPostgresSide(to.url, 'target', OPTIONS))
+    const { distributions } = await own.run([times], [])
+    await own.close()
+    expect(distributions.map((found) => [found.column, found.source_outliers, found.target_outliers])).toEqual(
+      Object.keys(types).map((name) => [name, '0', '2']),
+    )
+  })
+
   it('say why there is no distance: empty, not finite', async () => {
     const odd = table('odd', [column('f', 'double precision'), column('e', 'integer')])
     const sql = `(f double precision, e int)`
