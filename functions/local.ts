@@ -27,6 +27,7 @@ import { localSecrets } from '../layers/local/secrets.ts'
 import { fileSigners } from '../layers/local/signer.ts'
 import { aesTokenSeal } from '../layers/local/token-seal.ts'
 import { runWorkerProcess } from '../layers/local/worker-process.ts'
+import { tellOutcomes } from './decide/outbox.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 type Handler = (event: unknown) => Promise<unknown>
@@ -164,6 +165,29 @@ function rememberPort(home: Home, port: number): void {
   writeFileSync(join(home.folder, PORT_FILE), String(port), { mode: 0o600 })
 }
 
+/** Between two looks for outcomes that the state machine was not told. */
+const OUTBOX_MS = 5000
+
+/**
+ * Tells what was decided and not told, also what a process that died had half decided: once at the start, and again every few seconds, since a
+ * decision that was stored must never be lost to a machine that did not listen at that moment.
+ */
+async function openOutbox(ports: Ports): Promise<{ close(): Promise<void> }> {
+  const quietly = (telling: Promise<number>) => telling.catch(() => ports.log.warn('the outbox could not be emptied; it is tried again'))
+  for (const { project_id } of await ports.projects.list()) await quietly(tellOutcomes(ports, project_id))
+  let current: Promise<unknown> = Promise.resolve()
+  const timer = setInterval(() => {
+    current = current.then(() => quietly(tellOutcomes(ports)))
+  }, OUTBOX_MS)
+  timer.unref()
+  return {
+    async close() {
+      clearInterval(timer)
+      await current
+    },
+  }
+}
+
 export async function openLocal(options: PlatformOptions): Promise<LocalPlatform> {
   const home = openHome(options.home)
   let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('not open yet'))
@@ -213,6 +237,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
   })
   ports = await portsOver(home, local, runner)
   serve = async (request) => (await (await call(request.method === 'POST' ? 'decide' : 'approval-page'))(request)) as HttpResponse
+  const outbox = await openOutbox(ports)
   return {
     ports,
     home,
@@ -220,6 +245,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
     approvalsUrl: server.url,
     async close() {
       await server.close()
+      await outbox.close()
       await runner.settled()
       home.close()
     },

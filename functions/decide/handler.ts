@@ -16,6 +16,9 @@ import { type SettleDeps, settle } from './settlement.ts'
 
 type Deps = OpeningDeps & ViewDeps & SettleDeps & OutboxDeps
 
+/** POSTing here, with any body, empties the outbox. */
+export const OUTBOX_PATH = '/outbox'
+
 /**
  * Takes one decision of one person. In this order, so that no crash can lose or double it: sign and store the statement, one
  * conditional write PENDING → DECIDED, audit, and only then tell the state machine.
@@ -33,6 +36,11 @@ export function createHandler(deps: Deps) {
 
 async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   if (http.method.toUpperCase() !== 'POST') return notice('method')
+  // The schedule's way in. Whoever else calls it only has decisions told that were taken and stored already.
+  if (http.path === OUTBOX_PATH) {
+    await tellOutcomes(deps)
+    return { status: 204, headers: {}, body: '' }
+  }
   const approvalId = approvalIdOf(http.path)
   if (approvalId === null) return notice('not-found')
   if (Buffer.byteLength(http.body) > MAX_BODY) return notice('too-large')
