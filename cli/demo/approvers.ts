@@ -59,10 +59,13 @@ export async function approveByMail(outbox: string, signal: AbortSignal, onDecis
   while (!signal.aborted) {
     const mails = (await readdir(outbox).catch(() => [])).filter((name) => name.endsWith('.eml') && !opened.has(name)).sort()
     for (const name of mails) {
-      opened.add(name)
       const message = await readFile(join(outbox, name), 'utf8')
       const link = linkIn(message)
-      if (link !== null) onDecision(await decide(link, recipientOf(message) ?? 'unknown'))
+      // The page is away while the command is being resumed; the mail stays unread until it is back.
+      const decision = link === null ? null : await decide(link, recipientOf(message) ?? 'unknown').catch(() => undefined)
+      if (decision === undefined) continue
+      opened.add(name)
+      if (decision !== null) onDecision(decision)
     }
     await sleep(150, undefined, { signal }).catch(() => {})
   }
