@@ -1,12 +1,14 @@
 import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
-import { type ChecksReport, checksReport } from '../../layers/core/schemas/recon.ts'
+import type { Plan } from '../../layers/core/schemas/plan.ts'
+import type { Policy } from '../../layers/core/schemas/policy.ts'
+import { type ChecksReport, checksReport, type Distribution } from '../../layers/core/schemas/recon.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
 import { worker } from '../work/working.ts'
 
 /** Runs the plan's checks on both sides, reading only, and stores the checks report of this run. */
 export const createHandler = worker('run-checks', async (deps, task, context) => {
-  const { plan, planSha256 } = await passBarrier(deps, task.project_id, 'read', task.ids)
+  const { plan, planSha256, policy } = await passBarrier(deps, task.project_id, 'read', task.ids)
   const key = keyOf(task.project_id, 'checks_report', task.run_id)
   if ((await deps.artifacts.find(key)) !== null) return
   const startedAt = deps.clock.now().toISOString()
@@ -23,6 +25,24 @@ export const createHandler = worker('run-checks', async (deps, task, context) =>
     started_at: startedAt,
     finished_at: deps.clock.now().toISOString(),
     ...found,
+    distributions: found.distributions.map((distribution) => withoutPersonalData(distribution, plan, policy)),
   }
   await storeJsonOnce(deps, key, () => checksReport.parse(report))
 })
+
+/** The smallest and largest value of a column of personal data are somebody's values: left out unless the policy allows them. */
+function withoutPersonalData(distribution: Distribution, plan: Plan, policy: Policy): Distribution {
+  const column = plan.tables
+    .find((table) => table.table_id === distribution.table_id)
+    ?.columns.find((each) => each.target === distribution.column)
+  if (policy.pii.values_in_evidence || column?.pii !== true) return distribution
+  const hidden = 'Smallest and largest values of personal data are not shown.'
+  return {
+    ...distribution,
+    source_min: null,
+    source_max: null,
+    target_min: null,
+    target_max: null,
+    reason: distribution.reason === null ? hidden : `${distribution.reason} ${hidden}`,
+  }
+}

@@ -188,6 +188,54 @@ describe('values of differing rows', () => {
   })
 })
 
+it('smallest and largest values of personal data stay out of the checks report and the pack', async () => {
+  const on = await testPlatform()
+  const id = await storeSpec(on, { title: 'x' })
+  const { checker } = on.systems.connectors
+  const figures = {
+    kolmogorov_smirnov: 0,
+    source_outliers: '0',
+    target_outliers: '0',
+    source_nulls: '0',
+    target_nulls: '0',
+    source_distinct: '3',
+    target_distinct: '3',
+    reason: null,
+  }
+  const seen = (column: string) => ({
+    table_id: 'item',
+    column,
+    ...figures,
+    source_min: `least-${column}`,
+    source_max: 'z',
+    target_min: 'a',
+    target_max: 'z',
+  })
+  on.systems.connectors.checker = async (...ends) => {
+    const opened = await checker(...ends)
+    return { ...opened, run: async (...work) => ({ ...(await opened.run(...work)), distributions: [seen('label'), seen('id')] }) }
+  }
+  // The person asked whether the label is personal data says that it may travel; it still is personal data.
+  const marked = await on.ports.artifacts.find(keyOf(id, 'spec', '1'))
+  const spec = JSON.parse(Buffer.from(await on.ports.artifacts.get(marked!)).toString('utf8'))
+  spec.tables[0].columns[1] = { target: 'label', source: ['label'], type: 'text', pii: true, transform: { kind: 'mask_partial', keep: 2 } }
+  const other = `${id}-pii`
+  await on.ports.artifacts.put(keyOf(other, 'spec', '1'), Buffer.from(JSON.stringify(spec)), {
+    contentType: 'application/json',
+    retainUntil: new Date(),
+  })
+  const { project } = await tell(on, other)
+  expect(project?.state).toBe('EVIDENCE_COMPLETE')
+  const all = await Promise.all(
+    (await on.ports.artifacts.list(`projects/${other}/evidence_pack/`)).map(async (key) =>
+      Buffer.from(await on.ports.artifacts.get((await on.ports.artifacts.find(key))!)).toString('utf8'),
+    ),
+  )
+  expect(all.some((text) => text.includes('least-id'))).toBe(true)
+  expect(all.some((text) => text.includes('least-label'))).toBe(false)
+  await on.close()
+})
+
 describe('saturation', () => {
   it('is measured where it can be, and null with a reason where it cannot', () => {
     let now = 0
