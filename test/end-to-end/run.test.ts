@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { approveByMail } from '../../cli/demo/approvers.ts'
 import { type FreshDatabase, freshDatabase, runSql, withClient } from '../support/postgres.ts'
@@ -45,6 +46,16 @@ ${ROLES.map((role) => `  - { role: ${role}, email: ${role.replaceAll('_', '-')}@
 
 function place(name: string) {
   return { home: join(folder, `${name}-home`), out: join(folder, `${name}-out`), file: join(folder, `${name}.yaml`) }
+}
+
+/** True once the person was asked: a task interrupted before that is run again, and asks then. */
+function submitted(home: string): boolean {
+  const db = new DatabaseSync(join(home, 'waybill.sqlite'), { readOnly: true })
+  try {
+    return db.prepare("SELECT 1 FROM events WHERE type = 'TaskSubmitted' AND state = 'RequestApprovalForPlan'").get() !== undefined
+  } finally {
+    db.close()
+  }
 }
 
 const env = () => ({ RUN_SOURCE: source.url, RUN_TARGET: target.url })
@@ -131,6 +142,7 @@ describe('run', () => {
       await writeFile(file, spec('stopped', 'customer_2'))
       const running = startWaybill(['run', file, '--home', home, '--out', out], env())
       await running.saw(/RequestApprovalForPlan/)
+      await expect.poll(() => submitted(home), { timeout: MINUTES, interval: 50 }).toBe(true)
       running.child.kill('SIGINT')
       expect((await running.done).code).toBe(130)
       const stop = new AbortController()
