@@ -3,7 +3,7 @@ import type { ApprovalPredicate } from './schemas/governance.ts'
 import type { GatedTransition, Policy } from './schemas/policy.ts'
 import { emptySeats, type Sitting, samePerson } from './separation.ts'
 
-export { personOf, samePerson } from './separation.ts'
+export { samePerson } from './separation.ts'
 
 export type Standing = {
   /** Derived here, every time, from the statements; stored nowhere. */

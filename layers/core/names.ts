@@ -38,12 +38,9 @@ export const ENDPOINT_FUNCTIONS = ['approval-page', 'decide', 'anchor-audit'] as
 /** Workers: containers on Fargate, child processes on a laptop. Only these may touch a target. */
 export const WORKERS = ['prepare-target', 'copy-chunk', 'finish-target', 'hash-segments', 'run-checks', 'roll-back-target'] as const
 
-export type TaskFunction = (typeof TASK_FUNCTIONS)[number]
-export type EndpointFunction = (typeof ENDPOINT_FUNCTIONS)[number]
 export type Worker = (typeof WORKERS)[number]
 
 export const STATE_MACHINES = ['migration', 'reconcile'] as const
-export type StateMachine = (typeof STATE_MACHINES)[number]
 
 /** `validate-plan` → `ValidatePlan` */
 export function stateName(folder: string): string {

@@ -9,7 +9,7 @@ import policyFile from './rulebooks/policy.default.json' with { type: 'json' }
 import typeCoercionFile from './rulebooks/type_coercion_rulebook.json' with { type: 'json' }
 import * as shapes from './schemas/policy.ts'
 
-export { allows, baseType, type CoercionRule, narrows, ruleFor, type TypeParts, typeParts } from './coercion.ts'
+export { allows, baseType, type CoercionRule, narrows, ruleFor, typeParts } from './coercion.ts'
 
 /** The policy of an installation that has none of its own. */
 export const defaultPolicy: shapes.Policy = shipped('policy.default.json', shapes.policy, policyFile)

@@ -10,7 +10,6 @@ export type StoringDeps = Pick<Ports, 'artifacts' | 'clock' | 'policy'>
 
 const DAY_MS = 86_400_000
 export const JSON_TYPE = 'application/json'
-export const TEXT_TYPE = 'text/plain; charset=utf-8'
 
 /** Evidence written now may be removed from this instant on. */
 export function retainUntil(deps: { clock: Clock; policy: Policy }): Date {

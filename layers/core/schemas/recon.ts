@@ -31,7 +31,6 @@ export const aggregate = z.strictObject({
   target: z.string().nullable(),
   verdict,
 })
-export type Aggregate = z.infer<typeof aggregate>
 
 export const orderingResult = z.strictObject({
   order_key: identifier,
