@@ -4,8 +4,8 @@
  */
 import type { Catalog, Profile } from './schemas/catalog.ts'
 import type { SchemaMapping, TableMapping, TableRecon } from './schemas/proposal.ts'
-import type { CheckRequest } from './schemas/spec.ts'
 import type { CheckResult, ChecksReport, Mismatch, TableResult } from './schemas/recon.ts'
+import type { CheckRequest, RowFilter } from './schemas/spec.ts'
 import type { Chunk, ChunkResult } from './schemas/work.ts'
 
 export type TableRef = { schema: string; name: string }
@@ -44,12 +44,23 @@ export type ReconcileOptions = {
   mask(value: string | null): string | null
   onMismatch(tableId: string, mismatch: Mismatch): void
   onProgress(tableId: string, rows: bigint): void
+  /** A table pair is done, whatever comes of the others. */
+  onResult?(result: TableResult): void
   signal: AbortSignal
 }
 
+/**
+ * Only some rows of both sides, for comparisons that nobody signs: a result under a scope says nothing about the other rows.
+ * `target_filter` is what `mapping.filter` is for the source. `sample`: the rows whose key (without a key: whose every value) falls, by
+ * SHA-256 with the seed, into `per_million` of a million.
+ */
+export type ComparisonScope = { target_filter: RowFilter | null; sample: { seed: string; per_million: number } | null }
+
+export type ReconcileWork = { mapping: TableMapping; recon: TableRecon; scope?: ComparisonScope }
+
 /** Compares table pairs under one snapshot a side. Rejects only when it could not decide at all; a result may be `inconclusive`. */
 export type Reconciler = {
-  reconcile(work: readonly { mapping: TableMapping; recon: TableRecon }[], options: ReconcileOptions): Promise<TableResult[]>
+  reconcile(work: readonly ReconcileWork[], options: ReconcileOptions): Promise<TableResult[]>
   close(): Promise<void>
 }
 
@@ -65,7 +76,16 @@ export type Checker = {
 export type Connectors = {
   source(systemType: string, sourceUrl: string, options: ConnectorOptions): Promise<Source>
   target(systemType: string, targetUrl: string, source: { systemType: string; url: string }, options: ConnectorOptions): Promise<Target>
-  reconciler(source: { systemType: string; url: string }, target: { systemType: string; url: string }, options: ConnectorOptions): Promise<Reconciler>
-  checker(source: { systemType: string; url: string }, target: { systemType: string; url: string }, options: ConnectorOptions): Promise<Checker>
+  reconciler(
+    source: { systemType: string; url: string },
+    target: { systemType: string; url: string },
+    options: ConnectorOptions,
+  ): Promise<Reconciler>
+  checker(
+    source: { systemType: string; url: string },
+    target: { systemType: string; url: string },
+    options: ConnectorOptions,
+  ): Promise<Checker>
 }
-export type ConnectorOptions = { connectTimeoutMs: number; statementTimeoutMs: number; signal: AbortSignal }
+/** `side` names a reading connection in messages. */
+export type ConnectorOptions = { connectTimeoutMs: number; statementTimeoutMs: number; signal: AbortSignal; side?: 'source' | 'target' }

@@ -1,7 +1,6 @@
-import type { ConnectorOptions, ReconcileOptions, Reconciler } from '../../core/connector.ts'
+import type { ConnectorOptions, ReconcileOptions, Reconciler, ReconcileWork } from '../../core/connector.ts'
 import type { RowSide } from '../../core/encoding/row-stream.ts'
 import { WaybillError } from '../../core/errors.ts'
-import type { TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import type { TableResult } from '../../core/schemas/recon.ts'
 import { cancelBackends } from './session.ts'
 import { isSnapshot, type OpenSides, openSnapshot, type SnapshotSide } from './snapshot.ts'
@@ -33,7 +32,7 @@ export async function openReconciler(source: ReconcilerEnd, target: ReconcilerEn
 async function run(
   source: ReconcilerEnd,
   targetUrl: string,
-  work: readonly { mapping: TableMapping; recon: TableRecon }[],
+  work: readonly ReconcileWork[],
   connector: ConnectorOptions,
   options: ReconcileOptions,
 ): Promise<TableResult[]> {
@@ -82,7 +81,7 @@ async function run(
         sides ??= await open()
         await savepoint(sides, 'SAVEPOINT waybill')
         const current: OpenSides = sides
-        const result = await compareTable(current, item.mapping, item.recon, options, stop, startedAt)
+        const result = await compareTable(current, item, options, stop, startedAt)
         await checkPinned(current).catch((error: unknown) => {
           stop()
           throw error
@@ -93,6 +92,7 @@ async function run(
         results.push(undecided(sides, item.mapping, item.recon, options, error, startedAt))
         if (sides !== null) await savepoint(sides, 'ROLLBACK TO SAVEPOINT waybill').catch(stop)
       }
+      options.onResult?.(results.at(-1)!)
     }
     return results
   } finally {

@@ -12,7 +12,7 @@ import { openSession } from './session.ts'
  */
 export async function openPostgresSource(url: string, options: ConnectorOptions): Promise<Source> {
   const { connectTimeoutMs, statementTimeoutMs } = options
-  const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs, side: 'source' })
+  const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs, side: options.side ?? 'source' })
   const unwatch = cancelOnAbort(url, session, options)
   const read = <T>(doing: string, work: (ask: Ask) => Promise<T>) =>
     inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing, options.signal)))

@@ -1,4 +1,4 @@
-import type { ReconcileOptions } from '../../core/connector.ts'
+import type { ReconcileOptions, ReconcileWork } from '../../core/connector.ts'
 import { digestHeader, sideRoot } from '../../core/encoding/segment-digest.ts'
 import { isWaybillError, WaybillError } from '../../core/errors.ts'
 import type { TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
@@ -23,14 +23,14 @@ const MISMATCHES_IN_RESULT = 1000
 /** Compares one table pair. @throws what made it impossible to decide */
 export async function compareTable(
   sides: OpenSides,
-  mapping: TableMapping,
-  recon: TableRecon,
+  work: ReconcileWork,
   options: ReconcileOptions,
   stop: () => void,
   startedAt: Date,
 ): Promise<TableResult> {
+  const { mapping } = work
   const differences = await schemas(sides, mapping)
-  const plan = await planned(sides, mapping, recon)
+  const plan = await planned(sides, work)
   const tally = new Tally(mapping.table_id, options)
   const orderColumn = plan.columns.findIndex((column) => column.name === mapping.order_key)
   const watch = orderColumn === -1 ? null : new OrderWatch(orderColumn, plan.keyWidth > 0)
@@ -176,14 +176,14 @@ async function schemas(sides: OpenSides, mapping: TableMapping): Promise<SchemaD
   return schemaDifferences(mapping, source, target)
 }
 
-async function planned(sides: OpenSides, mapping: TableMapping, recon: TableRecon): Promise<TablePlan> {
+async function planned(sides: OpenSides, { mapping, recon, scope }: ReconcileWork): Promise<TablePlan> {
   const targetFacts = await tableFacts(sides.target.main, mapping.target, 'target')
   if (!isSnapshot(sides.source)) {
-    return planTable({ mapping, recon, encoding: 'canonical', columns: canonicalColumns(mapping), sourceFacts: null, targetFacts })
+    return planTable({ mapping, recon, scope, encoding: 'canonical', columns: canonicalColumns(mapping), sourceFacts: null, targetFacts })
   }
   const sourceFacts = await tableFacts(sides.source.main, mapping.source, 'source')
   const columns = await nativeColumns(mapping, sides.source.main, sides.target.main)
-  return planTable({ mapping, recon, encoding: 'native', columns, sourceFacts, targetFacts })
+  return planTable({ mapping, recon, scope, encoding: 'native', columns, sourceFacts, targetFacts })
 }
 
 async function compare(

@@ -1,7 +1,10 @@
+import type { ComparisonScope } from '../../core/connector.ts'
+import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping, TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import { failureOf } from './failure.ts'
 import type { RowColumn } from './row-column.ts'
 import { canonicalColumn, type FieldType, nativeColumn } from './row-column.ts'
+import { sampleSql } from './sample.ts'
 import type { Session } from './session.ts'
 import { quoteIdentifier, quoteQualified } from './sql.ts'
 import type { TableFacts } from './table-facts.ts'
@@ -90,15 +93,23 @@ async function fieldTypes(session: Session, expressions: readonly string[], obje
 export function planTable(input: {
   mapping: TableMapping
   recon: TableRecon
+  scope: ComparisonScope | undefined
   encoding: 'native' | 'canonical'
   columns: readonly RowColumn[]
   sourceFacts: TableFacts | null
   targetFacts: TableFacts
 }): TablePlan {
-  const { mapping, recon, encoding, columns, sourceFacts, targetFacts } = input
+  const { mapping, recon, scope, encoding, columns, sourceFacts, targetFacts } = input
   const keyWidth = mapping.key?.length ?? 0
   const obstacle = orderObstacle(mapping, columns.slice(0, keyWidth), sourceFacts, targetFacts)
   const ordered = recon.mode === 'ordered' && obstacle === null
+  const sample = scope?.sample ?? null
+  if (sample !== null && sourceFacts === null) {
+    throw new WaybillError('NOT_REPRESENTABLE', 'A sample needs PostgreSQL on both sides: files are compared whole.')
+  }
+  const sampled = (side: 'source' | 'target') =>
+    sample === null ? null : sampleSql(sample, keyWidth === 0 ? columns : columns.slice(0, keyWidth), side)
+  const both = (terms: readonly (string | null)[]) => terms.filter((term) => term !== null).join(' AND ') || null
   const keyColumns = ordered ? encodingOrder(mapping).slice(0, keyWidth) : []
   return {
     mapping,
@@ -110,12 +121,12 @@ export function planTable(input: {
     modeReason: recon.mode === 'ordered' && obstacle !== null ? `Compared by hash buckets instead of key order: ${obstacle}.` : null,
     source: {
       object: sourceObject(mapping),
-      where: mapping.filter === null ? null : filterSql(mapping.filter),
+      where: both([mapping.filter === null ? null : filterSql(mapping.filter), sampled('source')]),
       keys: keyColumns.map((column) => `w.${quoteIdentifier(column.source[0]!)}`),
     },
     target: {
       object: quoteQualified(mapping.target),
-      where: null,
+      where: both([scope?.target_filter ? filterSql(scope.target_filter) : null, sampled('target')]),
       keys: keyColumns.map((column) => `w.${quoteIdentifier(column.target)}`),
     },
   }
