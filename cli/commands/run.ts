@@ -1,8 +1,9 @@
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { interruption } from '../failure.ts'
+import { ensureFolder } from '../folder.ts'
 import { exitCodeOf, withPlatform } from '../run/drive.ts'
 import { finished, startProject } from '../run/project.ts'
 import { type RequestOptions, readRequest } from '../run/request.ts'
@@ -36,7 +37,7 @@ export function runCommand(terminal: Terminal): Command {
     .action(async (file: string, options: Options) => {
       const request = await readRequest(file, options)
       for (const note of request.notes) terminal.err(`note: ${visible(note)}`)
-      await mkdir(options.home, { recursive: true, mode: 0o700 })
+      await ensureFolder(options.home, 0o700)
       if (options.policy) await copyFile(options.policy, join(options.home, 'policy.json'))
       const signal = interruption(terminal)
       await withPlatform({ home: options.home, env: process.env, terminal, workers: availableParallelism(), signal }, async (platform) => {

@@ -1,10 +1,11 @@
-import { copyFile, mkdir, readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LocalPlatform } from '../../functions/local.ts'
 import { verifyPack } from '../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../layers/local/pack-folder.ts'
+import { ensureFolder } from '../folder.ts'
 import { exitCodeOf, withPlatform } from '../run/drive.ts'
 import { finished, startProject, takeUp } from '../run/project.ts'
 import { writeResults } from '../run/results.ts'
@@ -52,7 +53,7 @@ export async function newDemo(terminal: Terminal, options: DemoOptions, signal: 
       finished: false,
     }
     await writeDemo(options.out, state)
-    await mkdir(join(options.out, 'home'), { recursive: true, mode: 0o700 })
+    await ensureFolder(join(options.out, 'home'), 0o700)
     await copyFile(example('policy.json'), join(options.out, 'home', 'policy.json'))
     return await drive(terminal, options, state, signal)
   } finally {

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { ensureFolder } from '../folder.ts'
 
 /** What a demo folder is, so that `resume` finds its server and databases again. Holds passwords of a throw-away server: mode 0600. */
 const demoState = z.strictObject({
@@ -73,5 +74,5 @@ export async function claimFolder(out: string, fresh: boolean): Promise<DemoStat
 
 export async function emptyFolder(out: string): Promise<void> {
   await rm(resolve(out), { recursive: true, force: true })
-  await mkdir(resolve(out), { recursive: true })
+  await ensureFolder(out)
 }

@@ -2,6 +2,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { ensureFolder } from '../folder.ts'
 
 /** Artifacts a person opens, by logical name, and the file each becomes in the output folder. */
 const FILES = { outcome: 'outcome.json', recon_report: 'recon_report.json', report_html: 'report.html', report_md: 'report.md' } as const
@@ -10,7 +11,7 @@ export type Results = { folder: string; written: string[] }
 
 /** Copies the results of a project out of the artifact store. The folder is a copy: the store keeps the originals. */
 export async function writeResults(ports: Ports, project: ProjectRecord, folder: string): Promise<Results> {
-  await mkdir(folder, { recursive: true })
+  await ensureFolder(folder)
   const written: string[] = []
   for (const [name, file] of Object.entries(FILES)) {
     const pointer = project.artifacts[name]

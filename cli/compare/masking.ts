@@ -1,0 +1,48 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
+
+export type Mask = (value: string | null) => string | null
+
+export const raw: Mask = (value) => value
+
+/**
+ * Each value as a fingerprint under a key that lives and dies with this run: equal values look equal within the run, and nobody can guess
+ * them back or hold two runs against each other. NULL stays NULL: it names no one.
+ */
+export function maskOfThisRun(): Mask {
+  const key = randomBytes(32)
+  return (value) => (value === null ? null : `hmac:${createHmac('sha256', key).update(value, 'utf8').digest('hex').slice(0, 24)}`)
+}
+
+export function maskedMismatch(mismatch: Mismatch, mask: Mask): Mismatch {
+  return {
+    ...mismatch,
+    key: mismatch.key.map(({ column, value }) => ({ column, value: mask(value) })),
+    columns: mismatch.columns.map(({ column, source, target }) => ({ column, source: mask(source), target: mask(target) })),
+  }
+}
+
+/** A result without any value of any row: differences, bounds of key ranges, first and last of a sequence, smallest and largest. */
+export function maskedResult(result: TableResult, mask: Mask): TableResult {
+  const { ordering } = result
+  return {
+    ...result,
+    mismatches: result.mismatches.map((mismatch) => maskedMismatch(mismatch, mask)),
+    segments:
+      result.mode === 'bucketed'
+        ? result.segments
+        : result.segments.map((segment) => ({ ...segment, range: `range ${segment.index + 1} of ${result.segments_expected}` })),
+    ordering: ordering && {
+      ...ordering,
+      first_source: mask(ordering.first_source),
+      first_target: mask(ordering.first_target),
+      last_source: mask(ordering.last_source),
+      last_target: mask(ordering.last_target),
+    },
+    aggregates: result.aggregates.map((aggregate) =>
+      aggregate.kind === 'min' || aggregate.kind === 'max'
+        ? { ...aggregate, source: mask(aggregate.source), target: mask(aggregate.target) }
+        : aggregate,
+    ),
+  }
+}
