@@ -17,7 +17,15 @@ type Environment = Readonly<Record<string, string | undefined>>
 export const SIDE_FORMS = 'postgresql://user@host:5432/database, "host=… dbname=…", a database name, env://NAME, parquet:PATH or csv:PATH'
 
 /** Query parameters libpq knows that are no connection facts of ours; anything else in the query is handed on as it is. */
-const WORDS = { host: 'host', hostaddr: 'host', port: 'port', dbname: 'dbname', user: 'user', password: 'password', sslmode: 'sslmode' } as const
+const WORDS = {
+  host: 'host',
+  hostaddr: 'host',
+  port: 'port',
+  dbname: 'dbname',
+  user: 'user',
+  password: 'password',
+  sslmode: 'sslmode',
+} as const
 type Word = (typeof WORDS)[keyof typeof WORDS]
 
 /**
@@ -29,7 +37,8 @@ export function readSide(text: string, which: 'source' | 'target', env: Environm
   if (named !== null) {
     const value = env[named[1]!]
     if (value === undefined || value === '') throw new WaybillError('BAD_INPUT', `The ${which} is in ${named[1]}, which is not set.`)
-    if (value.startsWith('env://')) throw new WaybillError('BAD_INPUT', `${named[1]} points at another variable. Put the connection string there.`)
+    if (value.startsWith('env://'))
+      throw new WaybillError('BAD_INPUT', `${named[1]} points at another variable. Put the connection string there.`)
     return readSide(value, which, env)
   }
   const file = /^(parquet|csv):(.+)$/i.exec(text)

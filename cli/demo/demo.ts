@@ -12,7 +12,7 @@ import { writeResults } from '../run/results.ts'
 import { type Measured, measured, printSummary, proofValid } from '../run/summary.ts'
 import { EXIT, grouped, seconds, type Terminal } from '../terminal.ts'
 import { approveByMail } from './approvers.ts'
-import { claimFolder, type DemoState, emptyFolder, writeDemo } from './folder.ts'
+import { claimFolder, type DemoState, removeDemo, writeDemo } from './folder.ts'
 import { createDatabases } from './legacy.ts'
 import { createServerIn, type PostgresServer, startServer } from './postgres-server.ts'
 import { tamper } from './tamper.ts'
@@ -34,7 +34,7 @@ const example = (name: string) => fileURLToPath(new URL(`../../examples/flights/
 export async function newDemo(terminal: Terminal, options: DemoOptions, signal: AbortSignal): Promise<number> {
   const old = await claimFolder(options.out, options.fresh)
   if (old !== null) await (await startServer(old.server)).stop()
-  await emptyFolder(options.out)
+  await removeDemo(options.out)
   const started = performance.now()
   terminal.err('starting a PostgreSQL server and loading the legacy database …')
   const server = await createServerIn(join(resolve(options.out), 'postgres'))

@@ -48,16 +48,31 @@ export async function writeDemo(folder: string, state: DemoState): Promise<void>
   await rename(`${path}.new`, path)
 }
 
+/** Everything a demo ever puts into its folder. Nothing else there is a demo's to remove. */
+const OWN = [
+  FILE,
+  `${FILE}.new`,
+  'home',
+  'postgres',
+  'outcome.json',
+  'recon_report.json',
+  'report.html',
+  'report.md',
+  'evidence_pack',
+  'evidence_pack.new',
+]
+
 /**
- * An empty folder for a new demo. A finished demo is replaced, an unfinished one only with `fresh`, and a folder that is
- * not a demo's is never touched. Returns the state of what was replaced, whose server still has to be stopped.
+ * Makes sure that a new demo may use the folder: a finished demo is replaced, an unfinished one only with `fresh`, and what is not a demo's
+ * is never touched. Returns the state of the demo that is to be replaced, whose server still has to be stopped.
+ * @throws ALREADY_EXISTS, BAD_INPUT
  */
 export async function claimFolder(out: string, fresh: boolean): Promise<DemoState | null> {
   const folder = resolve(out)
+  await ensureFolder(folder)
   const old = await readDemo(folder)
   if (old === null) {
-    const there = await readdir(folder).catch(() => [])
-    if (there.length > 0) {
+    if ((await readdir(folder)).length > 0) {
       throw new WaybillError(
         'ALREADY_EXISTS',
         `${folder} holds other files and is left as it is. Choose another folder: npm run demo -- --out DIR`,
@@ -72,7 +87,7 @@ export async function claimFolder(out: string, fresh: boolean): Promise<DemoStat
   return old
 }
 
-export async function emptyFolder(out: string): Promise<void> {
-  await rm(resolve(out), { recursive: true, force: true })
-  await ensureFolder(out)
+/** Removes what an earlier demo put there, and only that. */
+export async function removeDemo(out: string): Promise<void> {
+  for (const name of OWN) await rm(join(resolve(out), name), { recursive: true, force: true })
 }

@@ -114,6 +114,9 @@ describe('the demo', () => {
   it('replaces a finished demo, and leaves a folder that is not a demo alone', async () => {
     const other = await mkdtemp(join(folder, 'other-'))
     await writeFile(join(other, 'mine.txt'), 'mine')
+    const file = join(other, 'mine.txt')
+    expect((await waybill(['demo', '--rows', '1000', '--out', file])).code).toBe(2)
+    expect(await readFile(file, 'utf8')).toBe('mine')
     const refused = await waybill(['demo', '--rows', '1000', '--out', other])
     expect(refused.code).toBe(2)
     expect(await readdir(other)).toEqual(['mine.txt'])
