@@ -52,6 +52,8 @@ SELECT k.conrelid::text AS oid, k.contype::text AS kind, k.conname AS name, k.co
           JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum)::text AS ref_columns
   FROM pg_constraint k LEFT JOIN pg_class fc ON fc.oid = k.confrelid LEFT JOIN pg_namespace fn ON fn.oid = fc.relnamespace
  WHERE k.conrelid = ANY ($1::oid[]) AND k.contype IN ('p', 'u', 'f', 'c')
+   -- A key to a partitioned table has one more entry for each partition referred to.
+   AND NOT EXISTS (SELECT FROM pg_constraint up WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid)
  ORDER BY k.conrelid, k.conname COLLATE "C"`
 
 const INDEXES = `

@@ -1,0 +1,40 @@
+import type { FindingSeverity } from '../schemas/common.ts'
+
+/** What each rule finds and how grave it is. The README beside this file prints the same table. */
+export const RULES = {
+  'column-missing': ['CRITICAL', 'the target has no column for values of the source'],
+  'column-extra': ['ERROR', 'the target has a column the source lacks, so it holds values nothing was compared with'],
+  'column-unplanned': ['WARNING', 'the target has a column that the plan does not name'],
+  'type-unplanned': ['ERROR', 'the target column is not of the type that the plan says'],
+  'type-narrower': ['ERROR', 'the target type does not hold every value of the source type'],
+  'type-wider': ['WARNING', 'the target type holds every value of the source type, and more'],
+  'type-rules': ['WARNING', 'the types have one base and different rules of their own'],
+  'type-of-file': ['INFO', 'a file has types of its own; values are compared as the target reads them'],
+  'sequence-behind': ['ERROR', 'the next value of the target sequence is in the table already'],
+  'sequence-behind-both': ['WARNING', 'the next value of the target sequence is in the table already, as it is in the source'],
+  'sequence-behind-source': ['INFO', 'only the source sequence would hand out a value that its table has'],
+  'sequence-rules': ['WARNING', 'the sequences count differently'],
+  'sequence-position': ['INFO', 'the sequences stand at different values, neither behind its table'],
+  collation: ['WARNING', 'text sorts, and may compare, differently'],
+  nullability: ['WARNING', 'one side refuses NULL where the other takes it'],
+  default: ['WARNING', 'a row inserted without this column gets another value, or none'],
+  generated: ['WARNING', 'the value is computed on one side only, or computed differently'],
+  identity: ['WARNING', 'new rows are numbered differently, or given numbers are refused'],
+  'identity-for-default': ['INFO', 'a sequence numbers new rows on both sides, declared in two ways'],
+  constraint: ['WARNING', 'one side refuses rows that the other takes'],
+  'constraint-column-order': ['INFO', 'the same columns in another order: the same rows are refused'],
+  'index-missing': ['WARNING', 'the target lacks an index of the source, or cannot use it'],
+  'index-extra': ['INFO', 'the target has an index that the source lacks'],
+  'index-unique': ['WARNING', 'a unique index refuses rows that the other side takes'],
+  'partition-missing': ['WARNING', 'rows of this range have no partition of their own in the target'],
+  'partition-extra': ['INFO', 'the target has a partition that the source lacks'],
+  'partition-key': ['INFO', 'the tables are divided differently; the rows are the same'],
+  'table-kind': ['WARNING', 'one side is no table of its own'],
+  trigger: ['WARNING', 'writing a row does different things'],
+  policy: ['WARNING', 'different people see or change different rows'],
+  'column-order': ['INFO', 'SELECT * and INSERT without column names see another order'],
+  comment: ['INFO', 'a comment says something else'],
+  planned: ['INFO', 'the plan, or whoever compares, asked for exactly this'],
+} as const satisfies Record<string, readonly [FindingSeverity, string]>
+
+export type Rule = keyof typeof RULES
