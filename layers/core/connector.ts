@@ -40,6 +40,10 @@ export type ReconcileOptions = {
   hashingSpecSha256: string
   connections: number
   statementTimeoutMs: number
+  /** Count, NULLs, exact sum, smallest and largest value of every column, by one more scan a side. Left out: only NULLs of columns that may hold none. */
+  aggregates?: boolean
+  /** How ordered segments are digested. Left out or `auto`: streamed, unless a side is so far away that its server should digest them. */
+  method?: 'auto' | 'stream' | 'push-down'
   /** Masks one value for the differences file; identity where policy allows raw values. */
   mask(value: string | null): string | null
   onMismatch(tableId: string, mismatch: Mismatch): void

@@ -23,18 +23,22 @@ export async function bucketDigests(
   onDifference: (difference: DigestDifference) => void,
 ): Promise<BucketDigest[]> {
   const left = new BucketHasher(header, buckets)
-  const right = new BucketHasher(header, buckets)
+  // As long as both sides hold the same bytes they have the same digest, and one computation is the computation of both.
+  let right: BucketHasher | null = null
   for (let partition = 0; partition < DigestStore.partitions; partition++) {
     const a = source.takeSorted(partition)
     const b = target.takeSorted(partition)
+    if (!a.equals(b)) {
+      right ??= left.fork()
+      differences(a, b, buckets, onDifference)
+    }
     left.add(a)
-    right.add(b)
-    if (!a.equals(b)) differences(a, b, buckets, onDifference)
+    right?.add(b)
     // Sorting a large table takes seconds; cancelling must get through.
     if (partition % 16 === 15) await new Promise((resolve) => setImmediate(resolve))
   }
   const sources = left.finish()
-  const targets = right.finish()
+  const targets = right?.finish() ?? sources
   return sources.map((bucket, index) => ({
     index,
     sourceRows: bucket.rows,
@@ -48,7 +52,7 @@ export async function bucketDigests(
 class BucketHasher {
   readonly #header: Uint8Array
   readonly #buckets: number
-  readonly #done: { rows: bigint; sha256: string }[] = []
+  #done: { rows: bigint; sha256: string }[] = []
   #hash: Hash
   #rows = 0
 
@@ -56,6 +60,14 @@ class BucketHasher {
     this.#header = header
     this.#buckets = buckets
     this.#hash = createHash('sha256').update(header)
+  }
+
+  fork(): BucketHasher {
+    const copy = new BucketHasher(this.#header, this.#buckets)
+    copy.#done = [...this.#done]
+    copy.#hash = this.#hash.copy()
+    copy.#rows = this.#rows
+    return copy
   }
 
   add(sorted: Buffer): void {

@@ -38,6 +38,7 @@ export async function compareBucketed(
       })
     }
     return {
+      method: 'stream',
       segmentsExpected: buckets,
       segments: digests.map((bucket) => ({
         index: bucket.index,

@@ -5,6 +5,7 @@ export type Emit = (mismatch: Mismatch, targetSegment?: number) => void
 
 /** What reading both sides of one table gave. */
 export type Comparison = {
+  method: 'stream' | 'push-down'
   segmentsExpected: number
   segments: SegmentDigest[]
   sourceRows: bigint

@@ -207,7 +207,10 @@ class CopyReader {
       this.#partialBytes += chunk.byteLength
       return -1
     }
-    const message = Buffer.concat([...this.#partial, chunk.subarray(0, missing)], this.#needed)
+    const message = Buffer.allocUnsafe(this.#needed)
+    let at = 0
+    for (const part of this.#partial) at += part.copy(message, at)
+    chunk.copy(message, at, 0, missing)
     this.#partial = []
     this.#partialBytes = 0
     if (message[0] === FRAME_TAG && this.#sawHeader && message.byteLength > 7) {

@@ -1,5 +1,12 @@
 /** Bytes of one row digest. */
 export const DIGEST = 32
+/** The same in 32-bit words: copying eight numbers is many times faster than a call of `copy` for every row. */
+export const WORDS = 8
+
+/** The bytes as 32-bit words. The buffer must begin at a multiple of four. */
+export function wordsOf(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+}
 
 /**
  * Row digests of one partition in ascending byte order, duplicates kept. `skipBits`: leading bits that all of them share.
@@ -11,20 +18,27 @@ export function sortDigests(digests: Buffer, skipBits: number): Buffer {
   const indexBits = Math.ceil(Math.log2(count))
   const indexSize = 2 ** indexBits
   const keyBits = Math.min(32, 52 - indexBits)
-  const drop = 2 ** (32 - keyBits)
+  const drop = 32 - keyBits
   const keys = new Float64Array(count)
   for (let i = 0, at = 0; i < count; i++, at += DIGEST) {
     const high = digests.readUInt32BE(at)
     const bits = skipBits === 0 ? high : ((high << skipBits) | (digests.readUInt32BE(at + 4) >>> (32 - skipBits))) >>> 0
-    keys[i] = Math.floor(bits / drop) * indexSize + i
+    keys[i] = (drop === 0 ? bits : bits >>> drop) * indexSize + i
   }
   keys.sort()
   const sorted = Buffer.allocUnsafeSlow(digests.byteLength)
-  for (let i = 0, to = 0; i < count; i++, to += DIGEST) {
-    const from = (keys[i]! % indexSize) * DIGEST
-    digests.copy(sorted, to, from, from + DIGEST)
+  const from = wordsOf(digests)
+  const to = wordsOf(sorted)
+  let previous = -1
+  let ties = false
+  for (let i = 0, at = 0; i < count; i++, at += WORDS) {
+    const key = Math.floor(keys[i]! / indexSize)
+    const start = (keys[i]! - key * indexSize) * WORDS
+    if (key === previous) ties = true
+    previous = key
+    for (let word = 0; word < WORDS; word++) to[at + word] = from[start + word]!
   }
-  sortTies(sorted, keys, indexSize)
+  if (ties) sortTies(sorted, keys, indexSize)
   return sorted
 }
 

@@ -3,10 +3,11 @@ import { digestHeader, sideRoot } from '../../core/encoding/segment-digest.ts'
 import { isWaybillError, WaybillError } from '../../core/errors.ts'
 import type { TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import type { Mismatch, SchemaDifference, TableResult } from '../../core/schemas/recon.ts'
+import { tableAggregates } from './aggregate.ts'
 import { asker } from './ask.ts'
 import { readCatalog } from './catalog.ts'
 import { compareBucketed } from './compare-bucketed.ts'
-import { compareOrdered } from './compare-ordered.ts'
+import { type CompareInput, compareOrdered } from './compare-ordered.ts'
 import type { Comparison } from './comparison.ts'
 import { copyOut } from './copy-stream.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
@@ -14,7 +15,7 @@ import { differ } from './row-difference.ts'
 import { schemaDifferences } from './schema-difference.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { quoteQualified } from './sql.ts'
-import { tableFacts } from './table-facts.ts'
+import { type TableFacts, tableFacts } from './table-facts.ts'
 import { canonicalColumns, encodingOrder, nativeColumns, planTable, rowsSql, sourceObject, type TablePlan } from './table-plan.ts'
 
 /** The first differences stand in the result itself; all of them went to `onMismatch`. */
@@ -30,7 +31,7 @@ export async function compareTable(
 ): Promise<TableResult> {
   const { mapping } = work
   const differences = await schemas(sides, mapping)
-  const plan = await planned(sides, work)
+  const { plan, facts } = await planned(sides, work)
   const tally = new Tally(mapping.table_id, options)
   const orderColumn = plan.columns.findIndex((column) => column.name === mapping.order_key)
   const watch = orderColumn === -1 ? null : new OrderWatch(orderColumn, plan.keyWidth > 0)
@@ -49,7 +50,7 @@ export async function compareTable(
     source: isSnapshot(sides.source) ? sides.source.snapshot : await sides.source.snapshot(mapping),
     target: sides.target.snapshot,
   }
-  const comparison = await compare(sides, plan, input, options.signal)
+  const comparison = await compare(sides, plan, facts.source, input, options)
   const verdict = judge(comparison, tally)
   const ordering =
     watch === null || mapping.order_key === null
@@ -69,7 +70,7 @@ export async function compareTable(
     target_object: objectText(mapping.target),
     encoding: plan.encoding,
     mode: plan.mode,
-    method: 'stream',
+    method: comparison.method,
     hashing_spec_sha256: options.hashingSpecSha256,
     columns,
     snapshot,
@@ -83,7 +84,7 @@ export async function compareTable(
     extra: String(tally.extra),
     changed: String(tally.changed),
     mismatches: tally.first,
-    aggregates: [],
+    aggregates: await tableAggregates(sides, plan, facts, verdict.equal, options),
     ordering,
     schema_differences: differences,
     severity:
@@ -176,32 +177,39 @@ async function schemas(sides: OpenSides, mapping: TableMapping): Promise<SchemaD
   return schemaDifferences(mapping, source, target)
 }
 
-async function planned(sides: OpenSides, { mapping, recon, scope }: ReconcileWork): Promise<TablePlan> {
+async function planned(
+  sides: OpenSides,
+  { mapping, recon, scope }: ReconcileWork,
+): Promise<{ plan: TablePlan; facts: { source: TableFacts | null; target: TableFacts } }> {
   const targetFacts = await tableFacts(sides.target.main, mapping.target, 'target')
   if (!isSnapshot(sides.source)) {
-    return planTable({ mapping, recon, scope, encoding: 'canonical', columns: canonicalColumns(mapping), sourceFacts: null, targetFacts })
+    const columns = canonicalColumns(mapping)
+    const plan = planTable({ mapping, recon, scope, encoding: 'canonical', columns, sourceFacts: null, targetFacts })
+    return { plan, facts: { source: null, target: targetFacts } }
   }
   const sourceFacts = await tableFacts(sides.source.main, mapping.source, 'source')
   const columns = await nativeColumns(mapping, sides.source.main, sides.target.main)
-  return planTable({ mapping, recon, scope, encoding: 'native', columns, sourceFacts, targetFacts })
+  const plan = planTable({ mapping, recon, scope, encoding: 'native', columns, sourceFacts, targetFacts })
+  return { plan, facts: { source: sourceFacts, target: targetFacts } }
 }
 
 async function compare(
   sides: OpenSides,
   plan: TablePlan,
-  input: Parameters<typeof compareOrdered>[0] extends infer I ? Omit<I, 'source' | 'target' | 'facts'> : never,
-  signal: AbortSignal,
+  facts: TableFacts | null,
+  input: CompareInput,
+  options: ReconcileOptions,
 ): Promise<Comparison> {
   const { source, target } = sides
-  if (plan.mode === 'ordered' && isSnapshot(source)) {
-    return compareOrdered({ ...input, source, target, facts: await tableFacts(source.main, plan.mapping.source, 'source') })
+  if (plan.mode === 'ordered' && isSnapshot(source) && facts !== null) {
+    return compareOrdered({ ...input, source, target, facts, method: options.method ?? 'auto' })
   }
   return compareBucketed({
     ...input,
     readSource: async () =>
       isSnapshot(source)
         ? copyOut(source.main, rowsSql(plan, 'source'), `reading the source table ${plan.source.object}`)
-        : source.read({ ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }, signal),
+        : source.read({ ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }, options.signal),
     readTarget: async () => copyOut(target.main, rowsSql(plan, 'target'), `reading the target table ${plan.target.object}`),
   })
 }

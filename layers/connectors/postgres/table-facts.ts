@@ -22,7 +22,8 @@ SELECT c.oid::text, c.relkind::text, GREATEST(c.relpages, 0)::text, GREATEST(c.r
 
 /** Byte order: a C collation, or the database's own when that is C (or builtin UTF-8 code points, which order alike). */
 const COLUMNS = `
-SELECT a.attnum::text, a.attname, a.attnotnull::text,
+SELECT a.attnum::text, a.attname,
+       (a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey)))::text,
        (a.attcollation = 0 OR co.collcollate IN ('C', 'POSIX') OR (a.attcollation = 100 AND d.datcollate IN ('C', 'POSIX') AND d.provider = 'c'))::text
   FROM pg_attribute a LEFT JOIN pg_collation co ON co.oid = a.attcollation
  CROSS JOIN (SELECT datcollate, coalesce(to_jsonb(x) ->> 'datlocprovider', 'c') AS provider FROM pg_database x WHERE datname = current_database()) d

@@ -37,12 +37,12 @@ export type TablePlan = {
   target: SideQuery
 }
 
-/** `SELECT …` of the row encoding of one side; `extra` is ANDed to the filter. */
-export function rowsSql(plan: TablePlan, side: 'source' | 'target', extra: string | null = null): string {
+/** `SELECT …` of the row encoding of one side; `extra` is ANDed to the filter; `names` for the columns where another query needs them. */
+export function rowsSql(plan: TablePlan, side: 'source' | 'target', extra: string | null = null, names: readonly string[] = []): string {
   const query = plan[side]
   const terms = [query.where, extra].filter((term) => term !== null)
   const where = terms.length === 0 ? '' : ` WHERE ${terms.map((term) => `(${term})`).join(' AND ')}`
-  return `SELECT ${plan.columns.map((column) => column[side]).join(', ')} FROM ${query.object} AS w${where}`
+  return `SELECT ${plan.columns.map((column, i) => (names[i] === undefined ? column[side] : `${column[side]} AS ${names[i]}`)).join(', ')} FROM ${query.object} AS w${where}`
 }
 
 export function sourceObject(mapping: TableMapping): string {

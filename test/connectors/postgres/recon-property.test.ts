@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
-import type { Mismatch } from '../../../layers/core/schemas/recon.ts'
+import type { Mismatch, TableResult } from '../../../layers/core/schemas/recon.ts'
 import { freshDatabase, runSql } from '../../support/postgres.ts'
 import { bruteForce, linesOf, PLAIN_SESSION, plainRows } from './recon-brute-force.ts'
 import { mappingOf, optionsOf, type Pair, reconOf } from './recon-fixture.ts'
 import { type RandomTable, randomTable, tableSql } from './recon-random.ts'
 
 const TABLES_AT_ONCE = 40
-const RUNS = Number(process.env.WAYBILL_PROPERTY_RUNS ?? 12)
+const RUNS = Number(process.env.WAYBILL_PROPERTY_RUNS ?? 6)
 
 let pair: Pair
 let clients: { source: pg.Client; target: pg.Client }
@@ -54,8 +54,13 @@ async function compareAll(tables: readonly RandomTable[]): Promise<void> {
   })
   const results = await reconciler.reconcile(
     work,
-    optionsOf({ connections: 1 + (tables[0]!.segments % 3), onMismatch: (id, mismatch) => void found.get(id)!.push(mismatch) }),
+    optionsOf({
+      connections: 1 + (tables[0]!.segments % 3),
+      aggregates: true,
+      onMismatch: (id, mismatch) => void found.get(id)!.push(mismatch),
+    }),
   )
+  const pushed = await reconciler.reconcile(work, optionsOf({ method: 'push-down' }))
   await reconciler.close()
   for (const [i, table] of tables.entries()) {
     const result = results[i]!
@@ -64,6 +69,18 @@ async function compareAll(tables: readonly RandomTable[]): Promise<void> {
     const label = JSON.stringify({ table, reasons: result.reasons })
     expect(linesOf(table, found.get(table.name)!), label).toEqual(expected)
     expect(result.source_root === result.target_root, label).toBe(expected.length === 0)
+    const shown = ({ source_root, target_root, segments, missing, extra, changed, verdict }: TableResult) => ({
+      source_root,
+      target_root,
+      segments,
+      missing,
+      extra,
+      changed,
+      verdict,
+    })
+    expect(shown(pushed[i]!), label).toEqual(shown(result))
+    expect(pushed[i]!.method, label).toBe(result.mode === 'ordered' ? 'push-down' : 'stream')
+    if (expected.length === 0) expect(new Set(result.aggregates.map((one) => one.verdict)), label).toEqual(new Set(['pass']))
     expect([result.source_rows, result.target_rows], label).toEqual([String(source.length), String(target.length)])
     const schemaFails = result.schema_differences.some(
       (difference) => !difference.planned && ['ERROR', 'CRITICAL'].includes(difference.severity),
