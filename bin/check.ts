@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 
 const gates = [
   { name: 'types', command: ['tsc', '--noEmit'] },
-  { name: 'lint and format', command: ['biome', 'ci', '.'] },
+  { name: 'lint and format', command: ['biome', 'ci', '--colors=off', '.'] },
   { name: 'unused code', command: ['knip'] },
   { name: 'architecture rules', command: ['vitest', 'run', 'test/architecture.test.ts'] },
 ]
@@ -11,7 +11,7 @@ const gates = [
 const failed: string[] = []
 for (const gate of gates) {
   const [tool, ...args] = gate.command
-  const result = spawnSync(tool!, args, { encoding: 'utf8', env: process.env })
+  const result = spawnSync(tool!, args, { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
   const passed = result.status === 0
   if (!passed) {
     failed.push(gate.name)
