@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { ensureFolder } from '../folder.ts'
@@ -24,6 +26,13 @@ export async function writeResults(ports: Ports, project: ProjectRecord, folder:
   if (keys.length > 0) {
     const pack = join(folder, 'evidence_pack')
     const fresh = `${pack}.new`
+    // An earlier pack is a copy and may be replaced; what merely has its name may be somebody's only one.
+    if (existsSync(pack) && !existsSync(join(pack, 'sha256_manifest.json'))) {
+      throw new WaybillError(
+        'ALREADY_EXISTS',
+        `${pack} is not an evidence pack and is left as it is. Write the results elsewhere: --out DIR`,
+      )
+    }
     await rm(fresh, { recursive: true, force: true })
     for (const key of keys) {
       const pointer = await ports.artifacts.find(key)
