@@ -83,6 +83,20 @@ it('a spill gives back every byte of a partition in order, from memory and from 
   )
 })
 
+it('a store keeps every digest of a partition that overflows into the file, and forgets none when it is closed', () => {
+  const store = new DigestStore()
+  const digests = Array.from({ length: 5000 }, (_, i) => {
+    const digest = Buffer.from(sha(Buffer.from(String(i % 4000))))
+    digest.writeUInt16BE(0xabc0 | (i % 64), 0)
+    return digest
+  })
+  for (let at = 0; at < digests.length; at += 700) store.add(Buffer.from(Uint8Array.from(Buffer.concat(digests.slice(at, at + 700)))))
+  expect(store.rows).toBe(5000n)
+  const sorted = Buffer.concat(Array.from({ length: DigestStore.partitions }, (_, partition) => store.takeSorted(partition)))
+  expect(sorted.equals(Buffer.concat(digests.toSorted(Buffer.compare)))).toBe(true)
+  store.close()
+})
+
 describe('digests of buckets', () => {
   const rows = fc.array(fc.nat(30), { maxLength: 60 })
   const store = (values: readonly number[]) => {

@@ -1,0 +1,209 @@
+import { EventEmitter } from 'node:events'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
+import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
+import { decodeFrame, encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
+import { freshDatabase, runSql } from '../../support/postgres.ts'
+import { mappingOf, type Pair, reconcile } from './recon-fixture.ts'
+import { proxyTo } from './recon-proxy.ts'
+
+const QUERY = `SELECT g, repeat('x', g * 7), NULL::int FROM generate_series(1, 60) g`
+
+/** What the driver would do with messages that are not rows, on a socket that is no socket. */
+class Wire extends EventEmitter {
+  pause() {}
+  resume() {}
+}
+
+/** Replays recorded server messages in pieces of the given sizes (repeated) through `copyOut`. */
+async function replay(bytes: Buffer, sizes: readonly number[]): Promise<{ rows: bigint; bytes: Buffer }> {
+  const wire = new Wire()
+  let handlers: { handleCommandComplete(m: { text: string }): void; handleReadyForQuery(): void; handleError(e: unknown): void } | undefined
+  let rest = Buffer.alloc(0)
+  wire.on('data', (data: Buffer) => {
+    rest = Buffer.concat([rest, data])
+    while (rest.byteLength >= 5 && rest.byteLength >= 1 + rest.readInt32BE(1)) {
+      const message = rest.subarray(0, 1 + rest.readInt32BE(1))
+      rest = rest.subarray(message.byteLength)
+      if (message[0] === 0x43) handlers?.handleCommandComplete({ text: message.subarray(5, -1).toString() })
+      if (message[0] === 0x5a) handlers?.handleReadyForQuery()
+    }
+  })
+  const client = {
+    query(submittable: typeof handlers & { submit(connection: unknown): void }) {
+      handlers = submittable
+      submittable.submit({ stream: wire, query: () => {} })
+      setImmediate(() => {
+        for (let at = 0, i = 0; at < bytes.byteLength; i++) {
+          const size = Math.max(1, sizes[i % sizes.length] ?? bytes.byteLength)
+          wire.emit('data', Buffer.from(bytes.subarray(at, at + size)))
+          at += size
+        }
+        wire.emit('close')
+      })
+    },
+    end: async () => {},
+  }
+  const stream = copyOut({ client } as unknown as Session, QUERY, 'replaying')
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream.chunks) chunks.push(chunk)
+  return { rows: stream.rows(), bytes: Buffer.concat(chunks) }
+}
+
+let pair: Pair
+let recorded: Buffer
+beforeAll(async () => {
+  pair = { source: await freshDatabase(), target: await freshDatabase() }
+  const messages: Buffer[] = []
+  let copying = false
+  const proxy = await proxyTo(pair.source.url, () => (tag, message) => {
+    copying ||= tag === 'H'
+    if (copying) messages.push(Buffer.from(message))
+    return message
+  })
+  const session = await openSession(proxy.url, { readOnly: true, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+  for await (const _ of copyOut(session, QUERY, 'recording').chunks) {
+  }
+  await session.close()
+  await proxy.close()
+  recorded = Buffer.concat(messages)
+})
+afterAll(async () => {
+  await pair.source.drop()
+  await pair.target.drop()
+})
+
+describe('a binary COPY, read from the wire', () => {
+  it('gives the same frames however the network cuts it', async () => {
+    const whole = await replay(recorded, [])
+    expect(whole.rows).toBe(60n)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 20 }), async (sizes) => {
+        const cut = await replay(recorded, sizes)
+        expect(cut.rows).toBe(60n)
+        expect(cut.bytes.equals(whole.bytes)).toBe(true)
+      }),
+      { numRuns: 100 },
+    )
+    expect((await replay(recorded, [1])).bytes.equals(whole.bytes)).toBe(true)
+  })
+
+  it('gives no end to a stream that is cut anywhere', async () => {
+    // The last message is ReadyForQuery, six bytes; everything before it must have arrived.
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: recorded.byteLength - 7 }), async (length) => {
+        await expect(replay(recorded.subarray(0, length), [97])).rejects.toMatchObject({
+          code: expect.stringMatching(/STREAM_TRUNCATED|CONNECTION_FAILED/),
+        })
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+describe('row frames', () => {
+  it('are injective: they decode to exactly what was encoded', () => {
+    fc.assert(
+      fc.property(fc.array(fc.option(fc.uint8Array({ maxLength: 20 }))), (fields) => {
+        expect(decodeFrame(encodeFrame(fields)).map((field) => (field === null ? null : [...field]))).toEqual(
+          fields.map((field) => (field === null ? null : [...field])),
+        )
+      }),
+    )
+  })
+  it('are refused when they are anything but whole', () => {
+    const frame = encodeFrame([Buffer.from('abc'), null])
+    for (let length = 0; length < frame.byteLength; length++) expect(() => decodeFrame(frame.subarray(0, length))).toThrow(/pieces/)
+    expect(() => decodeFrame(Buffer.concat([frame, Buffer.alloc(1)]))).toThrow(/pieces/)
+    const short = Buffer.from(frame)
+    short.writeInt32BE(2, 7)
+    expect(() => decodeFrame(short)).toThrow(/pieces/)
+  })
+})
+
+describe('segments too large to keep in memory', () => {
+  it('are read again when they differ, and give the same differences', async () => {
+    const make = `CREATE TABLE wide (id int PRIMARY KEY, a text); INSERT INTO wide SELECT g, repeat(md5(g::text), 100) FROM generate_series(1, 5000) g`
+    await runSql(pair.source.url, make)
+    await runSql(
+      pair.target.url,
+      `${make}; UPDATE wide SET a = 'x' WHERE id IN (1, 2500, 5000); DELETE FROM wide WHERE id = 77; INSERT INTO wide VALUES (6000, 'y'), (-1, 'z')`,
+    )
+    const mapping = mappingOf('wide', { id: 'integer', a: 'text' }, { key: ['id'] })
+    for (const connections of [1, 2]) {
+      const { result, mismatches } = await reconcile(
+        pair,
+        mapping,
+        { segments: 2 },
+        { connections, mask: (value) => value?.slice(0, 8) ?? null },
+      )
+      expect([result.missing, result.extra, result.changed]).toEqual(['1', '2', '3'])
+      expect(mismatches.map((one) => `${one.kind} ${one.key[0]!.value} ${one.segment}`).sort()).toEqual([
+        'changed 1 0',
+        'changed 2500 0',
+        'changed 5000 1',
+        'extra -1 0',
+        'extra 6000 1',
+        'missing 77 0',
+      ])
+    }
+  })
+
+  it('values go through the mask, in the result and on their way out', async () => {
+    const { result, mismatches } = await reconcile(
+      pair,
+      mappingOf('wide', { id: 'integer', a: 'text' }, { key: ['id'], order_key: 'id' }),
+      {},
+      { mask: (value) => (value === null ? null : '•'), aggregates: true },
+    )
+    const values = [...mismatches, ...result.mismatches].flatMap((one) => [
+      ...one.key.map((part) => part.value),
+      ...one.columns.flatMap((part) => [part.source, part.target]),
+    ])
+    const { first_source, first_target, last_source, last_target } = result.ordering!
+    const edges = result.aggregates.filter((one) => ['min', 'max'].includes(one.kind)).flatMap((one) => [one.source, one.target])
+    expect(new Set([...values, first_source, first_target, last_source, last_target, ...edges])).toEqual(new Set(['•', null]))
+    for (const segment of result.segments) expect(segment.range).toMatch(/^\[(…|•); (…|•)\)$/)
+    expect(mismatches).toHaveLength(6)
+  })
+})
+
+describe('many differences', () => {
+  it('are all named, each once, and the result keeps the first thousand', async () => {
+    await runSql(pair.source.url, 'CREATE TABLE many AS SELECT g AS id, g % 10 AS a FROM generate_series(1, 30000) g')
+    await runSql(pair.target.url, 'CREATE TABLE many AS SELECT g AS id, (g + 1) % 10 AS a FROM generate_series(1, 30000) g')
+    const keyed = await reconcile(pair, mappingOf('many', { id: 'integer', a: 'integer' }, { key: ['id'] }))
+    expect([keyed.result.changed, keyed.result.missing, keyed.mismatches.length, keyed.result.mismatches.length]).toEqual([
+      '30000',
+      '0',
+      30_000,
+      1000,
+    ])
+    expect(new Set(keyed.mismatches.map((one) => one.key[0]!.value)).size).toBe(30_000)
+    const keyless = await reconcile(pair, mappingOf('many', { id: 'integer', a: 'integer' }))
+    expect([keyless.result.missing, keyless.result.extra, keyless.mismatches.length]).toEqual(['30000', '30000', 60_000])
+  })
+})
+
+describe('the order key', () => {
+  it('counts rows whose place changed, and only those', async () => {
+    const make = 'CREATE TABLE seq (id int PRIMARY KEY, at int); INSERT INTO seq SELECT g, g * 10 FROM generate_series(1, 100) g'
+    await runSql(pair.source.url, make)
+    await runSql(
+      pair.target.url,
+      `${make}; UPDATE seq SET at = 55 WHERE id = 50; UPDATE seq SET at = 7 WHERE id = 51; DELETE FROM seq WHERE id = 30`,
+    )
+    for (const key of [['id'], null]) {
+      const { result } = await reconcile(pair, mappingOf('seq', { id: 'integer', at: 'integer' }, { key, order_key: 'at' }))
+      expect(result.ordering).toMatchObject({
+        verdict: 'fail',
+        violations: '2',
+        first_source: '10',
+        first_target: '7',
+        last_source: '1000',
+        last_target: '1000',
+      })
+    }
+  })
+})
