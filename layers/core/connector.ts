@@ -60,7 +60,16 @@ export type ReconcileOptions = {
  */
 export type ComparisonScope = { target_filter: RowFilter | null; sample: { seed: string; per_million: number } | null }
 
-export type ReconcileWork = { mapping: TableMapping; recon: TableRecon; scope?: ComparisonScope }
+/**
+ * `unplanned`: nobody planned this pair, so the target's schema is held against the source's as it stands, with what whoever compares says
+ * about columns (`rename`: target column → source column). Without it, against what the mapping asks for.
+ */
+export type ReconcileWork = {
+  mapping: TableMapping
+  recon: TableRecon
+  scope?: ComparisonScope
+  unplanned?: { rename?: Readonly<Record<string, string>> | undefined; excludeColumns?: readonly string[] | undefined }
+}
 
 /** Compares table pairs under one snapshot a side. Rejects only when it could not decide at all; a result may be `inconclusive`. */
 export type Reconciler = {

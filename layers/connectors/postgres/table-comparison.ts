@@ -1,6 +1,7 @@
 import type { ReconcileOptions, ReconcileWork } from '../../core/connector.ts'
 import { digestHeader, sideRoot } from '../../core/encoding/segment-digest.ts'
 import { isWaybillError, WaybillError } from '../../core/errors.ts'
+import { schemaDifferences } from '../../core/schema-comparison/schema-differences.ts'
 import type { TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import type { Mismatch, SchemaDifference, TableResult } from '../../core/schemas/recon.ts'
 import { tableAggregates } from './aggregate.ts'
@@ -12,7 +13,6 @@ import type { Comparison } from './comparison.ts'
 import { copyOut } from './copy-stream.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
 import { differ } from './row-difference.ts'
-import { schemaDifferences } from './schema-difference.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { quoteQualified } from './sql.ts'
 import { type TableFacts, tableFacts } from './table-facts.ts'
@@ -30,7 +30,7 @@ export async function compareTable(
   startedAt: Date,
 ): Promise<TableResult> {
   const { mapping } = work
-  const differences = await schemas(sides, mapping)
+  const differences = await schemas(sides, work)
   const { plan, facts } = await planned(sides, work)
   const tally = new Tally(mapping.table_id, options)
   const orderColumn = plan.columns.findIndex((column) => column.name === mapping.order_key)
@@ -168,13 +168,13 @@ function objectText(object: { schema: string; name: string }): string {
   return `${object.schema}.${object.name}`
 }
 
-async function schemas(sides: OpenSides, mapping: TableMapping): Promise<SchemaDifference[]> {
+async function schemas(sides: OpenSides, { mapping, unplanned }: ReconcileWork): Promise<SchemaDifference[]> {
   const [target] = (await readCatalog(asker(sides.target.main, 'reading the target catalog'), [mapping.target])).tables
   if (target === undefined) throw new WaybillError('NOT_FOUND', `The target has no table ${quoteQualified(mapping.target)}.`)
-  if (!isSnapshot(sides.source)) return schemaDifferences(mapping, null, target)
+  if (!isSnapshot(sides.source)) return schemaDifferences({ source: null, target }, { mapping })
   const [source] = (await readCatalog(asker(sides.source.main, 'reading the source catalog'), [mapping.source])).tables
   if (source === undefined) throw new WaybillError('NOT_FOUND', `The source has no table ${sourceObject(mapping)}.`)
-  return schemaDifferences(mapping, source, target)
+  return schemaDifferences({ source, target }, unplanned ?? { mapping })
 }
 
 async function planned(

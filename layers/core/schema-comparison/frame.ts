@@ -11,10 +11,10 @@ export type SchemaPair = { source: CatalogTable | null; target: CatalogTable }
 export type SchemaComparisonOptions = {
   /** What the plan asked for. Without it the target is held against the source as it stands. */
   mapping?: TableMapping | undefined
-  /** Source column → target column, where whoever compares says that they are one. */
-  renamed?: Readonly<Record<string, string>> | undefined
+  /** Target column → source column, where whoever compares says that they are one. */
+  rename?: Readonly<Record<string, string>> | undefined
   /** Columns of either side that nothing is said about. */
-  excluded?: readonly string[] | undefined
+  excludeColumns?: readonly string[] | undefined
   /** The target table that stands for a table of the source; by default the one of the same name, in the target table's own schema if both were in one. */
   targetOf?: ((table: QualifiedName) => QualifiedName) | undefined
 }
@@ -39,11 +39,11 @@ export type Frame = {
 }
 
 export function frameOf(pair: SchemaPair, options: SchemaComparisonOptions): Frame {
-  const excluded = new Set(options.excluded ?? [])
+  const excluded = new Set(options.excludeColumns ?? [])
   const { target } = pair
   // What a file's reader reports as its schema is a way of reading, not a declaration.
   const source = pair.source?.kind === 'file' && options.mapping !== undefined ? null : pair.source
-  const columns = options.mapping ? plannedColumns(source, target, options.mapping) : pairedColumns(source, target, options.renamed ?? {})
+  const columns = options.mapping ? plannedColumns(source, target, options.mapping) : pairedColumns(source, target, options.rename ?? {})
   const known = columns.filter((column) => !excluded.has(column.source?.name ?? '') && !excluded.has(column.target?.name ?? ''))
   const names = new Map<string, string>()
   for (const { source: from, target: to, planned } of columns) {
@@ -84,16 +84,15 @@ function plannedColumns(source: CatalogTable | null, target: CatalogTable, mappi
   ]
 }
 
-function pairedColumns(source: CatalogTable | null, target: CatalogTable, renamed: Readonly<Record<string, string>>): ColumnPair[] {
-  const to = new Map(target.columns.map((column) => [column.name, column]))
-  const taken = new Set<string>()
-  const left = (source?.columns ?? []).map((column): ColumnPair => {
-    const found = to.get(Object.hasOwn(renamed, column.name) ? (renamed[column.name] ?? '') : column.name) ?? null
-    if (found !== null) taken.add(found.name)
-    return { source: column, target: found, planned: null }
+function pairedColumns(source: CatalogTable | null, target: CatalogTable, rename: Readonly<Record<string, string>>): ColumnPair[] {
+  const from = new Map(source?.columns.map((column) => [column.name, column]))
+  const pairs = target.columns.map((column): ColumnPair => {
+    const name = Object.hasOwn(rename, column.name) ? (rename[column.name] ?? '') : column.name
+    return { source: from.get(name) ?? null, target: column, planned: null }
   })
-  const right = target.columns.filter((column) => !taken.has(column.name))
-  return [...left, ...right.map((column): ColumnPair => ({ source: null, target: column, planned: null }))]
+  const used = new Set(pairs.map((pair) => pair.source?.name))
+  const left = [...from.values()].filter((column) => !used.has(column.name))
+  return [...pairs, ...left.map((column): ColumnPair => ({ source: column, target: null, planned: null }))]
 }
 
 function defaultTarget(table: QualifiedName, source: CatalogTable | null, target: CatalogTable): QualifiedName {

@@ -10,6 +10,9 @@ export type Names = {
 
 export const NO_NAMES: Names = { types: new Map(), renamed: new Map() }
 
+/** A longer expression is compared as printed: taking it apart would cost the square of its length. */
+const MOST_TOKENS = 5000
+
 const PLAIN_TEXT: readonly string[] = ['text', 'character varying']
 const WHOLE: readonly string[] = ['smallint', 'integer', 'bigint', 'numeric']
 /** Words after which a parenthesis groups; after any other word it holds arguments. */
@@ -59,6 +62,7 @@ function reduced(tokens: Token[], names: Names): Token[] {
     if (type === undefined) return token
     return { kind: 'name', text: names.renamed.get(token.text) ?? token.text, type }
   })
+  if (now.length > MOST_TOKENS) return now
   const divides = now.some((token) => token.kind === 'symbol' && /[/%^]/.test(token.text))
   for (;;) {
     const next = outer(arrays(clocks(literals(groups(now), divides))))
@@ -74,14 +78,19 @@ function groups(tokens: Token[]): Token[] {
     if (tokens[at]?.text === '-' && tokens[at + 1]?.kind === 'number') return at + 1
     return tokens[at]?.kind === 'symbol' || tokens[at]?.kind === 'cast' ? -1 : at
   }
-  for (const [at, token] of tokens.entries()) {
-    const last = token.text === '(' && !calls(tokens[at - 1]) ? end(at + 1) : -1
-    if (last === -1 || tokens[last + 1]?.text !== ')' || tokens[last + 1]?.kind !== 'symbol') continue
+  const kept: Token[] = []
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at]!
+    const last = isOpen(token) && !calls(kept.at(-1)) ? end(at + 1) : -1
+    if (last === -1 || tokens[last + 1]?.text !== ')' || tokens[last + 1]?.kind !== 'symbol') {
+      kept.push(token)
+      continue
+    }
     const inner = tokens.slice(at + 1, last + 1)
-    const kept: Token[] = inner[0]?.text === '-' && inner.length === 2 ? [{ kind: 'number', text: `-${inner[1]?.text}` }] : inner
-    return [...tokens.slice(0, at), ...kept, ...tokens.slice(last + 2)]
+    kept.push(...(inner[0]?.text === '-' && inner.length === 2 ? [{ kind: 'number' as const, text: `-${inner[1]?.text}` }] : inner))
+    at = last + 1
   }
-  return tokens
+  return kept
 }
 
 const calls = (token: Token | undefined) =>

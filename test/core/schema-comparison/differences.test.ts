@@ -479,7 +479,7 @@ describe('what says the same is no difference', () => {
 describe('what whoever compares says', () => {
   it('excluded columns are not spoken of, nor keys and indexes on them', () => {
     const source = tableOf(columns, { indexes: [index('USING btree (b)')], checks: [{ name: 'c', expression: "(b <> ''::text)" }] })
-    expect(found(source, tableOf([column('a')]), { excluded: ['b'] })).toEqual([])
+    expect(found(source, tableOf([column('a')]), { excludeColumns: ['b'] })).toEqual([])
   })
 
   it('renamed columns are one column, in keys, checks and expressions too', () => {
@@ -489,7 +489,7 @@ describe('what whoever compares says', () => {
         checks: [{ name: 'c', expression: `(${name} <> ''::text)` }],
         indexes: [index(`USING btree (lower(${name}))`)],
       })
-    const options = { renamed: { b: 'w' } }
+    const options = { rename: { w: 'b' } }
     expect(schemaDifferences({ source: of('b'), target: of('w') }, options)).toEqual([
       { kind: 'column_renamed', where: 'public.t.w', source: 'b', target: 'w', severity: 'INFO', planned: true },
     ])
