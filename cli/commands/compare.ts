@@ -1,98 +1,142 @@
+import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { connectors } from '../../layers/connectors/index.ts'
+import { type CompareConfig, readCompareConfig } from '../../layers/core/comparison-request/config.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { printComparison } from '../compare/print.ts'
-import { compare, type Side } from '../compare/run.ts'
+import { maskedResult, maskOfThisRun, raw } from '../compare/masking.ts'
+import { CompareOutputs } from '../compare/outputs.ts'
+import { estimateLine, printComparison } from '../compare/print.ts'
+import { CompareProgress } from '../compare/progress.ts'
+import { type CompareFlags, readRequest } from '../compare/request.ts'
+import { compare } from '../compare/run.ts'
+import { SIDE_FORMS } from '../compare/side.ts'
 import { interruption } from '../failure.ts'
-import { EXIT, grouped, seconds, type Terminal } from '../terminal.ts'
-
-type Options = {
-  table: string[]
-  include: string[]
-  exclude: string[]
-  key?: string
-  excludeColumns?: string
-  orderKey?: string
-  connections: number
-  timeout: number
-  showValues?: boolean
-  mask?: boolean
-  json?: boolean
-}
+import { EXIT, seconds, type Terminal } from '../terminal.ts'
 
 const EXIT_OF = { pass: EXIT.pass, fail: EXIT.fail, inconclusive: EXIT.undecided, 'not-applicable': EXIT.undecided }
 
-function sideOf(text: string): Side {
-  if (/^postgres(ql)?:\/\//.test(text)) return { systemType: 'POSTGRESQL', url: text }
-  throw new WaybillError('BAD_INPUT', 'A side is a PostgreSQL connection string such as postgresql://user@host:5432/database.')
-}
+/** A comparison expected to take longer than this begins with its estimate. */
+const LONG_SECONDS = 5
 
 function whole(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1')
   return value
 }
 
-const list = (text: string | undefined) =>
-  text
-    ?.split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
 const collect = (value: string, previous: string[]) => [...previous, value]
+
+function readConfig(path: string | undefined): CompareConfig {
+  if (path === undefined) return {}
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    throw new WaybillError('NOT_FOUND', `--config: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+  return readCompareConfig(bytes)
+}
+
+const HELP = `
+A side is one of: ${SIDE_FORMS}.
+What a connection string leaves out comes from PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE and ~/.pgpass, as with psql.
+
+Exit codes: 0 equal · 1 different · 2 not able to decide, or wrong input · 130 interrupted
+
+Examples:
+  waybill compare postgresql://me@old/db postgresql://me@new/db
+  waybill compare old new --table public.orders --differences orders.jsonl --html orders.html
+  waybill compare parquet:export/orders.parquet postgresql://me@new/db --table public.orders`
 
 export function compareCommand(terminal: Terminal): Command {
   return new Command('compare')
-    .description('compare two live databases row by row; nothing is written anywhere')
-    .argument('<source>', 'PostgreSQL connection string')
-    .argument('<target>', 'PostgreSQL connection string')
+    .description('compare two live databases, or files with a database, row by row; nothing is written to either side')
+    .argument('[source]', 'what should be there')
+    .argument('[target]', 'what is there')
+    .option('--config <file>', 'YAML with the same options; options given here win')
     .option('-t, --table <name>', 'schema.name, or schema.name=other.name; may be given often; default: every table', collect, [])
     .option('--include <glob>', 'tables to compare, such as sales.*; may be given often', collect, [])
     .option('--exclude <glob>', 'tables to leave out; may be given often', collect, [])
     .option('-k, --key <columns>', 'columns that identify a row, comma-separated; default: the declared key, else whole rows as a multiset')
     .option('--exclude-columns <columns>', 'columns to leave out, comma-separated')
     .option('--order-key <column>', 'also compare the sequence of this column')
-    .option('--connections <n>', 'connections on each side', whole, 2)
-    .option('--timeout <seconds>', 'longest time one statement may take', whole, 3600)
-    .option('--show-values', 'values in --json output as they are; without it they are masked there')
-    .option('--mask', 'mask values on the terminal too')
-    .option('--json', 'the whole result as JSON')
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 equal · 1 different · 2 not able to decide\n\nExample:\n  waybill compare postgresql://me@old/db postgresql://me@new/db --table public.orders',
+    .option(
+      '--where <condition>',
+      'only rows where COL=VALUE (also != < <= > >=, in A,B, is null, is not null); may be given often',
+      collect,
+      [],
     )
-    .action(async (source: string, target: string, options: Options) => {
-      const masked = options.mask === true || (options.json === true && options.showValues !== true)
+    .option('--tenant <condition>', 'only rows of one tenant, COL=VALUE')
+    .option('--schema-only', 'compare how tables are declared; read no rows')
+    .option('--aggregates-only', 'compare counts, sums, NULLs, smallest and largest values; can show a difference, never equality')
+    .option('--sample <rows>', 'about so many rows of each table, chosen by key; can show a difference, never equality', whole)
+    .option('--seed <text>', 'which sample')
+    .option('--connections <n>', 'connections on each side (2)', whole)
+    .option('--timeout <seconds>', 'longest time one statement may take (3600)', whole)
+    .option('--estimate', 'print tables, rows, bytes and time, and compare nothing')
+    .option('--differences <file>', 'every difference, as .jsonl or .parquet')
+    .option('--repair-sql <file>', 'statements that would make the target equal; never executed; needs --show-values')
+    .option('--junit <file>', 'a test case for each table, for CI')
+    .option('--html <file>', 'a page with the summary, where differences lie, and the first of them')
+    .option('--state <file>', 'remember tables found equal, to go on after an interruption')
+    .option('--show-values', 'values as they are in files and --json; without it they are masked there')
+    .option('--mask', 'mask values on the terminal too')
+    .option('--verbose', 'a line for each equal table, however many')
+    .option('--json', 'the whole result as JSON')
+    .addHelpText('after', HELP)
+    .action(async (source: string | undefined, target: string | undefined, flags: CompareFlags & { config?: string }) => {
+      const request = readRequest([source, target], flags, readConfig(flags.config), process.env)
       const started = performance.now()
-      const counts = new Map<string, bigint>()
-      let total = 0
-      const comparison = await compare(connectors, {
-        source: sideOf(source),
-        target: sideOf(target),
-        tables: options.table,
-        include: options.include,
-        exclude: options.exclude,
-        comparison: { key: list(options.key), excludeColumns: list(options.excludeColumns), orderKey: options.orderKey },
-        connections: options.connections,
-        mask: masked ? (value) => (value === null ? null : '•••') : (value) => value,
-        connector: { connectTimeoutMs: 15_000, statementTimeoutMs: options.timeout * 1000, signal: interruption(terminal) },
-        onTables: (count) => {
-          total = count
-        },
-        onProgress: (table, rows) => {
-          counts.set(table, rows)
-          const all = [...counts.values()].reduce((a, b) => a + b, 0n)
-          const elapsed = performance.now() - started
-          terminal.progress(
-            `comparing ${counts.size} of ${total} tables · ${grouped(all)} rows · ${grouped(Math.round((Number(all) / elapsed) * 1000))} rows/s · ${seconds(elapsed)}`,
-          )
-        },
-      })
-      terminal.endProgress()
-      process.exitCode = EXIT_OF[comparison.verdict]
-      if (options.json) terminal.out(JSON.stringify(comparison, null, 2))
-      else {
-        printComparison(terminal, comparison)
-        terminal.err(`${seconds(performance.now() - started)}`)
+      const mask = request.showValues ? raw : maskOfThisRun()
+      const outputs = request.estimateOnly ? null : new CompareOutputs(request, mask)
+      const progress = new CompareProgress(terminal)
+      const connector = { connectTimeoutMs: 15_000, statementTimeoutMs: request.timeoutMs, signal: interruption(terminal) }
+      try {
+        const comparison = await compare(connectors, request, connector, {
+          onEstimate: (estimate, items) => {
+            progress.start(items)
+            if (!request.estimateOnly && (estimate.seconds ?? Number.POSITIVE_INFINITY) >= LONG_SECONDS) {
+              terminal.err(`estimate: ${estimateLine(estimate)}`)
+            }
+          },
+          onProgress: (item, rows) => progress.rows(item, rows),
+          onMismatch: (item, mismatch) => outputs?.mismatch(item, mismatch),
+          onResult: (item, result) => {
+            progress.finished(item, BigInt(result.source_rows))
+            outputs?.result(item, result)
+          },
+          earlier: (item) => outputs?.state?.earlier(item) ?? null,
+        })
+        terminal.endProgress()
+        if (outputs === null) {
+          const { estimate, problems } = comparison
+          if (request.json) terminal.out(JSON.stringify({ ...estimate, problems }, null, 2))
+          else {
+            terminal.out(estimateLine(estimate))
+            if (estimate.reason !== null) terminal.out(estimate.reason)
+            for (const problem of problems) terminal.out(`${problem.table}: ${problem.what}`)
+          }
+          return
+        }
+        const { masked, notes } = await outputs.finish(comparison)
+        process.exitCode = comparison.interrupted ? EXIT.interrupted : EXIT_OF[comparison.verdict]
+        if (request.json) terminal.out(JSON.stringify(masked, null, 2))
+        else {
+          const shown = request.mask ? { ...comparison, tables: comparison.tables.map((table) => maskedResult(table, mask)) } : comparison
+          printComparison(terminal, shown, { verbose: request.verbose })
+        }
+        for (const note of notes) terminal.err(note)
+        if (comparison.interrupted) terminal.err(resumeWords(request.files.state, comparison.tables.length + comparison.earlier.length))
+        else terminal.err(seconds(performance.now() - started))
+      } catch (error) {
+        terminal.endProgress()
+        outputs?.abandon()
+        throw error
       }
     })
+}
+
+function resumeWords(state: string | null, finished: number): string {
+  if (state !== null) return `Interrupted. The same command goes on from ${state}: tables found equal are not compared again.`
+  return `Interrupted after ${finished} finished ${finished === 1 ? 'table' : 'tables'}. With --state FILE the next run could go on where this one was stopped.`
 }

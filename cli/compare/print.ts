@@ -1,8 +1,14 @@
+import type { Comparison, ComparisonEstimate } from '../../layers/core/comparison-report/comparison.ts'
+import { bytesInWords, duration } from '../../layers/core/report/markup.ts'
+import { sentence } from '../../layers/core/schema-comparison/summary.ts'
+import type { Verdict } from '../../layers/core/schemas/common.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
-import type { Comparison } from './run.ts'
 
 const SHOWN = 20
+/** Up to this many tables each equal one has its line; above, they are counted. */
+const SINGLY = 20
+const NOTES_SHOWN = 12
 
 const value = (text: string | null) => (text === null ? 'NULL' : visible(JSON.stringify(text)))
 
@@ -20,46 +26,77 @@ function mismatchLine(mismatch: Mismatch): string {
 }
 
 function tableLines(terminal: Terminal, table: TableResult): string[] {
-  const lines: string[] = []
-  for (const reason of table.reasons) lines.push(`  ${visible(reason)}`)
-  for (const difference of table.schema_differences.filter((d) => !d.planned && d.severity !== 'INFO')) {
-    lines.push(`  schema  ${difference.kind} ${visible(difference.where)}: ${value(difference.source)} → ${value(difference.target)}`)
-  }
+  const notes = table.schema_differences
+    .filter((difference) => difference.severity !== 'INFO')
+    .map((difference) => `schema: ${sentence(difference)}`)
+  const figures = table.aggregates
+    .filter((aggregate) => aggregate.verdict === 'fail')
+    .map((a) => `${a.kind} of ${visible(a.column)}: ${value(a.source)} → ${value(a.target)}`)
+  const lines = [...table.reasons.map(visible), ...figures].map((line) => `  ${line}`)
+  lines.push(...notes.slice(0, NOTES_SHOWN).map((line) => `  ${line}`))
+  if (notes.length > NOTES_SHOWN) lines.push(`  … and ${notes.length - NOTES_SHOWN} more differences of the schema; --json lists all`)
   for (const mismatch of table.mismatches.slice(0, SHOWN)) lines.push(`  ${terminal.paint('yellow', mismatchLine(mismatch))}`)
   const total = BigInt(table.missing) + BigInt(table.extra) + BigInt(table.changed)
-  if (total > BigInt(Math.min(SHOWN, table.mismatches.length)))
-    lines.push(`  … ${grouped(total)} differences in all; --json lists the first 1,000 of each table`)
+  if (table.mismatches.length > SHOWN) lines.push(`  … ${grouped(total)} rows differ in all; --differences FILE.jsonl lists every one`)
   return lines
 }
 
-/** The result as a person reads it: one line a table, and below each table that differs, what differs. */
-export function printComparison(terminal: Terminal, comparison: Comparison): void {
-  const mark = {
+const both = (source: string, target: string) => (source === target ? visible(source) : `${visible(source)} = ${visible(target)}`)
+
+/** The result as a person reads it: one line a table, below each table what is to be said of it, and last the claim. */
+export function printComparison(terminal: Terminal, comparison: Comparison, options: { verbose: boolean }): void {
+  const mark: Record<Verdict, string> = {
     pass: terminal.paint('green', 'equal'),
     fail: terminal.paint('red', 'DIFFERS'),
     inconclusive: terminal.paint('yellow', 'undecided'),
     'not-applicable': 'n/a',
   }
+  if (comparison.mode === 'schema') mark.pass = terminal.paint('green', 'agrees')
+  const equal = comparison.tables.filter((table) => table.verdict === 'pass' && tableLines(terminal, table).length === 0)
+  const fold = !options.verbose && equal.length > SINGLY
   for (const table of comparison.tables) {
-    const names = table.source_object === table.target_object ? table.source_object : `${table.source_object} = ${table.target_object}`
-    const rows = columns([
-      [
-        `${grouped(table.source_rows)} rows`,
-        `${grouped(table.target_rows)} rows`,
-        `${table.missing} missing`,
-        `${table.extra} extra`,
-        `${table.changed} changed`,
-      ],
-    ])
-    terminal.out(`${mark[table.verdict]}  ${visible(names)}  ${rows}`)
+    if (fold && equal.includes(table)) continue
+    const rows =
+      comparison.mode === 'schema'
+        ? ''
+        : columns([
+            [
+              `${grouped(table.source_rows)} rows`,
+              `${grouped(table.target_rows)} rows`,
+              ...(comparison.mode === 'aggregates' ? [] : [`${table.missing} missing`, `${table.extra} extra`, `${table.changed} changed`]),
+            ],
+          ])
+    terminal.out(`${mark[table.verdict]}  ${both(table.source_object, table.target_object)}  ${rows}`.trimEnd())
     for (const line of tableLines(terminal, table)) terminal.out(line)
   }
-  for (const problem of comparison.problems) terminal.out(`${mark[problem.verdict]}  ${visible(problem.table)}  ${problem.what}`)
-  const summary = {
-    pass: terminal.paint(['bold', 'green'], 'Equal: every row of every table compared, both ways.'),
-    fail: terminal.paint(['bold', 'red'], 'Not equal.'),
-    inconclusive: terminal.paint(['bold', 'yellow'], 'Not decided: see the reasons above. This is not "equal".'),
-    'not-applicable': '',
+  if (fold) {
+    const rows = equal.reduce((sum, table) => sum + BigInt(table.target_rows), 0n)
+    terminal.out(
+      `${mark.pass}  ${grouped(equal.length)} tables${comparison.mode === 'schema' ? '' : `, ${grouped(rows)} rows`}; --verbose lists them`,
+    )
   }
-  terminal.out(summary[comparison.verdict])
+  for (const table of options.verbose ? comparison.earlier : []) {
+    terminal.out(
+      `${mark.pass}  ${both(table.source_object, table.target_object)}  ${grouped(table.rows)} rows, compared ${table.finished_at}`,
+    )
+  }
+  if (comparison.earlier.length > 0) {
+    const times = comparison.earlier.map((table) => table.finished_at).sort()
+    terminal.out(
+      `${mark.pass}  ${grouped(comparison.earlier.length)} tables by an earlier run, ${times[0]} to ${times.at(-1)}, under snapshots of their own`,
+    )
+  }
+  for (const problem of comparison.problems) terminal.out(`${mark[problem.verdict]}  ${visible(problem.table)}  ${visible(problem.what)}`)
+  const style = { pass: ['bold', 'green'], fail: ['bold', 'red'], inconclusive: ['bold', 'yellow'], 'not-applicable': ['bold'] } as const
+  terminal.out(terminal.paint([...style[comparison.verdict]], comparison.claim))
+}
+
+/** `12 tables · about 3,000,000 rows · 1.20 GB a side · about 20 s`; what nobody knows is said to be unknown. */
+export function estimateLine(estimate: ComparisonEstimate): string {
+  return [
+    `${grouped(estimate.tables)} ${estimate.tables === 1 ? 'table' : 'tables'}`,
+    estimate.rows === null ? 'rows unknown' : `about ${grouped(estimate.rows)} rows`,
+    estimate.bytes === null ? 'size unknown' : `${bytesInWords(BigInt(estimate.bytes))} a side`,
+    estimate.seconds === null ? 'time unknown' : `about ${duration(Math.ceil(estimate.seconds) * 1000)}`,
+  ].join(' · ')
 }

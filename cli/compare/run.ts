@@ -1,154 +1,150 @@
 import { digestOf } from '../../layers/core/canonical-json.ts'
-import {
-  type ComparisonOptions,
-  type ComparisonWork,
-  comparisonWork,
-  matchesGlob,
-  pairByName,
-  type TablePair,
-} from '../../layers/core/comparison.ts'
+import { type ComparisonWork, comparisonWork, type TablePair } from '../../layers/core/comparison.ts'
+import { claimOf, verdictOf } from '../../layers/core/comparison-report/claim.ts'
+import type { Comparison, ComparisonEstimate, EarlierTable } from '../../layers/core/comparison-report/comparison.ts'
+import { estimateComparison } from '../../layers/core/comparison-report/estimate.ts'
 import type { ConnectorOptions, Connectors } from '../../layers/core/connector.ts'
-import { WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { hashingSpec } from '../../layers/core/rulebooks.ts'
-import type { Catalog } from '../../layers/core/schemas/catalog.ts'
-import type { Verdict } from '../../layers/core/schemas/common.ts'
-import type { TableResult } from '../../layers/core/schemas/recon.ts'
+import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
+import { compareAggregates } from './aggregates.ts'
+import { raw } from './masking.ts'
+import { pairTables } from './pairs.ts'
+import type { CompareRequest } from './request.ts'
+import { schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
 
-export type Side = { systemType: string; url: string }
+export type Item = { pair: TablePair; work: ComparisonWork }
 
-export type CompareRequest = {
-  source: Side
-  target: Side
-  /** `schema.name` on both sides, or `schema.name=schema.other`. Empty: every table both sides have. */
-  tables: readonly string[]
-  include: readonly string[]
-  exclude: readonly string[]
-  comparison: ComparisonOptions
-  connections: number
-  mask(value: string | null): string | null
-  connector: ConnectorOptions
-  onProgress(tableId: string, rows: bigint): void
-  onTables(count: number): void
+/** What the caller learns while it runs. Values are as they are: masking is for whoever shows them. */
+export type CompareEvents = {
+  onEstimate(estimate: ComparisonEstimate, items: readonly Item[]): void
+  onProgress(item: Item, rows: bigint): void
+  onMismatch(item: Item, mismatch: Mismatch): void
+  onResult(item: Item, result: TableResult): void
+  /** A table that an earlier run of the same comparison found equal, or null. */
+  earlier(item: Item): EarlierTable | null
 }
 
-export type Comparison = {
-  verdict: Verdict
-  tables: TableResult[]
-  /** Tables that could not be held against another, each with the reason. They make the verdict fail or inconclusive. */
-  problems: { table: string; verdict: Verdict; what: string }[]
-}
-
-/** `schema.name` where either part may be "quoted"; a bare name is in `public`. */
-export function parseTableName(text: string): { schema: string; name: string } {
-  const parts = [...text.matchAll(/"((?:[^"]|"")+)"|([^."=]+)/g)].map((match) =>
-    match[1] !== undefined ? match[1].replaceAll('""', '"') : match[2]!,
-  )
-  if (parts.length === 1) return { schema: 'public', name: parts[0]! }
-  if (parts.length === 2) return { schema: parts[0]!, name: parts[1]! }
-  throw new WaybillError('BAD_INPUT', `"${text}" is not a table name. Write schema.name, or "My Schema"."My Table".`)
-}
-
-async function catalogOf(
+/**
+ * Compares the tables asked for. A comparison of nothing is never equal; an interrupted one gives what it knows.
+ * @throws NOT_FOUND, BAD_INPUT, CONNECTION_FAILED, PERMISSION_DENIED, INTERRUPTED before anything was compared
+ */
+export async function compare(
   connectors: Connectors,
-  side: Side,
-  options: ConnectorOptions,
-  scope: { schema: string; name: string }[],
-): Promise<Catalog> {
-  const source = await connectors.source(side.systemType, side.url, options)
-  try {
-    return await source.catalog(scope)
-  } finally {
-    await source.close()
+  request: CompareRequest,
+  connector: ConnectorOptions,
+  events: CompareEvents,
+): Promise<Comparison> {
+  const startedAt = new Date()
+  const { pairs, problems } = await pairTables(connectors, request, connector)
+  const items: Item[] = []
+  for (const [index, { pair, choice }] of pairs.entries()) {
+    const own = choice?.options ?? {}
+    const filter = [...(request.comparison.filter?.all ?? []), ...(own.filter?.all ?? [])]
+    const options = { ...request.comparison, ...own, filter: filter.length === 0 ? null : { all: filter } }
+    const work = comparisonWork(pair, `t${index + 1}`, options)
+    if ('impossible' in work) problems.push({ table: nameOf(pair.target), verdict: 'inconclusive', what: work.impossible })
+    else items.push({ pair, work })
   }
-}
-
-async function pairs(connectors: Connectors, request: CompareRequest): Promise<{ pairs: TablePair[]; problems: Comparison['problems'] }> {
-  if (request.tables.length > 0) {
-    const named = request.tables.map((text) => {
-      const split = text.match(/^((?:"(?:[^"]|"")+"|[^"=])+)=(.+)$/)
-      const source = parseTableName(split ? split[1]! : text)
-      return { source, target: split ? parseTableName(split[2]!) : source }
-    })
-    const [source, target] = await Promise.all([
-      catalogOf(
-        connectors,
-        request.source,
-        request.connector,
-        named.map((pair) => pair.source),
-      ),
-      catalogOf(
-        connectors,
-        request.target,
-        request.connector,
-        named.map((pair) => pair.target),
-      ),
-    ])
-    const find = (catalog: Catalog, ref: { schema: string; name: string }) => {
-      const table = catalog.tables.find((candidate) => candidate.schema === ref.schema && candidate.name === ref.name)
-      if (table === undefined)
-        throw new WaybillError(
-          'NOT_FOUND',
-          `There is no table ${ref.schema}.${ref.name} in ${catalog.database}, or this user may not see it.`,
-        )
-      return table
-    }
-    return { pairs: named.map((pair) => ({ source: find(source, pair.source), target: find(target, pair.target) })), problems: [] }
-  }
-  const [source, target] = await Promise.all([
-    catalogOf(connectors, request.source, request.connector, []),
-    catalogOf(connectors, request.target, request.connector, []),
-  ])
-  const wanted = (table: { schema: string; name: string }) =>
-    (request.include.length === 0 || request.include.some((glob) => matchesGlob(glob, table))) &&
-    !request.exclude.some((glob) => matchesGlob(glob, table))
-  const matched = pairByName({ ...source, tables: source.tables.filter(wanted) }, { ...target, tables: target.tables.filter(wanted) })
-  const missing = (side: string) => (table: { schema: string; name: string }) => ({
-    table: `${table.schema}.${table.name}`,
-    verdict: 'fail' as const,
-    what: `only the ${side} has this table`,
-  })
-  return { pairs: matched.pairs, problems: [...matched.onlySource.map(missing('source')), ...matched.onlyTarget.map(missing('target'))] }
-}
-
-function isWork(value: ComparisonWork | { impossible: string }): value is ComparisonWork {
-  return 'mapping' in value
-}
-
-/** Compares the tables asked for. A comparison of nothing is never equal. */
-export async function compare(connectors: Connectors, request: CompareRequest): Promise<Comparison> {
-  const found = await pairs(connectors, request)
-  const problems = [...found.problems]
-  const work: ComparisonWork[] = []
-  for (const [index, pair] of found.pairs.entries()) {
-    const item = comparisonWork(pair, `t${index + 1}`, request.comparison)
-    if (isWork(item)) work.push(item)
-    else problems.push({ table: `${pair.source.schema}.${pair.source.name}`, verdict: 'inconclusive', what: item.impossible })
-  }
-  if (work.length === 0 && problems.length === 0) {
+  if (items.length === 0 && problems.length === 0) {
     throw new WaybillError('NOT_FOUND', 'No table matches, so there is nothing to compare. Check the names, --include and --exclude.')
   }
-  request.onTables(work.length)
+  const estimate = estimateComparison(items, request.connections)
+  events.onEstimate(estimate, items)
+  const found = request.estimateOnly
+    ? { tables: [], earlier: [], interrupted: false }
+    : await compareItems(connectors, request, connector, events, items)
+  const tables = found.tables.length + found.earlier.length
+  if (!request.estimateOnly && !found.interrupted && tables < items.length) {
+    problems.push({ table: 'the comparison', verdict: 'inconclusive', what: `${items.length - tables} tables have no result` })
+  }
+  const judged = { ...found, problems }
+  const result: Omit<Comparison, 'claim'> = {
+    schema: 'waybill/comparison/v1',
+    mode: request.mode,
+    source: request.source.label,
+    target: request.target.label,
+    verdict: request.estimateOnly ? 'inconclusive' : verdictOf(judged),
+    masked: false,
+    filter: [...request.filter],
+    sample: request.sample,
+    estimate,
+    started_at: startedAt.toISOString(),
+    finished_at: new Date().toISOString(),
+    ...judged,
+  }
+  return { ...result, claim: claimOf(result) }
+}
+
+type Found = Pick<Comparison, 'tables' | 'earlier' | 'interrupted'>
+
+async function compareItems(
+  connectors: Connectors,
+  request: CompareRequest,
+  connector: ConnectorOptions,
+  events: CompareEvents,
+  items: readonly Item[],
+): Promise<Found> {
   const tables: TableResult[] = []
-  if (work.length > 0) {
-    const reconciler = await connectors.reconciler(request.source, request.target, request.connector)
-    try {
-      tables.push(
-        ...(await reconciler.reconcile(work, {
-          hashingSpecSha256: digestOf(hashingSpec),
-          connections: request.connections,
-          statementTimeoutMs: request.connector.statementTimeoutMs,
-          mask: request.mask,
-          onMismatch: () => {},
-          onProgress: request.onProgress,
-          signal: request.connector.signal,
-        })),
-      )
-    } finally {
-      await reconciler.close()
+  const keep = (item: Item, result: TableResult) => {
+    tables.push(result)
+    events.onResult(item, result)
+  }
+  if (request.mode === 'schema') {
+    for (const item of items) keep(item, withoutRows(item, schemaDifferencesOf(item), []))
+    return { tables, earlier: [], interrupted: false }
+  }
+  try {
+    if (request.mode === 'aggregates') {
+      await compareAggregates(connectors, request, connector, items, keep)
+      return { tables, earlier: [], interrupted: false }
+    }
+    const earlier = new Map(items.map((item) => [item, events.earlier(item)] as const))
+    const open = items.filter((item) => earlier.get(item) === null)
+    if (open.length > 0) await reconcile(connectors, request, connector, events, open, keep)
+    return { tables, earlier: [...earlier.values()].filter((table) => table !== null), interrupted: false }
+  } catch (error) {
+    if (!isWaybillError(error) || error.code !== 'INTERRUPTED') throw error
+    const earlier = items.map((item) => events.earlier(item)).filter((table) => table !== null)
+    const done = new Set(tables.map((table) => `${table.source_object}\u0000${table.target_object}`))
+    return {
+      tables,
+      earlier: earlier.filter((table) => !done.has(`${table.source_object}\u0000${table.target_object}`)),
+      interrupted: true,
     }
   }
-  const verdicts = [...tables.map((table) => table.verdict), ...problems.map((problem) => problem.verdict)]
-  if (tables.length < work.length) verdicts.push('inconclusive')
-  const verdict: Verdict = verdicts.includes('fail') ? 'fail' : verdicts.every((v) => v === 'pass') ? 'pass' : 'inconclusive'
-  return { verdict, tables, problems }
 }
+
+async function reconcile(
+  connectors: Connectors,
+  request: CompareRequest,
+  connector: ConnectorOptions,
+  events: CompareEvents,
+  items: readonly Item[],
+  keep: (item: Item, result: TableResult) => void,
+): Promise<void> {
+  const byId = new Map(items.map((item) => [item.work.mapping.table_id, item]))
+  const reconciler = await connectors.reconciler(request.source, request.target, connector)
+  try {
+    await reconciler.reconcile(
+      items.map(({ work: { gaps: _, ...work } }) => work),
+      {
+        hashingSpecSha256: digestOf(hashingSpec),
+        connections: request.connections,
+        statementTimeoutMs: request.timeoutMs,
+        mask: raw,
+        onMismatch: (id, mismatch) => events.onMismatch(byId.get(id)!, mismatch),
+        onProgress: (id, rows) => events.onProgress(byId.get(id)!, rows),
+        onResult: (result) => {
+          const item = byId.get(result.table_id)!
+          keep(item, withFindings(item, result))
+        },
+        signal: connector.signal,
+      },
+    )
+  } finally {
+    await reconciler.close()
+  }
+}
+
+export const nameOf = (table: { schema: string; name: string }) => `${table.schema}.${table.name}`

@@ -1,17 +1,32 @@
+import type { ComparisonScope } from './connector.ts'
 import type { Catalog, CatalogTable } from './schemas/catalog.ts'
 import type { ColumnMapping, TableMapping, TableRecon } from './schemas/proposal.ts'
+import type { RowFilter } from './schemas/spec.ts'
 
 /** Which table of the source is held against which of the target. */
 export type TablePair = { source: CatalogTable; target: CatalogTable }
 
 export type ComparisonOptions = {
-  /** Columns that identify a row; overrides the declared keys. */
+  /** Target columns that identify a row; overrides the declared keys. */
   key?: readonly string[] | undefined
+  /** Target (or source-only) columns that are not compared, on purpose. */
   excludeColumns?: readonly string[] | undefined
   orderKey?: string | undefined
+  /** Target column → source column, where the names differ. */
+  rename?: Readonly<Record<string, string>> | undefined
+  /** Over target column names; holds on both sides. */
+  filter?: RowFilter | null | undefined
+  /** About this many rows of each table, chosen by the seed. */
+  sample?: { rows: number; seed: string } | null | undefined
 }
 
-export type ComparisonWork = { mapping: TableMapping; recon: TableRecon }
+export type ComparisonWork = {
+  mapping: TableMapping
+  recon: TableRecon
+  scope?: ComparisonScope
+  /** Columns that one side lacks and nobody excluded: with any of these the tables are not equal, whatever their rows say. */
+  gaps: { column: string; only: 'source' | 'target' }[]
+}
 
 /** About this many rows lie in one segment: small enough to open quickly when it differs, large enough that bounds cost nothing. */
 const ROWS_PER_SEGMENT = 20_000n
@@ -45,57 +60,82 @@ export function pairByName(
   return { pairs, onlySource, onlyTarget: [...targets.values()] }
 }
 
-function sameColumns(a: readonly string[], b: readonly string[]): boolean {
+/** Keys that a table declares and that may not be NULL, the primary key first. */
+export function declaredKeys(table: CatalogTable): string[][] {
+  return [...(table.primary_key ? [table.primary_key] : []), ...table.unique_keys.filter((key) => !key.nullable).map((key) => key.columns)]
+}
+
+export function sameColumns(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && [...a].sort().join('\u0000') === [...b].sort().join('\u0000')
 }
 
-/** A key both sides declare and neither allows to be NULL. Only such a key can order and name rows. */
-export function commonKey(pair: TablePair): string[] | null {
-  const declared = (table: CatalogTable) => [
-    ...(table.primary_key ? [table.primary_key] : []),
-    ...table.unique_keys.filter((key) => !key.nullable).map((key) => key.columns),
-  ]
-  const targetKeys = declared(pair.target)
-  return declared(pair.source).find((key) => targetKeys.some((other) => sameColumns(key, other))) ?? null
+/** A key of the target that the source declares too: only such a key orders and names rows. A file declares none; there the target's own names them. */
+function commonKey(pair: TablePair, sourceName: (target: string) => string): string[] | null {
+  const targetKeys = declaredKeys(pair.target)
+  if (pair.source.kind === 'file') {
+    const has = (column: string) => pair.source.columns.some((own) => own.name === sourceName(column))
+    return targetKeys.find((key) => key.every(has)) ?? null
+  }
+  for (const key of declaredKeys(pair.source)) {
+    const found = targetKeys.find((other) => sameColumns(key, other.map(sourceName)))
+    if (found !== undefined) return key.map((name) => found.find((column) => sourceName(column) === name)!)
+  }
+  return null
 }
 
 /** What to compare for one pair, or in words why the two tables cannot be compared. */
 export function comparisonWork(pair: TablePair, tableId: string, options: ComparisonOptions): ComparisonWork | { impossible: string } {
   const excluded = new Set(options.excludeColumns ?? [])
-  const targets = new Map(pair.target.columns.map((column) => [column.name, column]))
+  const renames = new Map(Object.entries(options.rename ?? {}))
+  const sourceName = (target: string) => renames.get(target) ?? target
+  const sources = new Map(pair.source.columns.map((column) => [column.name, column]))
+  const used = new Set<string>()
   const columns: ColumnMapping[] = []
+  const gaps: ComparisonWork['gaps'] = []
+  for (const [target, source] of renames) {
+    if (!pair.target.columns.some((column) => column.name === target))
+      return { impossible: `the target has no column "${target}" to rename` }
+    if (!sources.has(source)) return { impossible: `the source has no column "${source}"` }
+  }
+  for (const column of pair.target.columns) {
+    const other = sources.get(sourceName(column.name))
+    if (other !== undefined) used.add(other.name)
+    if (excluded.has(column.name)) continue
+    if (other === undefined) gaps.push({ column: column.name, only: 'target' })
+    else columns.push(columnPair(pair, other, column))
+  }
   for (const column of pair.source.columns) {
-    const other = targets.get(column.name)
-    if (other === undefined || excluded.has(column.name)) continue
-    const same = column.type === other.type
-    columns.push({
-      target: other.name,
-      target_type: other.type,
-      nullable: other.nullable,
-      source: [column.name],
-      source_types: [column.type],
-      transform: { kind: same ? 'identity' : 'cast' },
-      rule: same ? 'identity' : 'cast',
-      lossy: false,
-      pii: false,
-    })
+    if (!used.has(column.name) && !excluded.has(column.name)) gaps.push({ column: column.name, only: 'source' })
   }
   if (columns.length === 0) return { impossible: 'the two tables have no column name in common' }
   const names = new Set(columns.map((column) => column.target))
-  const key = options.key ? [...options.key] : commonKey(pair)
+  const key = options.key ? [...options.key] : commonKey(pair, sourceName)
   const unknown = key?.find((column) => !names.has(column))
   if (unknown !== undefined) {
     if (options.key) return { impossible: `key column "${unknown}" is not in both tables, or is excluded` }
     return { impossible: `column "${unknown}" is part of the key and cannot be excluded; name another key` }
   }
-  const rows = [pair.source, pair.target].map((table) => BigInt(table.estimated_rows)).reduce((a, b) => (a > b ? a : b))
+  if (options.orderKey !== undefined && !names.has(options.orderKey)) {
+    return { impossible: `order key "${options.orderKey}" is not in both tables, or is excluded` }
+  }
+  const filter = options.filter ?? null
+  const foreign = filter?.all.find(
+    (term) => !pair.target.columns.some((column) => column.name === term.column) || !sources.has(sourceName(term.column)),
+  )
+  if (foreign !== undefined) {
+    return { impossible: `the filter's column "${foreign.column}" is not in both tables; leave this table out, or compare it apart` }
+  }
+  const rows = estimatedRows(pair)
   const wanted = rows / ROWS_PER_SEGMENT + 1n
+  const sample = options.sample ? { seed: options.sample.seed, per_million: perMillion(options.sample.rows, rows) } : null
+  const scope = { target_filter: filter, sample }
   return {
+    gaps,
     mapping: {
       table_id: tableId,
       source: { schema: pair.source.schema, name: pair.source.name, kind: pair.source.kind === 'file' ? 'file' : 'table' },
       target: { schema: pair.target.schema, name: pair.target.name },
-      filter: null,
+      filter: filter === null ? null : { all: filter.all.map((term) => ({ ...term, column: sourceName(term.column) })) },
       columns,
       key,
       order_key: options.orderKey ?? null,
@@ -104,9 +144,41 @@ export function comparisonWork(pair: TablePair, tableId: string, options: Compar
     recon: {
       table_id: tableId,
       encoding: pair.source.kind === 'file' ? 'canonical' : 'native',
-      mode: key ? 'ordered' : 'bucketed',
+      mode: key && pair.source.kind !== 'file' ? 'ordered' : 'bucketed',
       segments: Number(wanted > MAX_SEGMENTS ? MAX_SEGMENTS : wanted),
       tolerances: [],
     },
+    ...(filter === null && sample === null ? {} : { scope }),
   }
+}
+
+/**
+ * Between databases nothing is cast: a cast rounds, cuts and folds, and nobody approved it here. The comparison brings two types to a common
+ * exact form by itself, or refuses them by name. What a file holds is read by the target's type, exactly or not at all.
+ */
+function columnPair(pair: TablePair, source: CatalogTable['columns'][number], target: CatalogTable['columns'][number]): ColumnMapping {
+  const kind = pair.source.kind === 'file' && source.type !== target.type ? 'cast' : 'identity'
+  return {
+    target: target.name,
+    target_type: target.type,
+    nullable: target.nullable,
+    source: [source.name],
+    source_types: [source.type],
+    transform: { kind },
+    rule: kind,
+    lossy: false,
+    pii: false,
+  }
+}
+
+/** The larger estimate of the two sides; 0 when neither was ever analysed. */
+export function estimatedRows(pair: TablePair): bigint {
+  const [source, target] = [BigInt(pair.source.estimated_rows), BigInt(pair.target.estimated_rows)]
+  if (source < target) return target
+  return source
+}
+
+function perMillion(wanted: number, rows: bigint): number {
+  if (rows <= BigInt(wanted)) return 1_000_000
+  return Math.max(1, Math.min(1_000_000, Math.ceil((wanted * 1_000_000) / Number(rows))))
 }

@@ -25,7 +25,7 @@ function sourceOf(source: { schema: string; name: string; kind: string }): strin
 const CELLS = 720
 
 /** Which parts of each table differ: where to look before reading. */
-export function heatMaps({ recon }: ReportModel): Markup {
+export function heatMaps({ recon }: { recon: Pick<ReportModel['recon'], 'tables'> }): Markup {
   return html`<h2>Where the differences are</h2>
 ${recon.tables.map((table) => html`<section class="card"><h3>${name(table.target_object)} <span class="soft small">${grouped(table.segments.length)} of ${grouped(table.segments_expected)} ${table.mode === 'ordered' ? 'key ranges' : 'hash buckets'} compared</span></h3>${heatMap(table)}</section>`)}
 <div class="legend"><span><i style="background:var(--cell)"></i>equal</span><span><i style="background:var(--bad)"></i>differs</span><span><i style="background:var(--none-bg);outline:1px dashed var(--none);outline-offset:-1px"></i>not compared</span></div>`
@@ -59,8 +59,11 @@ function heatMap(table: TableResult): Markup {
 <p class="small soft">${bad === 0 ? 'No segment differs' : html`<b>${grouped(bad)}</b> ${bad === 1 ? 'segment differs' : 'segments differ'}`}; roots <code>${table.source_root.slice(0, 16)}…</code> and <code>${table.target_root.slice(0, 16)}…</code></p>`
 }
 
+/** What a comparison without a plan has as well. */
+type Compared = { recon: Pick<ReportModel['recon'], 'tables' | 'verdict'>; explanation: ReportModel['explanation'] }
+
 /** The rows themselves. Keys and values are masked unless policy says otherwise. */
-export function mismatches({ recon, explanation }: ReportModel): Markup {
+export function mismatches({ recon, explanation }: Compared): Markup {
   const all = recon.tables.flatMap((table) => table.mismatches.map((mismatch) => ({ table, mismatch })))
   const total = recon.tables.reduce((sum, table) => sum + BigInt(table.missing) + BigInt(table.extra) + BigInt(table.changed), 0n)
   if (total === 0n) {

@@ -1,0 +1,175 @@
+import type { ComparisonOptions } from '../../layers/core/comparison.ts'
+import type { ComparisonMode } from '../../layers/core/comparison-report/comparison.ts'
+import { readCondition } from '../../layers/core/comparison-request/condition.ts'
+import type { CompareConfig } from '../../layers/core/comparison-request/config.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import type { RowFilter } from '../../layers/core/schemas/spec.ts'
+import { readSide, SIDE_FORMS, type Side } from './side.ts'
+
+/** Options as the command line gives them; each absent one may come from the configuration. */
+export type CompareFlags = {
+  table: string[]
+  include: string[]
+  exclude: string[]
+  where: string[]
+  tenant?: string
+  key?: string
+  excludeColumns?: string
+  orderKey?: string
+  schemaOnly?: boolean
+  aggregatesOnly?: boolean
+  sample?: number
+  seed?: string
+  connections?: number
+  timeout?: number
+  differences?: string
+  junit?: string
+  html?: string
+  repairSql?: string
+  state?: string
+  showValues?: boolean
+  mask?: boolean
+  verbose?: boolean
+  json?: boolean
+  estimate?: boolean
+}
+
+/** One table as named: on both sides, or `target` null where both names are one. */
+export type TableChoice = { source: string; target: string | null; options: ComparisonOptions }
+
+export type CompareRequest = {
+  source: Side
+  target: Side
+  /** Empty: every table both sides have. */
+  tables: readonly TableChoice[]
+  include: readonly string[]
+  exclude: readonly string[]
+  comparison: ComparisonOptions
+  mode: ComparisonMode
+  sample: { rows: number; seed: string } | null
+  /** The conditions in words, for the claim. */
+  filter: readonly string[]
+  connections: number
+  timeoutMs: number
+  files: { differences: string | null; junit: string | null; html: string | null; repairSql: string | null; state: string | null }
+  showValues: boolean
+  mask: boolean
+  verbose: boolean
+  json: boolean
+  estimateOnly: boolean
+}
+
+const list = (text: string | undefined) =>
+  text
+    ?.split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+
+const refuse = (message: string): never => {
+  throw new WaybillError('BAD_INPUT', message)
+}
+
+/** Command line over configuration, checked as a whole before anything is connected to. @throws BAD_INPUT */
+export function readRequest(
+  sides: readonly [string | undefined, string | undefined],
+  flags: CompareFlags,
+  config: CompareConfig,
+  env: Readonly<Record<string, string | undefined>>,
+): CompareRequest {
+  const [source, target] = [sides[0] ?? config.source, sides[1] ?? config.target]
+  if (source === undefined || target === undefined) {
+    return refuse(`Two sides are needed, the source and the target. Each is one of: ${SIDE_FORMS}.`)
+  }
+  const mode = readMode(flags, config)
+  const where = flags.where.length > 0 ? flags.where : (config.where ?? [])
+  const tenant = flags.tenant ?? config.tenant
+  const terms = [...where.map(readCondition), ...(tenant === undefined ? [] : [readTenant(tenant)])]
+  const seed = flags.seed ?? config.seed ?? 'waybill'
+  const rows = flags.sample ?? config.sample
+  const request: CompareRequest = {
+    source: readSide(source, 'source', env),
+    target: readSide(target, 'target', env),
+    tables: flags.table.length > 0 ? flags.table.map(choiceOfText) : (config.tables ?? []).map(choiceOfConfig),
+    include: flags.include.length > 0 ? flags.include : (config.include ?? []),
+    exclude: flags.exclude.length > 0 ? flags.exclude : (config.exclude ?? []),
+    comparison: {
+      key: list(flags.key) ?? config.key,
+      excludeColumns: list(flags.excludeColumns) ?? config.exclude_columns,
+      orderKey: flags.orderKey ?? config.order_key,
+      filter: terms.length === 0 ? null : { all: terms },
+      sample: mode === 'sample' ? { rows: rows!, seed } : null,
+    },
+    mode,
+    sample: mode === 'sample' ? { rows: rows!, seed } : null,
+    filter: [...where, ...(tenant === undefined ? [] : [tenant])],
+    connections: flags.connections ?? config.connections ?? 2,
+    timeoutMs: (flags.timeout ?? config.timeout_seconds ?? 3600) * 1000,
+    files: {
+      differences: flags.differences ?? config.differences ?? null,
+      junit: flags.junit ?? config.junit ?? null,
+      html: flags.html ?? config.html ?? null,
+      repairSql: flags.repairSql ?? config.repair_sql ?? null,
+      state: flags.state ?? config.state ?? null,
+    },
+    showValues: flags.showValues ?? config.show_values ?? false,
+    mask: flags.mask ?? config.mask ?? false,
+    verbose: flags.verbose ?? config.verbose ?? false,
+    json: flags.json ?? config.json ?? false,
+    estimateOnly: flags.estimate ?? false,
+  }
+  checkTogether(request)
+  return request
+}
+
+function readMode(flags: CompareFlags, config: CompareConfig): ComparisonMode {
+  const asked = [
+    ...(flags.schemaOnly ? ['schema' as const] : []),
+    ...(flags.aggregatesOnly ? ['aggregates' as const] : []),
+    ...(flags.sample === undefined ? [] : ['sample' as const]),
+  ]
+  if (asked.length > 1) return refuse('--schema-only, --aggregates-only and --sample exclude each other. Choose one.')
+  const mode = asked[0] ?? config.mode ?? (config.sample === undefined ? 'full' : 'sample')
+  if (mode === 'sample' && (flags.sample ?? config.sample) === undefined) return refuse('A sample needs a number of rows: --sample N.')
+  return mode
+}
+
+function readTenant(text: string): RowFilter['all'][number] {
+  const term = readCondition(text)
+  if (term.op !== 'eq') return refuse('--tenant takes COL=VALUE.')
+  return term
+}
+
+function choiceOfText(text: string): TableChoice {
+  const split = /^((?:"(?:[^"]|"")+"|[^"=])+)=(.+)$/.exec(text)
+  return split === null ? { source: text, target: null, options: {} } : { source: split[1]!, target: split[2]!, options: {} }
+}
+
+function choiceOfConfig(entry: NonNullable<CompareConfig['tables']>[number]): TableChoice {
+  if (typeof entry === 'string') return choiceOfText(entry)
+  const own: ComparisonOptions = {
+    ...(entry.key === undefined ? {} : { key: entry.key }),
+    ...(entry.exclude_columns === undefined ? {} : { excludeColumns: entry.exclude_columns }),
+    ...(entry.order_key === undefined ? {} : { orderKey: entry.order_key }),
+    ...(entry.rename === undefined ? {} : { rename: entry.rename }),
+    ...(entry.where === undefined ? {} : { filter: { all: entry.where.map(readCondition) } }),
+  }
+  return { source: entry.source, target: entry.target ?? null, options: own }
+}
+
+function checkTogether(request: CompareRequest): void {
+  const { files, mode } = request
+  const filtered = request.comparison.filter !== null || request.tables.some((table) => table.options.filter)
+  if (request.showValues && request.mask) refuse('--show-values and --mask contradict each other. Choose one.')
+  if (files.repairSql !== null) {
+    if (!request.showValues) refuse('--repair-sql writes values as they are. Allow that with --show-values.')
+    if (request.source.systemType !== 'POSTGRESQL') refuse('--repair-sql needs PostgreSQL on both sides.')
+    if (mode !== 'full') refuse('--repair-sql needs a comparison of every row.')
+  }
+  if (files.differences !== null) {
+    if (!/\.(jsonl|parquet)$/.test(files.differences)) refuse('--differences writes a .jsonl or a .parquet file; name it so.')
+    if (mode === 'schema' || mode === 'aggregates') refuse('--differences lists rows; without a comparison of rows there are none.')
+  }
+  if (files.state !== null && mode !== 'full') refuse('--state remembers tables found equal; that needs a comparison of every row.')
+  if (mode === 'aggregates' && filtered) refuse('--aggregates-only looks at whole tables; leave --where and --tenant out.')
+  if (mode === 'sample' && request.source.systemType !== 'POSTGRESQL') refuse('--sample needs PostgreSQL on both sides.')
+}

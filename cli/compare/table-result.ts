@@ -1,0 +1,83 @@
+import { sampleConfidence } from '../../layers/core/comparison-report/claim.ts'
+import { sideRoot } from '../../layers/core/encoding/segment-digest.ts'
+import { hashingSpecSha256 } from '../../layers/core/rulebooks.ts'
+import { schemaDifferences } from '../../layers/core/schema-comparison/schema-differences.ts'
+import type { SchemaDifference, TableResult } from '../../layers/core/schemas/recon.ts'
+import type { Item } from './run.ts'
+
+const WHOLE = 1_000_000
+
+/** How the two tables are declared, without any plan: columns excluded on purpose are left out. */
+export function schemaDifferencesOf({ pair, work }: Item): SchemaDifference[] {
+  const compared = new Set(work.mapping.columns.map((column) => column.target))
+  const gaps = new Set(work.gaps.map((gap) => gap.column))
+  const used = new Set(work.mapping.columns.flatMap((column) => column.source))
+  const rename = work.mapping.columns.flatMap((column) => (column.source[0] === column.target ? [] : [[column.target, column.source[0]!]]))
+  const excluded = [
+    ...pair.target.columns.map((column) => column.name).filter((name) => !compared.has(name) && !gaps.has(name)),
+    ...pair.source.columns.map((column) => column.name).filter((name) => !used.has(name) && !gaps.has(name)),
+  ]
+  return schemaDifferences(pair, { rename: Object.fromEntries(rename), excludeColumns: excluded })
+}
+
+/** The engine's result with what only this command knows: columns that one side lacks, a sample that is no proof, the schemas. */
+export function withFindings(item: Item, result: TableResult): TableResult {
+  const { gaps, scope } = item.work
+  const missing = gaps.map((gap) => `Column ${JSON.stringify(gap.column)} is only in the ${gap.only}; exclude it to compare the others.`)
+  const reasons = [...missing, ...result.reasons]
+  const schema_differences = schemaDifferencesOf(item)
+  if (missing.length > 0) {
+    return { ...result, schema_differences, reasons, verdict: 'fail', severity: result.severity ?? 'Critical' }
+  }
+  const rate = scope?.sample?.per_million ?? WHOLE
+  if (result.verdict !== 'pass' || rate === WHOLE) return { ...result, schema_differences, reasons }
+  return { ...result, schema_differences, verdict: 'inconclusive', reasons: [...reasons, sampleWords(rate, BigInt(result.source_rows))] }
+}
+
+function sampleWords(rate: number, rows: bigint): string {
+  const chance = (share: number) => `${(Math.floor(sampleConfidence(share, rows) * 10_000) / 100).toFixed(2)} %`
+  return `No difference in a sample of ${rows} rows, ${rate / 10_000} % by key; one in 1 % of the rows would have been seen with ${chance(0.01)}, in 0.1 % with ${chance(0.001)}, in 0.01 % with ${chance(0.0001)} probability.`
+}
+
+/** A result without any row read: of schemas, or of figures. */
+export function withoutRows(
+  item: Item,
+  differences: SchemaDifference[],
+  aggregates: TableResult['aggregates'],
+  more: Partial<TableResult> = {},
+): TableResult {
+  const { mapping, recon } = item.work
+  const now = new Date().toISOString()
+  const grave = differences.filter((difference) => difference.severity !== 'INFO')
+  const empty = sideRoot([])
+  return {
+    table_id: mapping.table_id,
+    source_object: `${mapping.source.schema}.${mapping.source.name}`,
+    target_object: `${mapping.target.schema}.${mapping.target.name}`,
+    encoding: recon.encoding,
+    mode: recon.mode,
+    method: 'push-down',
+    hashing_spec_sha256: hashingSpecSha256,
+    columns: [],
+    snapshot: { source: '', target: '' },
+    source_rows: '0',
+    target_rows: '0',
+    segments_expected: 0,
+    segments: [],
+    source_root: empty,
+    target_root: empty,
+    missing: '0',
+    extra: '0',
+    changed: '0',
+    mismatches: [],
+    aggregates,
+    ordering: null,
+    schema_differences: differences,
+    severity: grave.length > 0 ? 'Minor' : null,
+    verdict: grave.length > 0 ? 'fail' : 'pass',
+    reasons: [],
+    started_at: now,
+    finished_at: now,
+    ...more,
+  }
+}

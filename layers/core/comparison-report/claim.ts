@@ -1,0 +1,54 @@
+import type { Verdict } from '../schemas/common.ts'
+import type { Comparison } from './comparison.ts'
+
+/** Fail where anything fails; pass only where everything passes; a comparison of nothing is never equal. */
+export function verdictOf(found: Pick<Comparison, 'tables' | 'earlier' | 'problems' | 'interrupted'>): Verdict {
+  const verdicts = [...found.tables.map((table) => table.verdict), ...found.problems.map((problem) => problem.verdict)]
+  if (verdicts.includes('fail')) return 'fail'
+  if (found.interrupted || verdicts.length + found.earlier.length === 0) return 'inconclusive'
+  return verdicts.every((verdict) => verdict === 'pass') ? 'pass' : 'inconclusive'
+}
+
+/** Snapshots of one side under which tables were read. More than one: the tables were not seen at one moment. */
+export function moments(found: Pick<Comparison, 'tables' | 'earlier'>): number {
+  const all = [...found.tables, ...found.earlier]
+  const of = (side: 'source' | 'target') => new Set(all.map((table) => table.snapshot[side]).filter((snapshot) => snapshot !== '')).size
+  const [source, target] = [of('source'), of('target')]
+  if (found.tables.some((table) => table.encoding === 'canonical')) return target
+  return Math.max(source, target)
+}
+
+/** What was shown, in one sentence and no more than that. "Equal" only where every row was compared. */
+export function claimOf(found: Omit<Comparison, 'claim'>): string {
+  if (found.verdict === 'fail') return found.interrupted ? 'Not equal, as far as it was compared: it was interrupted.' : 'Not equal.'
+  if (found.interrupted) return 'Interrupted: not decided. This is not "equal".'
+  const undecided = found.problems.some((problem) => problem.verdict !== 'pass')
+  const agreeing = found.tables.every((table) => table.reasons.length > 0) && !undecided
+  if (found.mode === 'schema') {
+    return found.verdict === 'pass'
+      ? 'The schemas agree. No row was read: this says nothing about the data.'
+      : 'Not decided: see the reasons above.'
+  }
+  if (found.verdict === 'inconclusive') {
+    if (found.mode === 'aggregates' && agreeing && found.tables.every((table) => table.aggregates.length > 0)) {
+      return 'No figure differs where figures were compared. Rows were not compared: this is not "equal".'
+    }
+    if (found.mode === 'sample' && found.tables.every((table) => table.segments.length > 0) && !undecided) {
+      return 'No difference in the sample. The other rows were not compared: this is not "equal".'
+    }
+    return 'Not decided: see the reasons above. This is not "equal".'
+  }
+  const scope =
+    found.filter.length > 0
+      ? `Equal where ${found.filter.join(' and ')}: every such row of every table compared, both ways; other rows were not.`
+      : 'Equal: every row of every table compared, both ways.'
+  const times = moments(found) > 1 ? ' The tables were compared at different times, not under one snapshot.' : ''
+  return scope + times
+}
+
+/**
+ * The chance that a sample of `n` rows holds at least one of the differing ones, when a share `p` of all rows differs: 1 − (1 − p)ⁿ.
+ */
+export function sampleConfidence(p: number, n: bigint): number {
+  return -Math.expm1(Number(n) * Math.log1p(-p))
+}
