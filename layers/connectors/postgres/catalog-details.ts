@@ -1,10 +1,6 @@
-import { WaybillError } from '../../core/errors.ts'
 import type { CatalogSequence, CatalogTable } from '../../core/schemas/catalog.ts'
-import { quoteIdentifier } from '../../core/sql-text.ts'
+import { quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
 import type { Ask } from './ask.ts'
-
-/** Longest wait for a table that somebody holds: its name and shape are known without it, only the furthest value is not. */
-const LOCK_WAIT_MS = 1000
 
 const PARTITION_BOUNDS = `
 WITH RECURSIVE part AS (
@@ -108,23 +104,12 @@ async function sequenceOf(ask: Ask, row: Row): Promise<CatalogSequence> {
   }
 }
 
-/** Undefined where somebody holds the table: a catalog is not worth waiting for a lock, and less worth failing for one. */
-async function furthest(ask: Ask, row: Row): Promise<string | null | undefined> {
+/** One look at the end of an index. */
+async function furthest(ask: Ask, row: Row): Promise<string | null> {
   const column = quoteIdentifier(row.column ?? '')
-  const table = `${quoteIdentifier(row.table_schema ?? '')}.${quoteIdentifier(row.table_name ?? '')}`
-  const [before] = await ask(`SELECT current_setting('lock_timeout') AS own`)
-  await ask('SAVEPOINT waybill_furthest')
-  try {
-    await ask(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`)
-    const [found] = await ask(`SELECT ${row.increment?.startsWith('-') ? 'min' : 'max'}(${column})::text AS reached FROM ${table}`)
-    await ask(`SELECT set_config('lock_timeout', $1, true)`, [before?.own ?? '0'])
-    await ask('RELEASE SAVEPOINT waybill_furthest')
-    return found?.reached ?? null
-  } catch (error) {
-    if (!(error instanceof WaybillError) || !['STATEMENT_TIMEOUT', 'CONFLICT', 'PERMISSION_DENIED'].includes(error.code)) throw error
-    await ask('ROLLBACK TO SAVEPOINT waybill_furthest')
-    return undefined
-  }
+  const table = quoteQualified({ schema: row.table_schema ?? '', name: row.table_name ?? '' })
+  const [found] = await ask(`SELECT ${row.increment?.startsWith('-') ? 'min' : 'max'}(${column})::text AS reached FROM ${table}`)
+  return found?.reached ?? null
 }
 
 /** Timing, events and function without the names of trigger and table; switched off or restricted to a replica is said. */

@@ -14,7 +14,9 @@ export function constraintDifferences(frame: Frame): SchemaDifference[] {
     // What the plan decides about keys it decides instead of the source.
     ...(plan?.key ? [] : compared(frame, primaryKey)),
     ...compared(frame, (table, side) => uniqueKeys(table, side).filter((fact) => plan?.key == null || !saysKey(fact, plan.key))),
-    ...compared(frame, (table, side) => foreignKeys(table, side).filter((fact) => !plannedColumns(plan).has(fact.about))),
+    ...compared(frame, (table, side) =>
+      foreignKeys(table, side).filter((fact) => !fact.about.some((columns) => plannedColumns(plan).has(columns))),
+    ),
     ...compared(frame, checks),
     ...compared(frame, exclusions),
   ]
@@ -55,7 +57,7 @@ const excluded = ({ frame }: Side, columns: readonly string[]) => columns.some((
 function defined(side: Side, definition: string, columns: readonly string[]): Fact[] {
   if (excluded(side, columns)) return []
   const form = normalForm(definition, names(side))
-  return [{ form, about: about(renamed(side, columns)), shown: definition, leftOut: isLeftOut(side, columns) }]
+  return [{ form, about: [about(renamed(side, columns))], shown: definition, leftOut: isLeftOut(side, columns) }]
 }
 
 const listed = (columns: readonly string[]) =>
@@ -64,7 +66,7 @@ const listed = (columns: readonly string[]) =>
 function primaryKey(table: CatalogTable, side: Side): Fact[] {
   if (table.primary_key === null) return []
   const facts = defined(side, table.primary_key_definition ?? `PRIMARY KEY (${listed(table.primary_key)})`, table.primary_key)
-  return facts.map((fact) => ({ ...fact, about: 'primary key' }))
+  return facts.map((fact) => ({ ...fact, about: ['primary key'] }))
 }
 
 function uniqueKeys(table: CatalogTable, side: Side): Fact[] {
@@ -83,7 +85,7 @@ function foreignKeys(table: CatalogTable, side: Side): Fact[] {
     const rules = (key.rules ?? '').replace(/ ?NOT VALID$/, '')
     const form = JSON.stringify([renamed(side, key.columns), to.schema, to.name, columns, normalForm(rules, names(side)), validated])
     const shown = `FOREIGN KEY (${listed(key.columns)}) REFERENCES ${references.schema}.${references.name} (${listed(references.columns)})${rules === '' ? '' : ` ${rules}`}${validated}`
-    return [{ form, about: about(renamed(side, key.columns)), shown, leftOut: isLeftOut(side, key.columns) }]
+    return [{ form, about: [about(renamed(side, key.columns))], shown, leftOut: isLeftOut(side, key.columns) }]
   })
 }
 
@@ -94,7 +96,7 @@ function checks(table: CatalogTable, side: Side): Fact[] {
     if (excluded(side, used)) return []
     const form = JSON.stringify([normalForm(check.expression, names(side)), rules])
     const shown = `CHECK (${check.expression})${rules === '' ? '' : ` ${rules}`}`
-    return [{ form, about: JSON.stringify(renamed(side, used).sort()), shown, leftOut: isLeftOut(side, used) }]
+    return [{ form, about: [JSON.stringify(renamed(side, used).sort())], shown, leftOut: isLeftOut(side, used) }]
   })
 }
 
@@ -106,7 +108,7 @@ function exclusions(table: CatalogTable, side: Side): Fact[] {
 }
 
 const sameSet = (a: readonly string[], b: readonly string[]) => about(a) === about(b)
-const saysKey = (fact: Fact, key: readonly string[]) => fact.about === about(key)
+const saysKey = (fact: Fact, key: readonly string[]) => fact.about.includes(about(key))
 
 /** The plan's key must be a primary or unique key of the target; that it is not the source's was approved with the plan. */
 function plannedKey(frame: Frame, { key }: TableMapping): SchemaDifference[] {

@@ -1,8 +1,8 @@
 /** One thing that a table declares, without its name. Two facts of equal `form` say the same. */
 export type Fact = {
   form: string
-  /** What the fact is about, such as the columns of a key: of two facts about one thing, one is the other changed. */
-  about: string
+  /** What the fact is about, such as the columns of a key or its name: of two facts with one of these in common, one is the other changed. */
+  about: readonly string[]
   shown: string
   /** It concerns a column that the target has no place for. */
   leftOut: boolean
@@ -23,7 +23,7 @@ export function factDifferences(source: readonly Fact[], target: readonly Fact[]
   const added = distinct(target, source)
   const changed: FactDifference[] = []
   for (const fact of [...lost]) {
-    const other = added.find((candidate) => candidate.about === fact.about)
+    const other = added.find((candidate) => candidate.about.some((thing) => fact.about.includes(thing)))
     if (other === undefined) continue
     changed.push({ source: fact, target: other })
     lost.splice(lost.indexOf(fact), 1)

@@ -27,12 +27,12 @@ function tableKind(frame: Frame, source: CatalogTable): SchemaDifference[] {
   return [difference({ kind: 'table_kind', rule: 'table-kind', where: frame.at(), source: source.kind, target: frame.target.kind })]
 }
 
-function fact(frame: Frame, names: Names, definition: string, more: { about?: string; shown?: string; form?: string } = {}): Fact[] {
+function fact(frame: Frame, names: Names, definition: string, more: { about?: string[]; shown?: string; form?: string } = {}): Fact[] {
   const used = [...namesIn(definition)].filter((name) => names.types.has(name))
   if (used.some((name) => frame.excluded.has(name))) return []
   const leftOut = names === frame.sourceNames && used.some((name) => frame.targetColumn(name) === null)
   const form = more.form ?? normalForm(definition, names)
-  return [{ form, about: more.about ?? form, shown: more.shown ?? definition, leftOut }]
+  return [{ form, about: more.about ?? [form], shown: more.shown ?? definition, leftOut }]
 }
 
 function indexFacts(frame: Frame, table: CatalogTable, names: Names): (Fact & { unique: boolean })[] {
@@ -43,7 +43,10 @@ function indexFacts(frame: Frame, table: CatalogTable, names: Names): (Fact & { 
       const form = JSON.stringify([normalForm(shape, names), index.unique, index.valid])
       const shown = `${index.unique ? 'UNIQUE ' : ''}INDEX ${shape}${index.valid ? '' : ' (invalid)'}`
       const used = [...namesIn(shape)].filter((name) => names.types.has(name)).map((name) => names.renamed.get(name) ?? name)
-      return fact(frame, names, shape, { form, shown, about: JSON.stringify(used.sort()) }).map((one) => ({ ...one, unique: index.unique }))
+      return fact(frame, names, shape, { form, shown, about: [JSON.stringify(used.sort())] }).map((one) => ({
+        ...one,
+        unique: index.unique,
+      }))
     })
 }
 
@@ -77,11 +80,16 @@ function partitions(frame: Frame, source: CatalogTable): SchemaDifference[] {
 
 type Named = readonly { name: string; definition: string }[] | undefined
 
+/** A trigger's definition without its state. */
+const body = (definition: string) => definition.replace(/(?: DISABLED| ON REPLICA ONLY| ALWAYS)$/, '')
+
 /** Compared by what they do; of two that do different things under one name, one is the other changed. */
 function named(frame: Frame, kind: 'trigger' | 'policy', source: Named, target: Named): SchemaDifference[] {
   if (source === undefined || target === undefined) return []
   const facts = (list: NonNullable<Named>, names: Names) =>
-    list.flatMap((one) => fact(frame, names, one.definition, { about: one.name, shown: `${one.name}: ${one.definition}` }))
+    list.flatMap((one) =>
+      fact(frame, names, one.definition, { about: [`name ${one.name}`, body(one.definition)], shown: `${one.name}: ${one.definition}` }),
+    )
   return factDifferences(facts(source, frame.sourceNames), facts(target, frame.targetNames)).map(({ source: lost, target: added }) =>
     difference({ kind, rule: kind, where: frame.at(), source: lost?.shown ?? null, target: added?.shown ?? null }),
   )
