@@ -63,18 +63,18 @@ function onBothSides(frame: Frame, pair: ColumnPair): SchemaDifference[] {
   }
   found.push(...types(frame, where, source, target, planned !== null))
   const carried = planned === null || planned.transform.kind === 'identity' || planned.transform.kind === 'cast'
-  if (frame.source?.kind === 'file' || frame.target.kind === 'file') return found
-  if (planned === null && source.nullable !== target.nullable) {
+  if (planned === null && frame.declared && source.nullable !== target.nullable) {
     const words = { source: nullWords(source.nullable), target: nullWords(target.nullable) }
     found.push(difference({ kind: 'nullability', rule: 'nullability', where, ...words }))
   }
-  if (carried) found.push(...values(frame, where, source, target))
-  if (source.comment !== target.comment) {
+  if (carried && frame.declared) found.push(...values(frame, where, source, target))
+  if (!ofFile(frame) && source.comment !== target.comment) {
     found.push(difference({ kind: 'comment', rule: 'comment', where, source: source.comment, target: target.comment }))
   }
   return found
 }
 
+const ofFile = (frame: Frame) => frame.source?.kind === 'file' || frame.target.kind === 'file'
 const nullWords = (nullable: boolean) => (nullable ? 'NULL allowed' : 'NOT NULL')
 
 function types(frame: Frame, where: string, source: CatalogColumn, target: CatalogColumn, planned: boolean): SchemaDifference[] {
@@ -84,8 +84,7 @@ function types(frame: Frame, where: string, source: CatalogColumn, target: Catal
   if (from !== to) {
     const asked = planned && spelled(source.type) !== spelled(target.type)
     const shown = { source: source.type, target: target.type }
-    const ofFile = frame.source?.kind === 'file' || frame.target.kind === 'file'
-    const rule = ofFile ? 'type-of-file' : typeRule(source.type, target.type)
+    const rule = ofFile(frame) ? 'type-of-file' : typeRule(source.type, target.type)
     found.push(difference({ kind: 'column_type', rule, where, ...shown }, { planned: asked }))
   } else if (source.type_definition !== undefined && target.type_definition !== undefined) {
     if (source.type_definition !== target.type_definition) {
@@ -93,7 +92,7 @@ function types(frame: Frame, where: string, source: CatalogColumn, target: Catal
       found.push(difference({ kind: 'column_type', rule, where, source: words(source), target: words(target) }))
     }
   }
-  if (source.collation !== target.collation && frame.source?.kind !== 'file' && frame.target.kind !== 'file') {
+  if (source.collation !== target.collation && !ofFile(frame)) {
     found.push(difference({ kind: 'collation', rule: 'collation', where, source: source.collation, target: target.collation }))
   }
   return found

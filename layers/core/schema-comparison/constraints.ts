@@ -26,7 +26,7 @@ export function constraintDifferences(frame: Frame): SchemaDifference[] {
 type Side = { frame: Frame; own: 'source' | 'target' }
 
 function compared(frame: Frame, facts: (table: CatalogTable, side: Side) => Fact[]): SchemaDifference[] {
-  if (frame.source === null || frame.source.kind === 'file' || frame.target.kind === 'file') return []
+  if (frame.source === null || !frame.declared) return []
   const [before, after] = [facts(frame.source, { frame, own: 'source' }), facts(frame.target, { frame, own: 'target' })]
   return factDifferences(before, after).map((found) => said(frame, found))
 }

@@ -36,6 +36,8 @@ export type Frame = {
   /** `schema.table` or `schema.table.column` of the target. */
   at(column?: string): string
   excluded: ReadonlySet<string>
+  /** Both sides are tables, which declare keys, defaults and the like; views and files do not. */
+  declared: boolean
 }
 
 export function frameOf(pair: SchemaPair, options: SchemaComparisonOptions): Frame {
@@ -65,6 +67,7 @@ export function frameOf(pair: SchemaPair, options: SchemaComparisonOptions): Fra
     targetNames: { types: types(target), renamed: new Map() },
     at: (column) => [own.schema, own.name, ...(column === undefined ? [] : [column])].join('.'),
     excluded,
+    declared: source !== null && [source, target].every(({ kind }) => kind === 'table' || kind === 'partitioned'),
   }
 }
 

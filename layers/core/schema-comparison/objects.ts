@@ -10,13 +10,19 @@ export function objectDifferences(frame: Frame): SchemaDifference[] {
   if (source === null || source.kind === 'file' || target.kind === 'file') return []
   return [
     ...tableKind(frame, source),
-    ...indexes(frame, source),
-    ...partitions(frame, source),
-    ...named(frame, 'trigger', source.triggers, target.triggers),
-    ...policies(frame, source),
+    ...(frame.declared ? declarations(frame, source) : []),
     ...(source.comment === target.comment
       ? []
       : [difference({ kind: 'comment', rule: 'comment', where: frame.at(), source: source.comment, target: target.comment })]),
+  ]
+}
+
+function declarations(frame: Frame, source: CatalogTable): SchemaDifference[] {
+  return [
+    ...indexes(frame, source),
+    ...partitions(frame, source),
+    ...named(frame, 'trigger', source.triggers, frame.target.triggers),
+    ...policies(frame, source),
   ]
 }
 

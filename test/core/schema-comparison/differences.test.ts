@@ -476,6 +476,17 @@ describe('what says the same is no difference', () => {
   })
 })
 
+it('a view declares nothing: its kind, its types and its comments are all there is to compare', () => {
+  const table = tableOf([column('a', 'integer', { nullable: false, default: '5', comment: 'x' }), column('b', 'text')], {
+    primary_key: ['a'],
+    primary_key_definition: 'PRIMARY KEY (a)',
+    indexes: [index('USING btree (b)')],
+    triggers: [{ name: 'x', definition: 'BEFORE INSERT' }],
+  })
+  const view = tableOf([column('a', 'bigint'), column('b', 'text')], { kind: 'view' })
+  expect(found(table, view).map(([kind]) => kind)).toEqual(['column_type', 'comment', 'table_kind'])
+})
+
 describe('what whoever compares says', () => {
   it('excluded columns are not spoken of, nor keys and indexes on them', () => {
     const source = tableOf(columns, { indexes: [index('USING btree (b)')], checks: [{ name: 'c', expression: "(b <> ''::text)" }] })
