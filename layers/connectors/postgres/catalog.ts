@@ -6,6 +6,13 @@ import { readDetails } from './catalog-details.ts'
 
 const USER_SCHEMAS = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`
 
+/** The locale's column in pg_database has had three names. */
+const SERVER = `
+SELECT current_setting('server_version') AS version, d.datname AS database,
+       CASE coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') WHEN 'i' THEN 'icu ' WHEN 'b' THEN 'builtin ' ELSE 'libc ' END ||
+       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datcollate') AS collation
+  FROM pg_database d WHERE d.datname = current_database()`
+
 const OBJECTS = `
 SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, obj_description(c.oid, 'pg_class') AS comment,
        greatest(c.reltuples, 0)::numeric(38, 0)::text AS rows,
@@ -81,7 +88,7 @@ const KINDS: Record<string, CatalogTable['kind']> = { r: 'table', p: 'partitione
  * @throws NOT_FOUND naming each missing table and tables with a similar name
  */
 export async function readCatalog(ask: Ask, scope: readonly TableRef[]): Promise<Catalog> {
-  const [server] = await ask(`SELECT current_setting('server_version') AS version, current_database()::text AS database`)
+  const [server] = await ask(SERVER)
   const objects = scope.length === 0 ? await everyTable(ask) : await namedTables(ask, scope)
   const oids = [objects.map((row) => row.oid)]
   const columns = byOid(await ask(COLUMNS, oids))
@@ -96,7 +103,7 @@ export async function readCatalog(ask: Ask, scope: readonly TableRef[]): Promise
     tables: objects.map((row) => {
       const oid = text(row.oid)
       const table = tableOf(row, columns.get(oid) ?? [], constraints.get(oid) ?? [], indexes.get(oid) ?? [], partitions.get(oid) ?? [])
-      return { ...table, ...details(oid) }
+      return { ...table, ...details(oid), default_collation: text(server?.collation) }
     }),
   }
 }

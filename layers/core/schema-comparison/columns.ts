@@ -3,13 +3,18 @@ import { typeCoercionRulebook } from '../rulebooks.ts'
 import type { CatalogColumn } from '../schemas/catalog.ts'
 import type { SchemaDifference } from '../schemas/recon.ts'
 import { type ColumnPair, difference, type Frame } from './frame.ts'
-import { normalDefault, normalForm, sequenceOfDefault, spelled } from './normal-form.ts'
+import { normalDefault, normalForm, plainType, sequenceOfDefault, spelled } from './normal-form.ts'
 import { columnRenames } from './renames.ts'
 import type { Rule } from './severity.ts'
 
 /** Columns of one side only, and what differs between the columns that both sides have. */
 export function columnDifferences(frame: Frame): SchemaDifference[] {
-  return [...onOneSide(frame), ...frame.columns.flatMap((pair) => onBothSides(frame, pair)), ...columnOrder(frame)]
+  return [
+    ...onOneSide(frame),
+    ...frame.columns.flatMap((pair) => onBothSides(frame, pair)),
+    ...defaultCollation(frame),
+    ...columnOrder(frame),
+  ]
 }
 
 function onOneSide(frame: Frame): SchemaDifference[] {
@@ -178,6 +183,19 @@ function defaultForm(table: Frame['source'], column: CatalogColumn, names: Frame
   if (table === null) return 'nextval'
   const owned = table.sequences?.some((one) => one.column === column.name && one.name === sequence && one.owned)
   return owned ? 'nextval' : `nextval ${sequence}`
+}
+
+const COLLATED = /^(?:text|character|character varying|name|citext)(?:\[\])?$/
+
+/** Told once for a table, if any column of both sides goes by it. */
+function defaultCollation(frame: Frame): SchemaDifference[] {
+  const [before, after] = [frame.source?.default_collation, frame.target.default_collation]
+  if (before === undefined || after === undefined || before === after) return []
+  const goesByIt = ({ source, target }: ColumnPair) =>
+    source !== null && target !== null && [source, target].every((one) => one.collation === null && COLLATED.test(plainType(one.type)))
+  if (!frame.columns.some(goesByIt)) return []
+  const words = { source: `database default ${before}`, target: `database default ${after}` }
+  return [difference({ kind: 'collation', rule: 'collation', where: frame.at(), ...words })]
 }
 
 function columnOrder(frame: Frame): SchemaDifference[] {

@@ -87,6 +87,8 @@ export const catalogTable = z.strictObject({
   partition_key: z.string().nullable().optional(),
   /** Partitions at every depth by their bounds, outermost first: `FOR VALUES FROM (0) TO (10)`. */
   partition_bounds: z.array(definedObject).optional(),
+  /** The collation that text columns without one of their own have, with its provider: `icu en-US`. */
+  default_collation: z.string().optional(),
   primary_key_definition: z.string().nullable().optional(),
   exclusions: z.array(definedObject).optional(),
   sequences: z.array(catalogSequence).optional(),

@@ -217,6 +217,24 @@ describe('one thing changed in the target', () => {
   })
 })
 
+it('databases that sort text otherwise say so once', async () => {
+  const byBytes = await freshDatabase()
+  const name = `${new URL(byBytes.url).pathname.slice(1)}_c`
+  await runSql(byBytes.url, `CREATE DATABASE ${name} TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'`)
+  try {
+    const words = 'CREATE TABLE words (a text, b text)'
+    await runSql(source.url, words)
+    await runSql(serverUrl(name), words)
+    const found = schemaDifferences({ source: await tableOf(source.url, 'words'), target: await tableOf(serverUrl(name), 'words') })
+    expect(found.map((one) => [one.kind, one.source, one.target])).toEqual([
+      ['collation', 'database default icu en-US', 'database default libc C'],
+    ])
+  } finally {
+    await runSql(byBytes.url, `DROP DATABASE ${name} WITH (FORCE)`)
+    await byBytes.drop()
+  }
+})
+
 it('a check that went through a dump and restore says the same', async () => {
   const restored = await changedBy(
     `ALTER TABLE t DROP CONSTRAINT two_c;

@@ -88,6 +88,15 @@ describe('one fact changed is one difference', () => {
       'text integer NOT NULL',
     ),
     changed('a collation', { collation: 'C' }, {}, 'collation', 'WARNING', 'C', null),
+    change(
+      'the database sorts otherwise',
+      { default_collation: 'icu en-US' },
+      { default_collation: 'libc C' },
+      'collation',
+      'WARNING',
+      'database default icu en-US',
+      'database default libc C',
+    ),
     changed('NULL is refused', {}, { nullable: false }, 'nullability', 'WARNING', 'NULL allowed', 'NOT NULL'),
     changed('NULL is allowed', { nullable: false }, {}, 'nullability', 'WARNING', 'NOT NULL', 'NULL allowed'),
     changed('a default', { default: "'x'::text" }, { default: "'y'::text" }, 'default', 'WARNING', "'x'::text", "'y'::text"),
@@ -421,6 +430,14 @@ describe('what says the same is no difference', () => {
     expect(found(fed(true), fed(false)).map(([kind]) => kind)).toEqual(['default', 'sequence'])
   })
 
+  it('a column that takes its default from another sequence than its own is told so', () => {
+    const fed = (from: string) =>
+      tableOf([column('a', 'integer', { default: `nextval('public.${from}'::regclass)` })], {
+        sequences: [sequence('a', { name: 'own' }), sequence('a', { name: 'shared', owned: false })],
+      })
+    expect(found(fed('own'), fed('shared')).map(([kind]) => kind)).toEqual(['default'])
+  })
+
   it('spellings of one default', () => {
     const of = (type: string, text: string | null) => tableOf([column('a', type, { default: text })])
     same(of('text', "'x'::text"), of('text', "'x'"))
@@ -428,6 +445,11 @@ describe('what says the same is no difference', () => {
     same(of('integer', "'-1'::integer"), of('integer', '(-1)'))
     same(of('text', 'NULL::text'), of('text', null))
     same(of('timestamp with time zone', 'now()'), of('timestamp with time zone', 'CURRENT_TIMESTAMP'))
+  })
+
+  it('the default collation of a database whose text columns have their own', () => {
+    const of = (default_collation: string) => tableOf([column('a'), column('b', 'text', { collation: 'C' })], { default_collation })
+    same(of('icu en-US'), of('libc C'))
   })
 
   it('order of keys, checks and indexes, and one said twice', () => {
@@ -491,6 +513,11 @@ describe('what whoever compares says', () => {
   it('excluded columns are not spoken of, nor keys and indexes on them', () => {
     const source = tableOf(columns, { indexes: [index('USING btree (b)')], checks: [{ name: 'c', expression: "(b <> ''::text)" }] })
     expect(found(source, tableOf([column('a')]), { excludeColumns: ['b'] })).toEqual([])
+  })
+
+  it('an excluded column has no place among the others', () => {
+    const [a, b, c] = [column('a'), column('b'), column('c')]
+    expect(found(tableOf([a, b, c]), tableOf([b, a, c]), { excludeColumns: ['b'] })).toEqual([])
   })
 
   it('renamed columns are one column, in keys, checks and expressions too', () => {
