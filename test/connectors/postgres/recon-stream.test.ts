@@ -2,11 +2,14 @@ import { EventEmitter } from 'node:events'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
+import { keyOrder } from '../../../layers/connectors/postgres/key-order.ts'
+import { nativeColumn } from '../../../layers/connectors/postgres/row-column.ts'
 import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
 import { decodeFrame, encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
 import { freshDatabase, runSql } from '../../support/postgres.ts'
 import { mappingOf, type Pair, reconcile } from './recon-fixture.ts'
 import { proxyTo } from './recon-proxy.ts'
+import { NASTY } from './recon-random.ts'
 
 const QUERY = `SELECT g, repeat('x', g * 7), NULL::int FROM generate_series(1, 60) g`
 
@@ -99,6 +102,53 @@ describe('a binary COPY, read from the wire', () => {
       }),
       { numRuns: 100 },
     )
+  })
+})
+
+describe('the order of keys', () => {
+  const types = [
+    'smallint',
+    'integer',
+    'bigint',
+    'numeric',
+    'boolean',
+    'bytea',
+    'date',
+    'time without time zone',
+    'timestamp without time zone',
+    'timestamp with time zone',
+    'uuid',
+    'text',
+  ]
+  it.each(types)('of type %s is the server’s', async (type) => {
+    const session = await openSession(pair.source.url, { readOnly: true, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+    try {
+      const value = `(v::${type})${type === 'text' ? ' COLLATE "C"' : ''}`
+      const more = ['smallint', 'integer', 'bigint', 'numeric'].includes(type)
+        ? ['-7', '-8', '-70000'.slice(0, type === 'smallint' ? 4 : 6), '300', '301']
+        : []
+      const rows = [...NASTY[type]!, ...more].map((sql) => `((${sql})::${type})`).join(', ')
+      const sql = `SELECT ${type === 'numeric' ? 'trim_scale(v)' : 'v'} FROM (SELECT DISTINCT ${value} AS v FROM (VALUES ${rows}) AS given(v)) AS one ORDER BY one.v`
+      const frames: Buffer[] = []
+      for await (const chunk of copyOut(session, sql, 'sorting').chunks) {
+        for (let at = 0; at < chunk.byteLength; ) {
+          const bytes = Buffer.from(chunk)
+          const end = at + 1 + bytes.readInt32BE(at + 1)
+          frames.push(bytes.subarray(at, end))
+          at = end
+        }
+      }
+      const oid = Number((await session.rows(`SELECT '${type}'::regtype::oid`))[0]![0])
+      const column = nativeColumn('v', { oid, modifier: -1, name: type, sql: 'v' }, { oid, modifier: -1, name: type, sql: 'v' })
+      expect(column.ordered).toBe(true)
+      const { compare } = keyOrder([column])
+      expect(frames.length).toBeGreaterThan(1)
+      for (const [i, a] of frames.entries()) {
+        for (const [j, b] of frames.entries()) expect(Math.sign(compare(a, 0, b, 0)), `${i} ${j}`).toBe(Math.sign(i - j))
+      }
+    } finally {
+      await session.close()
+    }
   })
 })
 
