@@ -483,6 +483,9 @@ describe('what says the same is no difference', () => {
       row_security: 'on',
       partition_key: 'RANGE (id)',
     })
+    const computed = column('g', 'integer', { generated: true, generation: { expression: 'a', stored: true } })
+    const { generation: _, ...unread } = computed
+    expect(found(tableOf([computed]), tableOf([unread]))).toEqual([])
     expect(found(bare, full)).toEqual([])
     expect(found(full, bare)).toEqual([])
   })
@@ -511,7 +514,12 @@ it('a view declares nothing: its kind, its types and its comments are all there 
 
 describe('what whoever compares says', () => {
   it('excluded columns are not spoken of, nor keys and indexes on them', () => {
-    const source = tableOf(columns, { indexes: [index('USING btree (b)')], checks: [{ name: 'c', expression: "(b <> ''::text)" }] })
+    const source = tableOf(columns, {
+      indexes: [index('USING btree (b)')],
+      checks: [{ name: 'c', expression: "(b <> ''::text)" }],
+      unique_keys: [unique('UNIQUE (a, b)', ['a', 'b'])],
+      foreign_keys: [foreignKey({ columns: ['b'] })],
+    })
     expect(found(source, tableOf([column('a')]), { excludeColumns: ['b'] })).toEqual([])
   })
 
@@ -532,6 +540,12 @@ describe('what whoever compares says', () => {
       { kind: 'column_renamed', where: 'public.t.w', source: 'b', target: 'w', severity: 'INFO', planned: true },
     ])
     expect(found(of('b'), of('w')).length).toBeGreaterThan(2)
+  })
+
+  it('a renamed column that a key of its own table refers to', () => {
+    const of = (name: string) =>
+      tableOf([column('a'), column(name)], { foreign_keys: [foreignKey({ references: { schema: 'public', name: 't', columns: [name] } })] })
+    expect(found(of('id'), of('number'), { rename: { number: 'id' } }).map(([kind]) => kind)).toEqual(['column_renamed'])
   })
 
   it('a table that stands for another', () => {

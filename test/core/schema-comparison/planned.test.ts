@@ -101,6 +101,11 @@ describe('keys of a plan', () => {
     ])
   })
 
+  it('held by a primary key, whatever key the source has on the same columns', () => {
+    const unique = tableOf(columns, { unique_keys: [{ name: 'u', columns: ['a'], nullable: false, definition: 'UNIQUE (a)' }] })
+    expect(found(unique, tableOf(columns, { primary_key: ['a'] }), mapping)).toEqual([])
+  })
+
   it('stand instead of the source’s', () => {
     const source = tableOf(columns, { primary_key: ['b'], primary_key_definition: 'PRIMARY KEY (b)' })
     expect(found(source, tableOf(columns, { primary_key: ['a'] }), mapping)).toEqual([
