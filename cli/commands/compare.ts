@@ -126,7 +126,8 @@ export function compareCommand(terminal: Terminal): Command {
           printComparison(terminal, shown, { verbose: request.verbose })
         }
         for (const note of notes) terminal.err(note)
-        if (comparison.interrupted) terminal.err(resumeWords(request.files.state, comparison.tables.length + comparison.earlier.length))
+        if (comparison.interrupted)
+          terminal.err(resumeWords(request.files.state, `${comparison.tables.length} of ${comparison.estimate.tables} tables`))
         else terminal.err(seconds(performance.now() - started))
       } catch (error) {
         terminal.endProgress()
@@ -136,7 +137,8 @@ export function compareCommand(terminal: Terminal): Command {
     })
 }
 
-function resumeWords(state: string | null, finished: number): string {
-  if (state !== null) return `Interrupted. The same command goes on from ${state}: tables found equal are not compared again.`
-  return `Interrupted after ${finished} finished ${finished === 1 ? 'table' : 'tables'}. With --state FILE the next run could go on where this one was stopped.`
+function resumeWords(state: string | null, finished: string): string {
+  if (state !== null)
+    return `Interrupted after ${finished}. The same command goes on from ${state}: tables found equal are not compared again.`
+  return `Interrupted after ${finished}. With --state FILE the next run could go on where this one was stopped.`
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { differencesToParquet } from '../../layers/connectors/duckdb/differences.ts'
 import type { Comparison } from '../../layers/core/comparison-report/comparison.ts'
@@ -30,7 +30,7 @@ export class CompareOutputs {
       ['--junit', files.junit],
       ['--html', files.html],
     ] as const)
-      if (path !== null) write(path, option, '')
+      if (path !== null) write(path, option, null)
     this.state = files.state === null ? null : new StateFile(files.state, { source: request.source.label, target: request.target.label })
     const lines = files.differences?.endsWith('.parquet') ? `${files.differences}.lines` : files.differences
     this.#differences = lines === null ? null : new LineFile(lines, '--differences')
@@ -60,7 +60,7 @@ export class CompareOutputs {
     if (this.#differences !== null && files.differences !== null) {
       this.#differences.close()
       if (this.#differences.path !== files.differences) {
-        await differencesToParquet(this.#differences.path, files.differences)
+        await this.#toParquet(this.#differences.path, files.differences)
         this.#differences.remove()
       }
       notes.push(`${files.differences}: ${this.#differences.lines} differences${showValues ? '' : ', values masked'}`)
@@ -72,6 +72,7 @@ export class CompareOutputs {
       notes.push(`${files.repairSql}: ${this.#repair.statements} statements, never executed by Waybill${complete ? '' : '; INCOMPLETE'}`)
       notes.push(...skipped.map((note) => `${files.repairSql}: ${note}`))
     }
+    if (this.state !== null && !comparison.interrupted && comparison.verdict !== 'inconclusive') this.state.finish()
     if (files.junit !== null) {
       write(files.junit, '--junit', junitXml(masked))
       notes.push(files.junit)
@@ -83,6 +84,18 @@ export class CompareOutputs {
     return { masked, notes }
   }
 
+  async #toParquet(lines: string, parquet: string): Promise<void> {
+    try {
+      await differencesToParquet(lines, parquet)
+    } catch (cause) {
+      throw new WaybillError(
+        'BAD_INPUT',
+        `--differences: ${parquet} could not be made; every difference is in ${lines}, as lines of JSON.`,
+        { cause },
+      )
+    }
+  }
+
   /** After a failure: nothing half made stays behind, except the differences that were found. */
   abandon(): void {
     this.#repair?.discardParts()
@@ -90,9 +103,11 @@ export class CompareOutputs {
   }
 }
 
-function write(path: string, option: string, text: string): void {
+/** Null only tries: what is there stays until there is something to put in its place. */
+function write(path: string, option: string, text: string | null): void {
   try {
-    writeFileSync(path, text, { mode: 0o600 })
+    if (text === null) closeSync(openSync(path, 'a', 0o600))
+    else writeFileSync(path, text, { mode: 0o600 })
   } catch (error) {
     throw new WaybillError(
       'BAD_INPUT',

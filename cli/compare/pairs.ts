@@ -1,7 +1,7 @@
 import { matchesGlob, pairByName, type TablePair } from '../../layers/core/comparison.ts'
 import type { Comparison } from '../../layers/core/comparison-report/comparison.ts'
 import type { ConnectorOptions, Connectors, TableRef } from '../../layers/core/connector.ts'
-import { WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import type { Catalog, CatalogTable } from '../../layers/core/schemas/catalog.ts'
 import type { CompareRequest, TableChoice } from './request.ts'
 import type { Side } from './side.ts'
@@ -115,6 +115,10 @@ async function catalogOf(connectors: Connectors, side: Side, options: ConnectorO
   const source = await connectors.source(side.systemType, side.url, options)
   try {
     return await source.catalog(scope)
+  } catch (error) {
+    if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error
+    const { message, details } = error
+    throw new WaybillError('NOT_FOUND', `In the ${options.side}: ${message}`, { cause: error, details: details.length > 1 ? details : [] })
   } finally {
     await source.close()
   }

@@ -41,6 +41,14 @@ function tableLines(terminal: Terminal, table: TableResult): string[] {
   return lines
 }
 
+function figures({ mode }: Comparison, table: TableResult): string {
+  // What was not read to its end was not counted: a zero would be a claim.
+  if (mode === 'schema' || (table.verdict === 'inconclusive' && table.segments.length === 0 && table.aggregates.length === 0)) return ''
+  const counts = [`${grouped(table.source_rows)} rows`, `${grouped(table.target_rows)} rows`]
+  if (mode === 'aggregates') return columns([counts])
+  return columns([[...counts, `${table.missing} missing`, `${table.extra} extra`, `${table.changed} changed`]])
+}
+
 const both = (source: string, target: string) => (source === target ? visible(source) : `${visible(source)} = ${visible(target)}`)
 
 /** The result as a person reads it: one line a table, below each table what is to be said of it, and last the claim. */
@@ -56,16 +64,7 @@ export function printComparison(terminal: Terminal, comparison: Comparison, opti
   const fold = !options.verbose && equal.length > SINGLY
   for (const table of comparison.tables) {
     if (fold && equal.includes(table)) continue
-    const rows =
-      comparison.mode === 'schema'
-        ? ''
-        : columns([
-            [
-              `${grouped(table.source_rows)} rows`,
-              `${grouped(table.target_rows)} rows`,
-              ...(comparison.mode === 'aggregates' ? [] : [`${table.missing} missing`, `${table.extra} extra`, `${table.changed} changed`]),
-            ],
-          ])
+    const rows = figures(comparison, table)
     terminal.out(`${mark[table.verdict]}  ${both(table.source_object, table.target_object)}  ${rows}`.trimEnd())
     for (const line of tableLines(terminal, table)) terminal.out(line)
   }

@@ -5,6 +5,8 @@ import { type Item, nameOf } from './run.ts'
 
 /** Before this much time the speed says nothing about what is left. */
 const SETTLED_MS = 3000
+/** A comparison shorter than this needs no progress. */
+const QUIET_MS = 1000
 
 /** One line that says which table is being read, how far it is, how fast, and about how long it will still take. */
 export class CompareProgress {
@@ -30,6 +32,7 @@ export class CompareProgress {
     this.#current = { item, rows }
     const all = this.#done + rows
     const elapsed = performance.now() - this.#started
+    if (elapsed < QUIET_MS) return
     const expected = estimatedRows(item.pair)
     const ofAbout = expected > 0n ? ` of about ${grouped(expected)}` : ''
     const speed = Number(all) / elapsed

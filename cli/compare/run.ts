@@ -49,11 +49,14 @@ export async function compare(
   if (items.length === 0 && problems.length === 0) {
     throw new WaybillError('NOT_FOUND', 'No table matches, so there is nothing to compare. Check the names, --include and --exclude.')
   }
-  const estimate = estimateComparison(items, request.connections)
-  events.onEstimate(estimate, items)
-  const found = request.estimateOnly
-    ? { tables: [], earlier: [], interrupted: false }
-    : await compareItems(connectors, request, connector, events, items)
+  const earlier = items.map((item) => events.earlier(item))
+  const open = items.filter((_, i) => earlier[i] === null)
+  const estimate = estimateComparison(open, request.connections)
+  events.onEstimate(estimate, open)
+  const found = {
+    earlier: earlier.filter((table) => table !== null),
+    ...(request.estimateOnly ? { tables: [], interrupted: false } : await compareItems(connectors, request, connector, events, open)),
+  }
   const tables = found.tables.length + found.earlier.length
   if (!request.estimateOnly && !found.interrupted && tables < items.length) {
     problems.push({ table: 'the comparison', verdict: 'inconclusive', what: `${items.length - tables} tables have no result` })
@@ -76,7 +79,7 @@ export async function compare(
   return { ...result, claim: claimOf(result) }
 }
 
-type Found = Pick<Comparison, 'tables' | 'earlier' | 'interrupted'>
+type Found = Pick<Comparison, 'tables' | 'interrupted'>
 
 async function compareItems(
   connectors: Connectors,
@@ -92,26 +95,16 @@ async function compareItems(
   }
   if (request.mode === 'schema') {
     for (const item of items) keep(item, withoutRows(item, schemaDifferencesOf(item), []))
-    return { tables, earlier: [], interrupted: false }
+    return { tables, interrupted: false }
   }
   try {
     if (request.mode === 'aggregates') {
       await compareAggregates(connectors, request, connector, items, keep)
-      return { tables, earlier: [], interrupted: false }
-    }
-    const earlier = new Map(items.map((item) => [item, events.earlier(item)] as const))
-    const open = items.filter((item) => earlier.get(item) === null)
-    if (open.length > 0) await reconcile(connectors, request, connector, events, open, keep)
-    return { tables, earlier: [...earlier.values()].filter((table) => table !== null), interrupted: false }
+    } else if (items.length > 0) await reconcile(connectors, request, connector, events, items, keep)
+    return { tables, interrupted: false }
   } catch (error) {
     if (!isWaybillError(error) || error.code !== 'INTERRUPTED') throw error
-    const earlier = items.map((item) => events.earlier(item)).filter((table) => table !== null)
-    const done = new Set(tables.map((table) => `${table.source_object}\u0000${table.target_object}`))
-    return {
-      tables,
-      earlier: earlier.filter((table) => !done.has(`${table.source_object}\u0000${table.target_object}`)),
-      interrupted: true,
-    }
+    return { tables, interrupted: true }
   }
 }
 

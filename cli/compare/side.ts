@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { passwordFromFile } from './password-file.ts'
 
 /** One side of a comparison. `url` may hold a password; `label` never does and is what every output shows. */
 export type Side = {
@@ -98,7 +99,7 @@ function postgresSide(given: Connection, env: Environment): Side {
   const host = given.host ?? (env.PGHOST || 'localhost')
   const port = given.port ?? (env.PGPORT || '5432')
   const database = given.dbname ?? (env.PGDATABASE || user)
-  const password = given.password ?? (env.PGPASSWORD || undefined)
+  const password = given.password ?? (env.PGPASSWORD || passwordFromFile({ host, port, database, user }, env))
   const sslmode = given.sslmode ?? (env.PGSSLMODE || undefined)
   const query = new URLSearchParams(given.query)
   if (sslmode !== undefined) query.set('sslmode', sslmode)

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { type EarlierTable, earlierTable } from '../../layers/core/comparison-report/comparison.ts'
@@ -55,6 +55,11 @@ export class StateFile {
 
   earlier(item: Item): EarlierTable | null {
     return this.#known.get(workDigest(item)) ?? null
+  }
+
+  /** A comparison that came to its end leaves nothing to go on from; what is kept would only grow old. */
+  finish(): void {
+    rmSync(this.path, { force: true })
   }
 
   add(item: Item, result: TableResult): void {

@@ -24,7 +24,7 @@ export function schemaDifferencesOf({ pair, work }: Item): SchemaDifference[] {
 export function withFindings(item: Item, result: TableResult): TableResult {
   const { gaps, scope } = item.work
   const missing = gaps.map((gap) => `Column ${JSON.stringify(gap.column)} is only in the ${gap.only}; exclude it to compare the others.`)
-  const reasons = [...missing, ...result.reasons]
+  const reasons = [...missing, ...result.reasons.map(withoutPlan)]
   const schema_differences = schemaDifferencesOf(item)
   if (missing.length > 0) {
     return { ...result, schema_differences, reasons, verdict: 'fail', severity: result.severity ?? 'Critical' }
@@ -32,6 +32,16 @@ export function withFindings(item: Item, result: TableResult): TableResult {
   const rate = scope?.sample?.per_million ?? WHOLE
   if (result.verdict !== 'pass' || rate === WHOLE) return { ...result, schema_differences, reasons }
   return { ...result, schema_differences, verdict: 'inconclusive', reasons: [...reasons, sampleWords(rate, BigInt(result.source_rows))] }
+}
+
+/** There is no plan here that could name a cast; what a person can do is leave the column out. */
+function withoutPlan(reason: string): string {
+  return reason
+    .replace(
+      / ?Give it a cast in the plan, so that both sides have one type\.$/,
+      ' Nothing is cast in a comparison: leave it out with --exclude-columns.',
+    )
+    .replace("Look at the column's type in the plan.", 'Look at the types of the columns on both sides.')
 }
 
 function sampleWords(rate: number, rows: bigint): string {

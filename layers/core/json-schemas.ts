@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { comparison } from './comparison-report/comparison.ts'
+import { compareConfig } from './comparison-request/config.ts'
 import { catalog, profile } from './schemas/catalog.ts'
 import { findings } from './schemas/finding.ts'
 import { approvalPredicate, auditAnchor, auditEntry, planPredicate } from './schemas/governance.ts'
@@ -12,7 +14,7 @@ import { migrationSpec } from './schemas/spec.ts'
 import { executionReport } from './schemas/work.ts'
 
 /** Written by people, so defaults may be left out. */
-const INPUTS = { 'migration-spec': migrationSpec }
+const INPUTS = { 'migration-spec': migrationSpec, 'compare-config': compareConfig }
 
 /** Written by Waybill: every field is there. */
 const OUTPUTS = {
@@ -24,6 +26,7 @@ const OUTPUTS = {
   findings,
   'recon-report': reconReport,
   'checks-report': checksReport,
+  comparison,
   'execution-report': executionReport,
   'plan-statement': planPredicate,
   approval: approvalPredicate,

@@ -15,6 +15,8 @@ test('exactly these documents have a published schema', () => {
       'audit-entry',
       'catalog',
       'checks-report',
+      'compare-config',
+      'comparison',
       'cutover-proposal',
       'discovery-report',
       'execution-report',

@@ -20,7 +20,13 @@ export function moments(found: Pick<Comparison, 'tables' | 'earlier'>): number {
 
 /** What was shown, in one sentence and no more than that. "Equal" only where every row was compared. */
 export function claimOf(found: Omit<Comparison, 'claim'>): string {
-  if (found.verdict === 'fail') return found.interrupted ? 'Not equal, as far as it was compared: it was interrupted.' : 'Not equal.'
+  if (found.verdict === 'fail') {
+    const failed = [...found.tables, ...found.problems].filter((one) => one.verdict === 'fail').length
+    const all = found.tables.length + found.earlier.length + found.problems.length
+    const tables = `${failed} of ${all} ${all === 1 ? 'table' : 'tables'}`
+    if (found.mode === 'schema') return `The schemas differ in ${tables}. No row was read.`
+    return `Not equal: ${tables} ${failed === 1 ? 'differs' : 'differ'}${found.interrupted ? ', as far as was compared before it was interrupted' : ''}.`
+  }
   if (found.interrupted) return 'Interrupted: not decided. This is not "equal".'
   const undecided = found.problems.some((problem) => problem.verdict !== 'pass')
   const agreeing = found.tables.every((table) => table.reasons.length > 0) && !undecided
@@ -42,8 +48,17 @@ export function claimOf(found: Omit<Comparison, 'claim'>): string {
     found.filter.length > 0
       ? `Equal where ${found.filter.join(' and ')}: every such row of every table compared, both ways; other rows were not.`
       : 'Equal: every row of every table compared, both ways.'
-  const times = moments(found) > 1 ? ' The tables were compared at different times, not under one snapshot.' : ''
-  return scope + times
+  return scope + timesOf(found)
+}
+
+/** What a reader must know who would take the result for one moment of both databases. */
+function timesOf(found: Omit<Comparison, 'claim'>): string {
+  const { earlier, tables } = found
+  if (earlier.length > 0) {
+    const at = earlier.map((table) => table.finished_at).sort()
+    return ` ${earlier.length} of the ${earlier.length + tables.length} tables were compared by an earlier run (${at[0]} to ${at.at(-1)}) and not again: not under one snapshot.`
+  }
+  return moments(found) > 1 ? ' The tables were compared at different times, not under one snapshot.' : ''
 }
 
 /**

@@ -94,10 +94,11 @@ function tables({ tables, earlier, problems }: Comparison): Markup {
       : html`${name(table.source_object)} = ${name(table.target_object)}`
   const order = { fail: 0, inconclusive: 1, 'not-applicable': 2, pass: 3 } as const
   const sorted = tables.toSorted((a, b) => order[a.verdict] - order[b.verdict])
-  const own = sorted.map(
-    (table) =>
-      html`<tr><td>${mark(table.verdict)}</td><td>${object(table)}</td><td class="n">${grouped(table.source_rows)}</td><td class="n">${grouped(table.target_rows)}</td><td class="n">${grouped(table.missing)}</td><td class="n">${grouped(table.extra)}</td><td class="n">${grouped(table.changed)}</td><td class="wide small">${table.reasons.map((reason, i) => html`${i > 0 ? html`<br>` : ''}${reason}`)}</td></tr>`,
-  )
+  const own = sorted.map((table) => {
+    const count = (text: string) =>
+      table.verdict === 'inconclusive' && table.segments.length === 0 && table.aggregates.length === 0 ? '–' : grouped(text)
+    return html`<tr><td>${mark(table.verdict)}</td><td>${object(table)}</td><td class="n">${count(table.source_rows)}</td><td class="n">${count(table.target_rows)}</td><td class="n">${count(table.missing)}</td><td class="n">${count(table.extra)}</td><td class="n">${count(table.changed)}</td><td class="wide small">${table.reasons.map((reason, i) => html`${i > 0 ? html`<br>` : ''}${reason}`)}</td></tr>`
+  })
   const before = earlier.map(
     (table) =>
       html`<tr><td>${mark('pass')}</td><td>${object(table)}</td><td class="n">${grouped(table.rows)}</td><td class="n">${grouped(table.rows)}</td><td class="n">0</td><td class="n">0</td><td class="n">0</td><td class="wide small">found equal by an earlier run, ${moment(Date.parse(table.finished_at))}, under another snapshot</td></tr>`,
@@ -114,10 +115,10 @@ function rows({ tables, verdict }: Comparison): Markup {
   return mismatches({ recon: { tables, verdict }, explanation: null })
 }
 
-function figures({ tables }: Comparison): Markup | '' {
+function figures({ mode, tables }: Comparison): Markup | '' {
   const all = tables.flatMap((table) => table.aggregates.map((aggregate) => ({ table, aggregate })))
-  if (all.length === 0) return ''
   const shown = all.filter(({ aggregate }) => aggregate.verdict === 'fail')
+  if (mode !== 'aggregates' && shown.length === 0) return ''
   return html`<h2>Figures</h2><p>${grouped(all.length)} compared, ${grouped(shown.length)} differ.</p>
 ${shown.length === 0 ? '' : html`<div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><thead><tr><th>Table</th><th>Figure</th><th>Source</th><th>Target</th></tr></thead><tbody>${shown.map(({ table, aggregate: a }) => html`<tr><td>${name(table.target_object)}</td><td>${a.kind} of ${name(a.column)}</td><td>${a.source ?? 'NULL'}</td><td>${a.target ?? 'NULL'}</td></tr>`)}</tbody></table></div>`}`
 }
