@@ -438,6 +438,22 @@ describe('what says the same is no difference', () => {
     expect(found(fed('own'), fed('shared')).map(([kind]) => kind)).toEqual(['default'])
   })
 
+  it('of two sequences the column’s own is the one that may be behind', () => {
+    const behind = sequence('a', { name: 'shared', owned: false, last_value: '1' })
+    const both = tableOf(columns, { sequences: [behind, sequence('a')] })
+    expect(found(both, both)).toEqual([])
+  })
+
+  it('a wider number has a wider sequence', () => {
+    const of = (type: string, max: string) => tableOf([column('a', type)], { sequences: [sequence('a', { type, max })] })
+    expect(found(of('integer', '2147483647'), of('bigint', '9223372036854775807')).map(([kind]) => kind)).toEqual(['column_type'])
+  })
+
+  it('a trigger of another name that is switched off is one difference', () => {
+    const of = (name: string, state: string) => tableOf(columns, { triggers: [{ name, definition: `BEFORE INSERT${state}` }] })
+    expect(found(of('x', ''), of('y', ' DISABLED'))).toHaveLength(1)
+  })
+
   it('spellings of one default', () => {
     const of = (type: string, text: string | null) => tableOf([column('a', type, { default: text })])
     same(of('text', "'x'::text"), of('text', "'x'"))
@@ -450,6 +466,13 @@ describe('what says the same is no difference', () => {
   it('the default collation of a database whose text columns have their own', () => {
     const of = (default_collation: string) => tableOf([column('a'), column('b', 'text', { collation: 'C' })], { default_collation })
     same(of('icu en-US'), of('libc C'))
+  })
+
+  it('sequences of which a figure is unknown, or is no number', () => {
+    const { last_value, reached, ...bare } = sequence('a')
+    for (const one of [bare, { ...bare, last_value: '1' }, { ...bare, reached: '99' }, { ...bare, last_value: '1', reached: 'x' }]) {
+      same(tableOf(columns, { sequences: [one] }), tableOf(columns, { sequences: [one] }))
+    }
   })
 
   it('order of keys, checks and indexes, and one said twice', () => {

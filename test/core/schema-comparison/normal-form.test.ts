@@ -43,6 +43,7 @@ describe('two meanings, two forms', () => {
     ["('abc'::character varying(2) = v)", "('abc' = v)"],
     ["('2020-01-01'::date = d)", "('2020-01-01'::timestamp without time zone = d)"],
     ['(statement_timestamp() > d)', '(now() > d)'],
+    ["(x['a'::text]::text[] = y)", "(x['a'::text] = y)"],
     ["('a''b' = v)", "('ab' = v)"],
     ["('a  b' = v)", "('a b' = v)"],
     ['((n + 1) * 2)', '(n + (1 * 2))'],
@@ -83,6 +84,10 @@ it.each([
   [null, null],
 ])('%s takes its values from %s', (text, sequence) => {
   expect(sequenceOfDefault(text)).toBe(sequence)
+})
+
+it('leaves a very long expression as it is printed', () => {
+  expect(normalForm(`((${'n + '.repeat(3000)}1))`, names).startsWith('( (')).toBe(true)
 })
 
 it('ends on any text', () => {

@@ -46,6 +46,18 @@ describe('what the plan asked for', () => {
     ])
   })
 
+  it('a column that feeds several is the one of its own name', () => {
+    const keyed = (name: string) => ({ unique_keys: [{ name: 'u', columns: [name], nullable: true, definition: `UNIQUE (${name})` }] })
+    const mapping = mappingOf([mapped('copy', 'integer', { source: ['a'] }), mapped('a')])
+    const target = tableOf([column('copy'), column('a')], keyed('a'))
+    expect(found(tableOf([column('a')], keyed('a')), target, mapping).filter(([kind]) => kind === 'constraint')).toEqual([])
+  })
+
+  it('a file declares nothing that the plan or the target could differ from', () => {
+    const mapping = mappingOf([mapped('a', 'integer', { transform: { kind: 'cast' } })])
+    expect(found(tableOf([column('a', 'text')], { kind: 'file' }), tableOf([column('a')]), mapping)).toEqual([])
+  })
+
   it('nothing about the default of a column whose values it changes', () => {
     const mapping = mappingOf([mapped('a', 'text', { transform: { kind: 'lowercase' } })])
     expect(found(tableOf([column('a', 'text', { default: "'X'::text" })]), tableOf([column('a', 'text')]), mapping)).toEqual([])

@@ -92,6 +92,10 @@ describe('tables', () => {
     expect(tableRenames([named('orders', 'a', 'b', 'c')], [named('order', 'x', 'y', 'z')])).toEqual([])
   })
 
+  it('nor is the same name in another schema, if less than half of the columns are alike', () => {
+    expect(tableRenames([named('t', 'a', 'b', 'c')], [{ ...named('t', 'a', 'y', 'z'), schema: 'new' }])).toEqual([])
+  })
+
   it('the same name in another schema says so', () => {
     const moved = { ...named('t', 'a'), schema: 'new' }
     expect(tableRenames([named('t', 'a')], [moved])).toMatchObject([
