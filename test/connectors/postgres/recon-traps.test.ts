@@ -18,6 +18,8 @@ type Case = {
   columns: Record<string, string> | readonly ColumnMapping[]
   ddl?: string
   targetDdl?: string
+  /** More statements for both sides, `$t` being the table. */
+  after?: string
   source: string
   target: string
   more?: Partial<TableMapping>
@@ -35,6 +37,7 @@ async function outcome(trap: Case): Promise<{ verdict: string; differences: stri
     `CREATE TABLE ${name} (${columns})${rows === '' ? '' : `; INSERT INTO ${name} ${rows.startsWith('SELECT') ? rows : `VALUES ${rows}`}`}`
   await runSql(pair.source.url, make(ddl, trap.source))
   await runSql(pair.target.url, make(trap.targetDdl ?? ddl, trap.target))
+  for (const side of trap.after === undefined ? [] : [pair.source, pair.target]) await runSql(side.url, trap.after!.replaceAll('$t', name))
   const { result, mismatches } = await reconcile(pair, mappingOf(name, trap.columns, trap.more), trap.recon)
   return {
     verdict: result.verdict,
@@ -396,6 +399,36 @@ describe('keys and segments', () => {
       mode: 'bucketed',
       reasons: [expect.stringContaining('one order on both sides')],
     })
+  })
+
+  it.each([
+    ['is not unique', 'CREATE INDEX ON $t (id)'],
+    ['is unique over some rows only', 'CREATE UNIQUE INDEX ON $t (id) WHERE id > 1'],
+    ['is unique on an expression', 'CREATE UNIQUE INDEX ON $t ((id + length(a)))'],
+    ['is unique on more than the key', 'CREATE UNIQUE INDEX ON $t (id, a)'],
+    ['is unique on columns that are not the key', 'CREATE UNIQUE INDEX ON $t (a)'],
+  ])('an index that %s proves nothing: the target holds a key twice', async (_, after) => {
+    const trap = {
+      columns: { id: 'integer', a: 'text' },
+      ddl: 'id int NOT NULL, a text NOT NULL',
+      more: { key: ['id'] },
+      after,
+      source: `(1, 'a'), (2, 'b')`,
+      target: `(1, 'a'), (1, 'cc'), (2, 'b')`,
+    }
+    expect(await outcome(trap)).toMatchObject({ verdict: 'fail', mode: 'bucketed', differences: ['extra 1'] })
+  })
+
+  it('a unique index in another collation than the column', async () => {
+    const trap = {
+      columns: { a: 'text' },
+      ddl: 'a text COLLATE "C" NOT NULL',
+      more: { key: ['a'] },
+      after: 'CREATE UNIQUE INDEX ON $t (a COLLATE "en-US-x-icu")',
+      source: `('a'), ('B')`,
+      target: `('a'), ('b')`,
+    }
+    expect(await outcome(trap)).toMatchObject({ mode: 'bucketed', differences: ['extra b', 'missing B'] })
   })
 
   it('NULL in a key that is only unique', () =>
