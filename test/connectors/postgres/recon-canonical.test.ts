@@ -219,6 +219,17 @@ describe('rows that do not come from PostgreSQL', () => {
       { kind: 'changed', key: [{ column: 'id', value: '42' }], columns: [{ column: 'name', source: 'other', target: null }] },
     ])
   })
+  it('that are other rows when they are read again give no verdict', async () => {
+    const changed = [...rows.slice(0, 42), ['other', '42', '42.5'], ...rows.slice(43)]
+    let reads = 0
+    const unsteady: RowSide = {
+      ...side(changed),
+      read: (asked, signal) => (++reads === 1 ? side(changed) : side(rows)).read(asked, signal),
+    }
+    const { result } = await run(unsteady)
+    expect(result.verdict).toBe('inconclusive')
+    expect(result.reasons[0]).toMatch(/not there any more/)
+  })
   it('that end before the reader says they do give no verdict', async () => {
     const { result } = await run(side(rows.slice(0, 499), 500))
     expect(result.verdict).toBe('inconclusive')

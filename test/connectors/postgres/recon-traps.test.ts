@@ -404,7 +404,7 @@ describe('keys and segments', () => {
   it.each([
     ['is not unique', 'CREATE INDEX ON $t (id)'],
     ['is unique over some rows only', 'CREATE UNIQUE INDEX ON $t (id) WHERE id > 1'],
-    ['is unique on an expression', 'CREATE UNIQUE INDEX ON $t ((id + length(a)))'],
+    ['is unique on an expression', 'CREATE UNIQUE INDEX ON $t ((id * 10 + length(a)))'],
     ['is unique on more than the key', 'CREATE UNIQUE INDEX ON $t (id, a)'],
     ['is unique on columns that are not the key', 'CREATE UNIQUE INDEX ON $t (a)'],
   ])('an index that %s proves nothing: the target holds a key twice', async (_, after) => {
