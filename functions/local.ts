@@ -11,6 +11,7 @@ import { type Policy, policy as policySchema } from '../layers/core/schemas/poli
 import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
 import { load, type Machine } from '../layers/local/asl/load.ts'
+import { tryLock } from '../layers/local/asl/lock.ts'
 import { createRunner, type Runner } from '../layers/local/asl/runner.ts'
 import { sqliteTaskTokens } from '../layers/local/asl/task-tokens.ts'
 import { sqliteAuditLog } from '../layers/local/audit-log.ts'
@@ -250,4 +251,15 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
       home.close()
     },
   }
+}
+
+/**
+ * Makes sure that one process at a time works in a folder; the lock dies with its holder. Returns the release.
+ * @throws CONFLICT when another process works there
+ */
+export function lockFolder(folder: string): () => void {
+  const release = tryLock(folder, 'waybill')
+  if (release === null)
+    throw new WaybillError('CONFLICT', `Another waybill is working in ${folder}. Wait for it, or stop it, then try again.`)
+  return release
 }

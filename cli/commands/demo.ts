@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { newDemo } from '../demo/demo.ts'
 import { readDemo } from '../demo/folder.ts'
-import { startServer } from '../demo/postgres-server.ts'
+import { stopServer } from '../demo/postgres-server.ts'
 import { interruption } from '../failure.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -25,10 +25,10 @@ const wholeUpTo = (limit: number) => (text: string) => {
   return value
 }
 
-async function stopServer(out: string): Promise<void> {
+async function stopDemo(out: string): Promise<void> {
   const state = await readDemo(out)
   if (state === null) throw new WaybillError('NOT_FOUND', `There is no demo in ${out}.`)
-  await (await startServer(state.server)).stop()
+  await stopServer(state.server)
 }
 
 export function demoCommand(terminal: Terminal): Command {
@@ -47,7 +47,7 @@ export function demoCommand(terminal: Terminal): Command {
       '\nExit codes: 0 proven · 1 not proven, rolled back · 2 not able to decide\n\nExample:\n  npm run demo -- --rows 200000 --corrupt 7 --out out-corrupt',
     )
     .action(async (options: Options) => {
-      if (options.stop) return stopServer(options.out)
+      if (options.stop) return stopDemo(options.out)
       const rows = options.rows === undefined || options.rows === ALL_ROWS ? null : options.rows
       process.exitCode = await newDemo(
         terminal,

@@ -2,7 +2,8 @@ import { copyFile, readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { LocalPlatform } from '../../functions/local.ts'
+import { type LocalPlatform, lockFolder } from '../../functions/local.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
 import { verifyPack } from '../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../layers/local/pack-folder.ts'
 import { ensureFolder } from '../folder.ts'
@@ -14,7 +15,7 @@ import { EXIT, grouped, seconds, type Terminal } from '../terminal.ts'
 import { approveByMail } from './approvers.ts'
 import { claimFolder, type DemoState, removeDemo, writeDemo } from './folder.ts'
 import { createDatabases } from './legacy.ts'
-import { createServerIn, type PostgresServer, startServer } from './postgres-server.ts'
+import { createServerIn, discardServer, type PostgresServer, startServer } from './postgres-server.ts'
 import { tamper } from './tamper.ts'
 import { checkTampering } from './tampering-check.ts'
 
@@ -32,51 +33,72 @@ const example = (name: string) => fileURLToPath(new URL(`../../examples/flights/
 
 /** A new demo: server, legacy data, migration, evidence. @returns the exit code */
 export async function newDemo(terminal: Terminal, options: DemoOptions, signal: AbortSignal): Promise<number> {
-  const old = await claimFolder(options.out, options.fresh)
-  if (old !== null) await (await startServer(old.server)).stop()
-  await removeDemo(options.out)
-  const started = performance.now()
-  terminal.err('starting a PostgreSQL server and loading the legacy database …')
-  const server = await createServerIn(join(resolve(options.out), 'postgres'))
+  // Asked before the lock, which is a file: a folder that is not a demo's gets not even that.
+  await claimFolder(options.out, options.fresh)
+  const unlock = lockFolder(resolve(options.out))
   try {
-    const databases = await createDatabases(server, options.rows)
-    terminal.err(`legacy database loaded in ${seconds(performance.now() - started)}`)
-    const state: DemoState = {
-      schema: 'waybill/demo/v1',
-      server: { dataDir: server.dataDir, port: server.port, password: server.password },
-      ...databases,
-      rows: options.rows,
-      corrupt: options.corrupt,
-      interactive: options.interactive,
-      projectId: null,
-      tampered: null,
-      finished: false,
+    const old = await claimFolder(options.out, options.fresh)
+    if (old !== null) await discardServer(old.server)
+    await removeDemo(options.out)
+    const server = await createServerIn(join(resolve(options.out), 'postgres'))
+    try {
+      return await drive(terminal, options, await prepared(terminal, options, server), signal)
+    } finally {
+      await leave(terminal, options, server)
     }
-    await writeDemo(options.out, state)
-    await ensureFolder(join(options.out, 'home'), 0o700)
-    await copyFile(example('policy.json'), join(options.out, 'home', 'policy.json'))
-    return await drive(terminal, options, state, signal)
   } finally {
-    await leave(terminal, options, server)
+    unlock()
   }
+}
+
+/** Loads the legacy database. What is written first lets a demo that dies while loading be found and started over. */
+async function prepared(terminal: Terminal, options: DemoOptions, server: PostgresServer): Promise<DemoState> {
+  const started = performance.now()
+  terminal.err('loading the legacy database …')
+  const state: DemoState = {
+    schema: 'waybill/demo/v1',
+    server: { dataDir: server.dataDir, port: server.port, password: server.password },
+    sourceUrl: '',
+    targetUrl: '',
+    administratorUrl: '',
+    rows: options.rows,
+    corrupt: options.corrupt,
+    interactive: options.interactive,
+    projectId: null,
+    tampered: null,
+    loaded: false,
+    finished: false,
+  }
+  await writeDemo(options.out, state)
+  const databases = await createDatabases(server, options.rows)
+  await ensureFolder(join(options.out, 'home'), 0o700)
+  await copyFile(example('policy.json'), join(options.out, 'home', 'policy.json'))
+  const loaded = { ...state, ...databases, loaded: true }
+  await writeDemo(options.out, loaded)
+  terminal.err(`legacy database loaded in ${seconds(performance.now() - started)}`)
+  return loaded
 }
 
 /** Goes on with a demo that was interrupted or killed. @returns the exit code */
 export async function resumeDemo(terminal: Terminal, out: string, state: DemoState, json: boolean, signal: AbortSignal): Promise<number> {
-  const server = await startServer(state.server)
-  const options: DemoOptions = {
-    out,
-    rows: state.rows,
-    corrupt: state.corrupt,
-    interactive: state.interactive,
-    fresh: false,
-    keepRunning: false,
-    json,
-  }
+  if (!state.loaded)
+    throw new WaybillError(
+      'CONFLICT',
+      `The demo in ${out} was stopped while it loaded its data. Start over: npm run demo -- --fresh --out ${out}`,
+    )
+  const { rows, corrupt, interactive } = state
+  const options: DemoOptions = { out, rows, corrupt, interactive, fresh: false, keepRunning: false, json }
+  // Before the server is touched: a second resume must not stop the server of the first.
+  const unlock = lockFolder(resolve(out))
   try {
-    return await drive(terminal, options, state, signal)
+    const server = await startServer(state.server)
+    try {
+      return await drive(terminal, options, state, signal)
+    } finally {
+      await leave(terminal, options, server)
+    }
   } finally {
-    await leave(terminal, options, server)
+    unlock()
   }
 }
 

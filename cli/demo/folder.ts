@@ -24,11 +24,14 @@ const demoState = z.strictObject({
       }),
     )
     .nullable(),
+  /** False until the legacy database is whole. */
+  loaded: z.boolean(),
   finished: z.boolean(),
 })
 export type DemoState = z.infer<typeof demoState>
 
 const FILE = 'demo.json'
+const LOCK = 'waybill.lock'
 
 export async function readDemo(folder: string): Promise<DemoState | null> {
   let text: string
@@ -72,12 +75,17 @@ export async function claimFolder(out: string, fresh: boolean): Promise<DemoStat
   await ensureFolder(folder)
   const old = await readDemo(folder)
   if (old === null) {
-    if ((await readdir(folder)).length > 0) {
+    if ((await readdir(folder)).some((name) => !name.startsWith(LOCK))) {
       throw new WaybillError(
         'ALREADY_EXISTS',
         `${folder} holds other files and is left as it is. Choose another folder: npm run demo -- --out DIR`,
       )
     }
+  } else if (!old.loaded && !fresh) {
+    throw new WaybillError(
+      'ALREADY_EXISTS',
+      `${folder} holds a demo that was stopped while it loaded its data. Start over: npm run demo -- --fresh`,
+    )
   } else if (!old.finished && !fresh) {
     throw new WaybillError(
       'ALREADY_EXISTS',

@@ -4,11 +4,12 @@ import { constants } from 'node:fs'
 import { access, chmod, chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { WaybillError } from '../../layers/core/errors.ts'
 
 const run = promisify(execFile)
+const TEMPORARY = 'waybill-demo-'
 
 /** A PostgreSQL server of the demo's own: where its files lie and how to reach it. `password` opens it as its superuser. */
 export type ServerPlace = { dataDir: string; port: number; password: string }
@@ -101,7 +102,7 @@ function launch(program: string, args: readonly string[], account: Account): Pro
 /** A folder the server's account can use: the wanted one, or one in the system's temporary folder when that is private. */
 export async function serverFolder(wanted: string): Promise<string> {
   if ((await serverAccount()) === null || (await reachable(dirname(wanted)))) return wanted
-  return join(await mkdtemp(join(tmpdir(), 'waybill-demo-')), 'postgres')
+  return join(await mkdtemp(join(tmpdir(), TEMPORARY)), 'postgres')
 }
 
 async function initialise(programs: Binaries, account: Account, dataDir: string, password: string): Promise<void> {
@@ -184,4 +185,17 @@ export async function createServerIn(wanted: string): Promise<PostgresServer> {
   const place: ServerPlace = { dataDir, port: await freePort(), password: randomBytes(18).toString('base64url') }
   await initialise(await reachableBinaries(account), account, dataDir, place.password)
   return startServer(place)
+}
+
+/** Stops the server of a place, if it runs. */
+export async function stopServer(place: ServerPlace): Promise<void> {
+  const account = await serverAccount()
+  await handle(await reachableBinaries(account), account, place).stop()
+}
+
+/** Stops a server and removes its files where they lie in the system's temporary folder; elsewhere they go with the demo's own. */
+export async function discardServer(place: ServerPlace): Promise<void> {
+  await stopServer(place)
+  const folder = dirname(place.dataDir)
+  if (dirname(folder) === tmpdir() && basename(folder).startsWith(TEMPORARY)) await rm(folder, { recursive: true, force: true })
 }
