@@ -1,4 +1,4 @@
-/** `npm run bench`: ratios measured in one run, written to bench/results.md with the machine they were measured on. */
+/** `npm run bench`: ratios measured in one run; the main job in bench/results.md, the engine alone in bench/recon-results.md. */
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { pipelineRows } from './pipeline.ts'
@@ -19,3 +19,4 @@ ${measured.map((row) => `| ${row.what} | ${row.measured} | ${row.target} |`).joi
 `
 await writeFile(new URL('results.md', import.meta.url), text)
 process.stdout.write(text)
+await import('./recon.ts')
