@@ -1,57 +1,149 @@
-import type { PackFile } from './pack-files.ts'
+import { PREDICATES } from '../statement.ts'
+import { MANIFEST, OUTSIDE_MANIFEST, type PackFile, SEAL } from './pack-files.ts'
 
-/** The guide for an auditor who has no Waybill. Every command line in it is run by a test. */
+/**
+ * The guide for an auditor who has no Waybill. Every `sh` block in it is run by a test, on a good pack and on forged ones: each starts
+ * from the sealed manifest, for a list that nobody signed can be rewritten together with what it lists, and each ends with another
+ * status than 0 when something is wrong, in any POSIX shell, with or without `set -e`.
+ */
 export function verifyMarkdown(projectId: string, files: readonly PackFile[]): string {
-  const stems = files.map(({ path }) => path).filter((path) => path.endsWith('.dsse.json') && !path.startsWith('code/'))
-  const commands = [...stems, 'manifest.dsse.json'].toSorted().map((path) => opensslLine(path.slice(0, -'.dsse.json'.length)))
+  const subjects = SUBJECTS.filter(([, file]) => files.some(({ path }) => path === file))
   return `# How to verify this evidence pack
 
-Project \`${projectId}\`. Nothing here needs the network, and nothing needs Waybill; run the commands in this folder.
+Project \`${projectId}\`. Nothing here needs the network, and nothing needs Waybill: a POSIX shell, \`openssl\` and \`sha256sum\` are enough
+(on a Mac without \`sha256sum\`, first \`alias sha256sum='shasum -a 256'\`). Run the blocks in this folder, in this order. Each prints what it
+found; one that finds a fault says \`FAILED\` or \`failure\` and ends with a status other than 0.
 
-## 1. Every file is the one that was sealed
+This guide lies in the pack it is about. If you do not trust whoever gave you the pack, take these commands from a pack or a Waybill that
+you do trust.
 
-\`\`\`sh
-sha256sum --check --strict --quiet SHA256SUMS
-\`\`\`
+## 1. The list of files is the one that was sealed
 
-No output means that every listed file is unchanged. The signed list is \`sha256_manifest.json\`; the seal names its digest, and this
-prints it when they agree:
+The seal is a signature over \`${SEAL}.pae.bin\`, and that names the digest of \`${MANIFEST}\`:
 
-\`\`\`sh
-grep --only-matching --text "$(sha256sum sha256_manifest.json | cut -d ' ' -f 1)" manifest.pae.bin
-\`\`\`
+${block(`openssl dgst -sha256 -verify ${SEAL}.pub.pem -signature ${SEAL}.sig.der ${SEAL}.pae.bin`)}
 
-A file that is neither in the manifest nor one of \`sha256_manifest.json\` and \`manifest.*\` does not belong here.
+${block(
+  isSubject({
+    file: MANIFEST,
+    statement: `${SEAL}.pae.bin`,
+    before: `\\"predicateType\\":\\"${PREDICATES.pack}\\",`,
+    good: `${MANIFEST}: is the one that was sealed`,
+    bad: `${MANIFEST} is not the one that was sealed`,
+  }),
+)}
 
-## 2. Every signature holds
+## 2. Every file is the one that was listed, and there is no other
+
+The digests come out of the sealed list itself. (\`SHA256SUMS\` repeats them for convenience; nobody signed it, so nothing here uses it.)
+
+${block(`${LISTED} | sed 's/^\\([^ ]*\\) /\\1  /' | sha256sum --check --strict -`)}
+
+Besides what is listed, only the list and its seal lie here:
+
+${block(`{
+  ${LISTED} | sed 's/^[^ ]* /.\\//'
+  printf './%s\\n' ${OUTSIDE_MANIFEST.join(' ')}
+  find . ! -type d
+} | LC_ALL=C sort | uniq -c | awk '
+  $1 != 2 { print "FAILED: " $2 " is not both in the list and in the folder, or is there twice"; failed = 1 }
+  END { if (!failed) print "every file is listed, and every listed file is here"; exit failed }'`)}
+
+${block(`LC_ALL=C find . -name '*[!A-Za-z0-9._-]*' -o ! -type f ! -type d -o -type d -empty | awk '
+  { print "FAILED: " $0 " is a link, a device, an empty folder or a name that no pack has"; failed = 1 }
+  END { if (!failed) print "files and folders only"; exit failed }'`)}
+
+## 3. Every signature holds, under a key of this pack for its purpose
 
 Each statement lies here twice: as a DSSE envelope (\`*.dsse.json\`), and as the bytes that were signed (\`*.pae.bin\`), the signature
-(\`*.sig.der\`) and the public key (\`*.pub.pem\`). Each line prints \`Verified OK\`:
+(\`*.sig.der\`) and the public key (\`*.pub.pem\`). These are the latter; that the envelopes say the same, \`waybill verify\` compares.
 
-\`\`\`sh
-${commands.join('\n')}
+${block(`failed=0
+for pae in $(find . -name '*.pae.bin' ! -path './code/*' | LC_ALL=C sort); do
+  stem=\${pae%.pae.bin}
+  case $stem in ./plan/*) purpose=plan ;; ./approvals/*) purpose=approval ;; *) purpose=evidence ;; esac
+  printf '%s: ' "$stem"
+  openssl dgst -sha256 -verify "$stem.pub.pem" -signature "$stem.sig.der" "$pae" || failed=1
+  held=no
+  for key in keys/$purpose-*.pem; do if cmp -s "$stem.pub.pem" "$key"; then held=yes; fi; done
+  if [ $held = no ]; then echo "FAILED: $stem.pub.pem is no $purpose key of keys/"; failed=1; fi
+done
+if [ $failed = 0 ]; then echo 'all signatures hold'; else echo 'FAILED: not every signature holds'; false; fi`)}
+
+## 4. Who signed
+
+Everything above shows that the files belong together; anybody can make such a folder with keys of their own. Who signed is shown only by
+comparing these fingerprints with ones that you got another way, from the people who ran the migration:
+
+${block(`failed=0
+for key in keys/*.pem; do
+  fingerprint=$(openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1)
+  if grep -q "\\"fingerprint\\":\\"$fingerprint\\",[^}]*\\"path\\":\\"$key\\"" keys/keys.json
+  then echo "$fingerprint  $key"
+  else echo "FAILED: $key is not the key that keys/keys.json names"; failed=1
+  fi
+done
+if [ $failed = 0 ]; then echo 'compare these with fingerprints you got another way'; else false; fi`)}
+
+With yours in a file, one to a line, outside this folder:
+
+\`\`\`text
+for key in keys/*.pem; do
+  openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1 | grep -x -F -f /path/to/your/fingerprints || echo "NOT YOURS: $key"
+done
 \`\`\`
 
-That shows that the files belong together. Who signed is shown by comparing the fingerprints in \`keys/keys.json\` with ones you got
-another way. A key \`held_by\` \`local\` lay on the machine that ran the migration.
+A key \`held_by\` \`local\` lay on the machine that ran the migration: whoever ran it could sign anything with it.
 
-## 3. What the statements say
+## 5. What the statements are about
 
 The statement is the JSON inside \`*.pae.bin\`. A plan's names the digest of \`plan/migration_plan.json\`; an approval's names the digest of
 exactly what that person reviewed; the proof certificate's names the digest of \`outcome.json\` and the Merkle roots of every table
 (RFC 6962; how a segment in \`recon/\` becomes a leaf stands in \`plan/hashing_spec.json\`); an anchor's names an entry of \`audit/entries.jsonl\`.
 
-## 4. Everything at once
+${subjects
+  .map(([statement, file]) =>
+    block(
+      isSubject({
+        file,
+        statement,
+        before: '',
+        good: `${file}: is the one that was signed`,
+        bad: `${file} is not the one that was signed`,
+      }),
+    ),
+  )
+  .join('\n\n')}
+
+## 6. Everything at once
 
 \`\`\`text
-waybill verify .            against the keys in this pack
-waybill verify . --trust KEY.pem …    against keys you trust
+waybill verify .                          whole and consistent, under the keys in this pack
+waybill verify . --trust KEY-OR-FINGERPRINT …    the same, and signed with keys you trust
 \`\`\`
 
 It recomputes every digest, signature, approval, hash chain, Merkle root, verdict and figure from the bytes in this folder.
 `
 }
 
-function opensslLine(stem: string): string {
-  return `openssl dgst -sha256 -verify ${stem}.pub.pem -signature ${stem}.sig.der ${stem}.pae.bin`
+const SUBJECTS: readonly (readonly [statement: string, file: string])[] = [
+  ['plan/signed_plan.pae.bin', 'plan/migration_plan.json'],
+  ['proof_certificate.pae.bin', 'outcome.json'],
+]
+
+/** Lines `<digest> <path>` out of the manifest, which is canonical JSON and so has one form. An entry of any other form is not listed. */
+const LISTED = `tr '}' '\\n' < ${MANIFEST} | sed -n 's/^.*"path":"\\([^"]*\\)","sha256":"\\([0-9a-f]*\\)"$/\\2 \\1/p'`
+
+function block(commands: string): string {
+  return `\`\`\`sh\n${commands}\n\`\`\``
+}
+
+/** The subject ends a statement in its canonical form, so nothing that a person wrote into the predicate can stand in its place. */
+function isSubject(of: { file: string; statement: string; before: string; good: string; bad: string }): string {
+  const digest = `$(sha256sum < ${of.file} | cut -d ' ' -f 1)`
+  const subject = `\\"subject\\":\\[{\\"digest\\":{\\"sha256\\":\\"${digest}\\"},\\"name\\":\\"[^\\"]*\\"}\\]}\\$`
+  return `if grep -a -q "${of.before}${subject}" ${of.statement}
+then echo '${of.good}'
+else echo 'FAILED: ${of.bad}'; false
+fi`
 }

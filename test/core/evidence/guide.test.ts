@@ -1,57 +1,194 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { PackFile } from '../../../layers/core/evidence/pack.ts'
+import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
+import { checksumLines, manifestOf, type PackFile } from '../../../layers/core/evidence/pack.ts'
+import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
 import { verifyPack } from '../../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../../layers/local/pack-folder.ts'
-import { fixturePack } from '../../support/pack-fixture.ts'
+import { fixturePack, fixtureSigner } from '../../support/pack-fixture.ts'
 
 const run = promisify(execFile)
+
+async function writePack(at: string, pack: readonly PackFile[]): Promise<void> {
+  for (const { path, bytes } of pack) {
+    await mkdir(dirname(join(at, path)), { recursive: true })
+    await writeFile(join(at, path), bytes)
+  }
+}
+
 let folder: string
 let files: PackFile[]
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'waybill-pack-'))
   files = await fixturePack()
-  for (const { path, bytes } of files) {
-    await mkdir(dirname(join(folder, path)), { recursive: true })
-    await writeFile(join(folder, path), bytes)
-  }
+  await writePack(folder, files)
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** Lines of the `sh` blocks of VERIFY.md, exactly as printed. */
-function commands(): string[] {
-  const guide = Buffer.from(files.find(({ path }) => path === 'VERIFY.md')!.bytes).toString()
-  return [...guide.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split('\n'))
+/** The `sh` blocks of a pack's VERIFY.md, exactly as printed. */
+function blocks(pack: readonly PackFile[], fence = 'sh'): string[] {
+  const guide = Buffer.from(pack.find(({ path }) => path === 'VERIFY.md')!.bytes).toString()
+  return [...guide.matchAll(new RegExp(`\`\`\`${fence}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => block!)
 }
 
-describe('VERIFY.md', () => {
-  it('has a line for every signature of the pack', () => {
-    const envelopes = files.filter(({ path }) => path.endsWith('.dsse.json'))
-    expect(commands().filter((line) => line.startsWith('openssl dgst'))).toHaveLength(envelopes.length)
-  })
+type Ran = { code: number; said: string }
 
-  it('holds commands that work as printed', async () => {
-    for (const command of commands()) {
-      const { stdout } = await run('sh', ['-c', command], { cwd: folder })
-      if (command.startsWith('openssl')) expect(stdout.trim()).toBe('Verified OK')
-      else if (command.startsWith('sha256sum')) expect(stdout).toBe('')
-      else expect(stdout.trim()).toMatch(/^[0-9a-f]{64}$/)
+/** Runs every block of the good pack's guide in `at`, each in a shell of its own. */
+async function runGuide(at: string, shell: readonly string[] = ['sh', '-c']): Promise<Ran[]> {
+  const results: Ran[] = []
+  for (const block of blocks(files)) {
+    const [program, ...flags] = shell
+    const ran: Ran = await run(program!, [...flags, block], { cwd: at }).then(
+      ({ stdout, stderr }) => ({ code: 0, said: stdout + stderr }),
+      (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, said: error.stdout + error.stderr }),
+    )
+    results.push(ran)
+  }
+  return results
+}
+
+const text = (pack: readonly PackFile[], path: string): string => Buffer.from(pack.find((file) => file.path === path)!.bytes).toString()
+
+/** What a forger without any key can do: change a file, and every list that nobody signed. */
+function withSums(pack: readonly PackFile[]): PackFile[] {
+  const others = pack.filter(({ path }) => path !== 'SHA256SUMS')
+  const listed = others.filter(({ path }) => !OUTSIDE_MANIFEST.includes(path))
+  return [...others, { path: 'SHA256SUMS', bytes: Buffer.from(checksumLines(listed)) }]
+}
+
+function changed(pack: readonly PackFile[], path: string, change: (text: string) => string): PackFile[] {
+  const before = text(pack, path)
+  expect(change(before)).not.toBe(before)
+  return pack.map((file) => (file.path === path ? { path, bytes: Buffer.from(change(before)) } : file))
+}
+
+function withManifest(pack: readonly PackFile[]): PackFile[] {
+  const listed = pack.filter(({ path }) => !OUTSIDE_MANIFEST.includes(path))
+  const manifest = canonicalBytes(manifestOf('ledger', listed))
+  return pack.map((file) => (file.path === MANIFEST ? { path: MANIFEST, bytes: manifest } : file))
+}
+
+/** The three raw files of a statement, signed again with a key made for it. */
+async function resigned(pack: readonly PackFile[], stem: string): Promise<PackFile[]> {
+  const signer = fixtureSigner()
+  const message = pack.find(({ path }) => path === `${stem}.pae.bin`)!.bytes
+  const signature = await signer.sign(createHash('sha256').update(message).digest())
+  const bytes: Record<string, Uint8Array> = {
+    [`${stem}.sig.der`]: signature,
+    [`${stem}.pub.pem`]: Buffer.from(await signer.publicKeyPem()),
+  }
+  return pack.map((file) => ({ path: file.path, bytes: bytes[file.path] ?? file.bytes }))
+}
+
+const tamperedOutcome = (pack: readonly PackFile[]) =>
+  changed(pack, 'outcome.json', (json) => json.replace('"timestamp":', '"timestamp":1'))
+const forgeries: [what: string, forge: () => PackFile[] | Promise<PackFile[]>, says: RegExp][] = [
+  ['outcome.json changed', () => tamperedOutcome(files), /outcome\.json: FAILED/],
+  ['outcome.json changed and SHA256SUMS rewritten', () => withSums(tamperedOutcome(files)), /outcome\.json: FAILED/],
+  [
+    'outcome.json changed, SHA256SUMS and the manifest rewritten',
+    () => withManifest(withSums(tamperedOutcome(files))),
+    /FAILED: sha256_manifest\.json is not the one that was sealed/,
+  ],
+  [
+    'the manifest changed and SHA256SUMS rewritten',
+    () => withSums(changed(files, MANIFEST, (json) => json.replace('"bytes":"', '"bytes":"1'))),
+    /FAILED: sha256_manifest\.json is not the one that was sealed/,
+  ],
+  ['the manifest emptied', () => changed(files, MANIFEST, () => '{}'), /FAILED: sha256_manifest\.json is not the one that was sealed/],
+  ['a file added', () => withSums([...files, { path: 'recon/note.txt', bytes: Buffer.from('x') }]), /FAILED: \.\/recon\/note\.txt/],
+  [
+    'a file added under a name that looks like two',
+    () => [...files, { path: 'q\n./q', bytes: Buffer.from('x') }],
+    /FAILED: .* a name that no pack has/,
+  ],
+  ['a file removed', () => withSums(files.filter(({ path }) => path !== 'report.md')), /report\.md: FAILED open or read/],
+  ['the seal signed with another key', () => resigned(files, 'manifest'), /FAILED: \.\/manifest\.pub\.pem is no evidence key/],
+  [
+    'a plan signed with another key',
+    async () => withManifest(withSums(await resigned(files, 'plan/signed_plan'))),
+    /FAILED: \.\/plan\/signed_plan\.pub\.pem is no plan key/,
+  ],
+  [
+    'a plan signed with another key, and the manifest and its seal made anew with one more',
+    async () => resigned(withManifest(withSums(await resigned(files, 'plan/signed_plan'))), 'manifest'),
+    /FAILED: \.\/manifest\.pub\.pem is no evidence key/,
+  ],
+  [
+    'a key put in the place of another',
+    async () => {
+      const stranger = await fixtureSigner().publicKeyPem()
+      const path = files.find((file) => file.path.startsWith('keys/evidence-'))!.path
+      return withManifest(withSums(changed(files, path, () => stranger)))
+    },
+    /FAILED: keys\/evidence-[0-9a-f]+\.pem is not the key that keys\/keys\.json names/,
+  ],
+]
+
+describe('VERIFY.md', () => {
+  it.each([[['sh', '-c']], [['sh', '-e', '-c']], [['bash', '-euo', 'pipefail', '-c']]])(
+    'holds commands that accept the pack, run by %j',
+    async (shell) => {
+      const results = await runGuide(folder, shell)
+      expect(results.filter(({ code }) => code !== 0)).toEqual([])
+      for (const { said } of results) {
+        expect(said).not.toBe('')
+        expect(said).not.toMatch(/fail/i)
+      }
+      const signed = files.filter(({ path }) => path.endsWith('.pae.bin'))
+      expect(signed.length).toBeGreaterThan(10)
+      const said = results.map((result) => result.said).join('\n')
+      for (const { path } of signed) expect(said).toContain(`./${path.replace('.pae.bin', '')}: Verified OK`)
+    },
+  )
+
+  it.each(forgeries)('holds commands that refuse: %s', async (_what, forge, says) => {
+    const at = await mkdtemp(join(tmpdir(), 'waybill-forged-'))
+    try {
+      await writePack(at, await forge())
+      const refused = (await runGuide(at)).filter(({ code }) => code !== 0)
+      expect(refused.length).toBeGreaterThan(0)
+      // None of them is silent about it.
+      for (const { said } of refused) expect(said).toMatch(/fail|no such file|no properly formatted/i)
+      expect(refused.map(({ said }) => said).join('\n')).toMatch(says)
+    } finally {
+      await rm(at, { recursive: true, force: true })
     }
   })
 
-  it('holds commands that fail when a file was changed', async () => {
-    const path = join(folder, 'plan/migration_plan.json')
-    const original = files.find((file) => file.path === 'plan/migration_plan.json')!.bytes
-    await writeFile(path, Buffer.from(`${Buffer.from(original).toString()} `))
+  it('refuses a link, even to an unchanged copy', async () => {
+    const at = await mkdtemp(join(tmpdir(), 'waybill-forged-'))
     try {
-      await expect(run('sh', ['-c', commands()[0]!], { cwd: folder })).rejects.toMatchObject({ code: 1 })
+      await writePack(at, files)
+      await writeFile(`${at}.md`, text(files, 'report.md'))
+      await rm(join(at, 'report.md'))
+      await symlink(`${at}.md`, join(at, 'report.md'))
+      expect((await runGuide(at)).filter(({ code }) => code !== 0).map(({ said }) => said)).toEqual([
+        expect.stringContaining('FAILED: ./report.md is a link'),
+      ])
     } finally {
-      await writeFile(path, original)
+      await rm(at, { recursive: true, force: true })
+      await rm(`${at}.md`, { force: true })
+    }
+  })
+
+  it('tells keys that the reader trusts from others', async () => {
+    const list = `${folder}.fingerprints`
+    const keys = files.filter(({ path }) => /^keys\/.*\.pem$/.test(path))
+    const command = blocks(files, 'text')[0]!.replace('/path/to/your/fingerprints', list)
+    try {
+      await writeFile(list, keys.map(({ bytes }) => `${fingerprintOf(Buffer.from(bytes).toString())}\n`).join(''))
+      expect((await run('sh', ['-c', command], { cwd: folder })).stdout).not.toContain('NOT YOURS')
+      await writeFile(list, `${fingerprintOf(Buffer.from(keys[0]!.bytes).toString())}\n`)
+      expect((await run('sh', ['-c', command], { cwd: folder })).stdout.match(/NOT YOURS/g)).toHaveLength(keys.length - 1)
+    } finally {
+      await rm(list, { force: true })
     }
   })
 })
