@@ -1,5 +1,6 @@
 import type { ConnectorOptions, Connectors } from '../../layers/core/connector.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import type { ColumnMapping } from '../../layers/core/schemas/proposal.ts'
 import type { CheckResult, ChecksReport, TableResult } from '../../layers/core/schemas/recon.ts'
 import type { CheckRequest } from '../../layers/core/schemas/spec.ts'
 import type { CompareRequest } from './request.ts'
@@ -35,7 +36,8 @@ export async function compareAggregates(
 }
 
 async function aggregatesOf(item: Item, checker: Awaited<ReturnType<Connectors['checker']>>): Promise<TableResult> {
-  const { mapping, gaps } = item.work
+  const { gaps } = item.work
+  const mapping = { ...item.work.mapping, columns: item.work.mapping.columns.map(unrounded) }
   const table = mapping.target.name
   const sums = mapping.columns.filter((column) => NUMBER.test(column.target_type) && !column.target_type.endsWith('[]'))
   const checks: { check_id: string; request: CheckRequest }[] = [
@@ -83,6 +85,15 @@ async function aggregatesOf(item: Item, checker: Awaited<ReturnType<Connectors['
       reasons: [`${error.code}: ${error.message}`.slice(0, 1000)],
     })
   }
+}
+
+/** Figures of the source are taken over values of the target's type; where that would round them, both are numeric. */
+function unrounded(column: ColumnMapping): ColumnMapping {
+  const exact = /^(smallint|integer|bigint|numeric)/
+  const [source = ''] = column.source_types
+  return source !== column.target_type && exact.test(source) && exact.test(column.target_type)
+    ? { ...column, target_type: 'numeric' }
+    : column
 }
 
 /** A count belongs to the whole table; it stands under the first column because every aggregate names one. */
