@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { MANIFEST } from '../../layers/core/evidence/pack-files.ts'
 import { verifyPack } from '../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../layers/local/pack-folder.ts'
 import { EXIT, type Terminal, visible } from '../terminal.ts'
+
+/** Anybody can seal a consistent folder with keys of their own, so this is not called verified. */
+const UNPINNED = 'Whole and consistent. Who signed was not checked: pin keys with --trust.'
 
 async function trusted(values: readonly string[]): Promise<string[]> {
   return Promise.all(
@@ -32,10 +36,15 @@ export function verifyCommand(terminal: Terminal): Command {
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
-      '\nExit codes: 0 verified · 1 not verified · 2 cannot read the pack\n\nExample:\n  waybill verify out/evidence_pack',
+      '\nExit codes: 0 verified, or whole and consistent where no keys were pinned · 1 not verified · 2 not an evidence pack, or it cannot be read\n\nExample:\n  waybill verify out/evidence_pack',
     )
     .action(async (pack: string, options: { trust?: string[]; json?: boolean }) => {
       const reader = await openPackFolder(pack)
+      if (!(await reader.list()).files.includes(MANIFEST))
+        throw new WaybillError(
+          'BAD_INPUT',
+          `${pack} is not an evidence pack: it holds no ${MANIFEST}. Give the evidence_pack folder itself.`,
+        )
       const trust = options.trust ? await trusted(options.trust) : undefined
       const result = await verifyPack(reader, trust ? { trust } : {})
       process.exitCode = result.verified ? EXIT.pass : EXIT.fail
@@ -52,7 +61,8 @@ export function verifyCommand(terminal: Terminal): Command {
               : check.verdict
         terminal.out(`${mark}  ${visible(check.says)}`)
       }
-      if (result.verified) terminal.out(terminal.paint(['bold', 'green'], '\nVerified.'))
+      if (result.verified && result.trust === 'pinned') terminal.out(terminal.paint(['bold', 'green'], '\nVerified.'))
+      else if (result.verified) terminal.out(terminal.paint('bold', `\n${UNPINNED}`))
       else {
         terminal.out(terminal.paint(['bold', 'red'], `\nNot verified. First fault: ${visible(result.faults[0] ?? 'unknown')}`))
         for (const fault of result.faults.slice(1)) terminal.out(`  also: ${visible(fault)}`)

@@ -1,7 +1,7 @@
 import { packPath } from '../schemas/evidence.ts'
 import { approvalFaults } from './approvals.ts'
 import { auditFaults } from './audit.ts'
-import { contentsOf } from './contents.ts'
+import { type Contents, contentsOf } from './contents.ts'
 import { type KeysFound, keysOf } from './keys.ts'
 import { manifestFaults } from './manifest.ts'
 import { outcomeFaults } from './outcome.ts'
@@ -15,6 +15,8 @@ export { type Check, memoryReader, type PackReader } from './pack-reader.ts'
 
 export type Verification = {
   verified: boolean
+  /** `keys-in-pack`: the pack is whole and consistent, but who signed it was not checked. */
+  trust: 'pinned' | 'keys-in-pack'
   checks: Check[]
   /** One sentence each, starting with the file it is about; empty exactly when `verified`. */
   faults: string[]
@@ -51,11 +53,7 @@ export async function verifyPack(reader: PackReader, options: { trust?: readonly
       guarded('plan', () => planFaults(pack, contents)),
       'The plan is the one that was signed, under the policy and rulebooks in the pack.',
     ],
-    [
-      'approvals',
-      guarded('approvals', () => approvalFaults(pack, contents)),
-      `The ${contents.replay.gates.length} gates that were passed were opened by the people the policy asks for.`,
-    ],
+    ['approvals', guarded('approvals', () => approvalFaults(pack, contents)), gatesSay(contents)],
     [
       'audit',
       guarded('audit', () => auditFaults(pack, contents, projectId, seal)),
@@ -74,7 +72,7 @@ export async function verifyPack(reader: PackReader, options: { trust?: readonly
   ]
   const checks = results.map(([name, faults, says]) => checkOf(name, faults, says))
   const faults = results.flatMap(([, { list }]) => list)
-  return { verified: faults.length === 0, checks, faults: [...new Set(faults)] }
+  return { verified: faults.length === 0, trust: found.pinned ? 'pinned' : 'keys-in-pack', checks, faults: [...new Set(faults)] }
 }
 
 /** A check that throws has not passed. */
@@ -97,7 +95,24 @@ function keysSay({ keys, local, pinned }: KeysFound): string {
   const held = local === 0 ? '' : ` ${local} of them lay on the machine that ran the migration.`
   return pinned
     ? `All ${keys.length} keys are ones you trust.${held}`
-    : `Verified against the ${keys.length} keys in the pack itself: this shows that the pack is whole, not who signed it. Pin keys with --trust.${held}`
+    : `Signatures were checked against the ${keys.length} keys in the pack itself: this shows that the pack is whole, not who signed it. Pin keys with --trust.${held}`
+}
+
+/** Says no more than the statements do: a link sent to an address shows who received it, not who opened it. */
+function gatesSay({ approvals, replay }: Contents): string {
+  const count = replay.gates.length
+  if (count === 0) return 'No gate was passed, so none had to be opened.'
+  const approved = approvals.filter(({ predicate }) => predicate.decision === 'APPROVED' && replay.gates.includes(predicate.transition))
+  const by = (...ways: string[]) =>
+    [...new Set(approved.filter(({ predicate }) => ways.includes(predicate.identified_by)).map(({ predicate }) => predicate.approver))]
+      .toSorted()
+      .join(', ')
+  const [mailed, identified] = [by('invited-address'), by('oidc', 'passkey')]
+  const people = [
+    ...(identified === '' ? [] : [`${identified}, who signed in`]),
+    ...(mailed === '' ? [] : [`whoever held the links mailed to ${mailed}`]),
+  ]
+  return `The ${count} gates that were passed have the approvals the policy asks for; they were opened by ${people.join(' and by ')}.`
 }
 
 function outcomeSays(status: string | undefined): string {
