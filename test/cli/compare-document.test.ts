@@ -56,7 +56,7 @@ describe('docs/compare.md', () => {
   })
 
   it('its options of fewer rows give the exit codes of its table', async () => {
-    const rows = [...page.matchAll(/^\| (`--.+?`) \| .* \| (\d) \|$/gm)].flatMap((match) =>
+    const rows = [...page.matchAll(/^\|\s*(`--.+?`)\s*\|.*\|\s*(\d)\s*\|$/gm)].flatMap((match) =>
       [...match[1]!.matchAll(/`([^`]+)`/g)].map((option) => ({ option: option[1]!, code: Number(match[2]) })),
     )
     expect(rows).toHaveLength(5)
