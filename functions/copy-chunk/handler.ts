@@ -20,7 +20,7 @@ export const createHandler = worker('copy-chunk', async (deps, task, context) =>
   if (left.length === 0) return
 
   const { source, target } = await resolveEnds(deps, plan)
-  const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
+  const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   await using(deps.connectors.target(target.systemType, target.url, source, options), async (opened) => {
     for (const item of left) {
       context.signal.throwIfAborted()

@@ -15,13 +15,16 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     const spec = await specOf(deps.artifacts, project)
     const ends = await resolveEnds(deps, spec)
-    const options = connectorOptions(spec, spec.execution_config.statement_timeout_ms)
+    const options = connectorOptions(deps, spec, spec.execution_config.statement_timeout_ms)
     const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) =>
       opened.catalog(scopeOf(spec)),
     )
     const planned = new Set(spec.tables.map(({ target }) => JSON.stringify([target.schema, target.name])))
     // The planned tables need not be there yet, and a catalog of named tables insists that they are.
-    const whole = await using(deps.connectors.source(ends.target.systemType, ends.target.url, options), (opened) => opened.catalog([]))
+    const whole = await using(
+      deps.connectors.source(ends.target.systemType, ends.target.url, { ...options, side: 'target' as const }),
+      (opened) => opened.catalog([]),
+    )
     const target = { ...whole, tables: whole.tables.filter(({ schema, name }) => planned.has(JSON.stringify([schema, name]))) }
     await propose(deps, {
       agent: discoveryAgent,

@@ -7,7 +7,7 @@ import { worker, workKey } from '../work/working.ts'
 export const createHandler = worker('finish-target', async (deps, task, context) => {
   const { plan, planSha256 } = await passBarrier(deps, task.project_id, 'write', task.ids)
   const { source, target } = await resolveEnds(deps, plan)
-  const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
+  const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   await using(deps.connectors.target(target.systemType, target.url, source, options), (opened) => opened.finish(planSha256, plan.tables))
   await storeJsonOnce(deps, workKey(task.project_id, task.run_id, 'finish-target', 'plan'), () => ({
     plan_sha256: planSha256,

@@ -23,7 +23,7 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
   if (missing.length === 0) return
 
   const { source, target } = await resolveEnds(deps, plan)
-  const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
+  const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   const lines = new Map<string, string[]>(missing.map((item) => [item.table_id, []]))
   const results = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
     reconciler.reconcile(

@@ -38,7 +38,7 @@ export function createHandler(deps: Deps) {
 
 async function cut(deps: Deps, plan: Plan): Promise<Chunk[]> {
   const { source } = await resolveEnds(deps, plan)
-  const options = connectorOptions(plan, plan.execution.statement_timeout_ms)
+  const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms)
   return using(deps.connectors.source(source.systemType, source.url, options), async (opened) => {
     const chunks: Chunk[] = []
     for (const table of plan.tables) {

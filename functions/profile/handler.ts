@@ -17,7 +17,7 @@ export function createHandler(deps: Deps) {
     const spec = await specOf(deps.artifacts, project)
     const { source } = await artifactJson(deps.artifacts, project, 'discovery_report', discoveryReport)
     const ends = await resolveEnds(deps, spec)
-    const options = connectorOptions(spec, spec.execution_config.statement_timeout_ms)
+    const options = connectorOptions(deps, spec, spec.execution_config.statement_timeout_ms)
     const profile = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) =>
       opened.profile(scopeOf(spec)),
     )

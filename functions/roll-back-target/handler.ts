@@ -33,7 +33,7 @@ export const createHandler = worker('roll-back-target', async (deps, task, conte
   const outcomeSha256 = await orderedBy(deps, authorised)
   const startedAt = deps.clock.now().toISOString()
   const { source, target } = await resolveEnds(deps, plan)
-  const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
+  const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   await storeJsonOnce(deps, keyOf(task.project_id, 'rollback_report', task.run_id), async () => {
     const tables = await using(deps.connectors.target(target.systemType, target.url, source, options), (opened) =>
       opened.rollBack(planSha256, plan.tables),

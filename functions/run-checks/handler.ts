@@ -13,7 +13,7 @@ export const createHandler = worker('run-checks', async (deps, task, context) =>
   if ((await deps.artifacts.find(key)) !== null) return
   const startedAt = deps.clock.now().toISOString()
   const { source, target } = await resolveEnds(deps, plan)
-  const options = connectorOptions(plan, plan.execution.statement_timeout_ms, context.signal)
+  const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   context.progress({ worker: 'run-checks', checks: String(plan.checks.length) })
   const found = await using(deps.connectors.checker(source, target, options), (checker) => checker.run(plan.tables, plan.checks))
   context.signal.throwIfAborted()

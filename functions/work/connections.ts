@@ -1,4 +1,4 @@
-import type { ConnectorOptions } from '../../layers/core/connector.ts'
+import type { ConnectorOptions, TlsDemands } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ConnectionReference, SystemType } from '../../layers/core/schemas/spec.ts'
@@ -27,11 +27,23 @@ export async function resolveEnds(deps: Pick<Ports, 'secrets'>, ends: Ends): Pro
   }
 }
 
-export function connectorOptions(ends: Ends, statementTimeoutMs: number, signal: AbortSignal = NEVER): ConnectorOptions {
+/** With what the spec or plan and the policy in force say about TLS; connectors hold to it before they send anything. */
+export function connectorOptions(
+  deps: Pick<Ports, 'policy'>,
+  ends: Ends,
+  statementTimeoutMs: number,
+  signal: AbortSignal = NEVER,
+): ConnectorOptions {
   const patience = [ends.source.connection?.connection_timeout_ms, ends.target.connection.connection_timeout_ms].filter(
     (ms) => ms !== undefined,
   )
-  return { connectTimeoutMs: Math.max(...patience), statementTimeoutMs, signal }
+  const demand = (connection: ConnectionReference | null | undefined) => (connection?.tls_enabled === false ? 'off' : 'required')
+  const tls: TlsDemands = {
+    source: demand(ends.source.connection),
+    target: demand(ends.target.connection),
+    offAnywhere: !deps.policy.encryption.require_tls_outside_loopback,
+  }
+  return { connectTimeoutMs: Math.max(...patience), statementTimeoutMs, signal, tls }
 }
 
 /** Uses what was opened and closes it, whatever happens. */

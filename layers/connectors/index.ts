@@ -11,35 +11,42 @@ import { openReconciler } from './postgres/reconciler.ts'
 import { type CheckSide, openPostgresSide } from './postgres/side.ts'
 import { openPostgresSource } from './postgres/source.ts'
 import { openPostgresTarget } from './postgres/target.ts'
+import { underTls } from './postgres/tls.ts'
 
 type End = { systemType: string; url: string }
 
 /** Every system Waybill can talk to, by its type: POSTGRESQL on both sides, PARQUET and CSV as a source. */
 export const connectors: Connectors = {
-  source: (systemType, url, options) =>
-    systemType === 'POSTGRESQL' ? openPostgresSource(url, options) : openFileSource(fileFormat(systemType), url),
+  async source(systemType, url, options) {
+    if (systemType !== 'POSTGRESQL') return openFileSource(fileFormat(systemType), url)
+    return openPostgresSource(underTls(url, options.tls, options.side ?? 'source'), options)
+  },
 
   async target(systemType, url, source, options) {
     onlyPostgres(systemType)
     const copyRows =
       source.systemType === 'POSTGRESQL'
-        ? copyFromPostgres(source.url, options)
+        ? copyFromPostgres(underTls(source.url, options.tls, 'source'), options)
         : copyFromFiles(fileFormat(source.systemType), source.url, options)
-    return openPostgresTarget(url, copyRows, options)
+    return openPostgresTarget(underTls(url, options.tls, 'target'), copyRows, options)
   },
 
   async reconciler(source, target, options) {
     onlyPostgres(target.systemType)
-    if (source.systemType === 'POSTGRESQL') return openReconciler(source, target, options)
+    const to = { ...target, url: underTls(target.url, options.tls, 'target') }
+    if (source.systemType === 'POSTGRESQL') {
+      return openReconciler({ ...source, url: underTls(source.url, options.tls, 'source') }, to, options)
+    }
     const rows = await openFileRows(fileFormat(source.systemType), source.url)
-    return openReconciler({ systemType: source.systemType, rows }, target, options)
+    return openReconciler({ systemType: source.systemType, rows }, to, options)
   },
 
   async checker(source, target, options) {
     onlyPostgres(target.systemType)
+    const to = underTls(target.url, options.tls, 'target')
     const from = await checkSide(source, options)
     try {
-      return openChecker(from, await openPostgresSide(target.url, 'target', options))
+      return openChecker(from, await openPostgresSide(to, 'target', options))
     } catch (error) {
       await from.close()
       throw error
@@ -48,7 +55,7 @@ export const connectors: Connectors = {
 }
 
 function checkSide(source: End, options: ConnectorOptions): Promise<CheckSide> {
-  if (source.systemType === 'POSTGRESQL') return openPostgresSide(source.url, 'source', options)
+  if (source.systemType === 'POSTGRESQL') return openPostgresSide(underTls(source.url, options.tls, 'source'), 'source', options)
   return openFileSide(fileFormat(source.systemType), source.url)
 }
 

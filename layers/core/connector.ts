@@ -100,5 +100,18 @@ export type Connectors = {
     options: ConnectorOptions,
   ): Promise<Checker>
 }
-/** `side` names a reading connection in messages. */
-export type ConnectorOptions = { connectTimeoutMs: number; statementTimeoutMs: number; signal: AbortSignal; side?: 'source' | 'target' }
+/**
+ * What a plan demands of each connection. `required`: TLS with a certificate that is trusted and bears the host's name. `off`: to a server on
+ * the same machine only, unless the policy allows it elsewhere (`offAnywhere`). Connectors hold to it before anything is sent.
+ */
+export type TlsDemands = { source: 'required' | 'off'; target: 'required' | 'off'; offAnywhere: boolean }
+
+export type ConnectorOptions = {
+  connectTimeoutMs: number
+  statementTimeoutMs: number
+  signal: AbortSignal
+  /** Which side `source()` reads, where it reads the target: for messages, and for `tls`. */
+  side?: 'source' | 'target'
+  /** Left out: what the connection string says. */
+  tls?: TlsDemands
+}

@@ -1,7 +1,9 @@
+import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { WaybillError } from '../../core/errors.ts'
 import { failureOf } from './failure.ts'
 import { quoteLiteral } from './sql.ts'
+import { diallingOf, tlsFailure, unreadable, wantsOtherWay } from './tls.ts'
 
 export type SessionOptions = {
   readOnly: boolean
@@ -52,14 +54,11 @@ const PINNED_NOW = Object.keys(PINNED_SETTINGS)
   .map((name) => `current_setting(${quoteLiteral(name)})`)
   .join(', ')
 
-/** @throws CONNECTION_FAILED, PERMISSION_DENIED, NOT_FOUND. The password is never in a message. */
+/** `sslmode` of the URL as psql reads it. @throws CONNECTION_FAILED, PERMISSION_DENIED, NOT_FOUND. The password is never in a message. */
 export async function openSession(url: string, options: SessionOptions): Promise<Session> {
   const side = options.side ?? 'database'
-  const client = makeClient(url, options, side)
-  // Without a listener a connection lost between two queries would end the process; the next query reports it.
-  client.on('error', () => {})
+  const client = await connect(url, options, side)
   try {
-    await client.connect()
     const settings: Record<string, string> = {
       ...PINNED_SETTINGS,
       statement_timeout: String(options.statementTimeoutMs),
@@ -83,12 +82,29 @@ export async function openSession(url: string, options: SessionOptions): Promise
   }
 }
 
-function makeClient(url: string, options: SessionOptions, side: string): pg.Client {
+async function connect(url: string, options: SessionOptions, side: string): Promise<pg.Client> {
+  const { url: plain, attempts } = diallingOf(url, side)
+  for (const [at, ssl] of attempts.entries()) {
+    const client = makeClient(plain, ssl, options, side)
+    // Without a listener a connection lost between two queries would end the process; the next query reports it.
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      await client.end().catch(() => {})
+      if (at + 1 < attempts.length && wantsOtherWay(error)) continue
+      throw tlsFailure(error, side) ?? failureOf(error, `connecting to the ${side}`)
+    }
+  }
+  throw unreadable(side)
+}
+
+function makeClient(url: string, ssl: false | ConnectionOptions, options: SessionOptions, side: string): pg.Client {
   try {
-    const { protocol } = new URL(url)
-    if (protocol !== 'postgres:' && protocol !== 'postgresql:') throw new Error('protocol')
     return new pg.Client({
       connectionString: url,
+      ssl,
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'waybill',
       keepAlive: true,
@@ -96,7 +112,7 @@ function makeClient(url: string, options: SessionOptions, side: string): pg.Clie
     })
   } catch {
     // The parser's own error quotes the connection string, and with it the password.
-    throw new WaybillError('BAD_INPUT', `The ${side} connection string is not of the form postgresql://user@host:port/database.`)
+    throw unreadable(side)
   }
 }
 

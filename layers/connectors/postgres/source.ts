@@ -11,15 +11,15 @@ import { openSession } from './session.ts'
  * @throws CONNECTION_FAILED, PERMISSION_DENIED, STATEMENT_TIMEOUT, NOT_FOUND, INTERRUPTED
  */
 export async function openPostgresSource(url: string, options: ConnectorOptions): Promise<Source> {
-  const { connectTimeoutMs, statementTimeoutMs } = options
-  const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs, side: options.side ?? 'source' })
+  const { connectTimeoutMs, statementTimeoutMs, side = 'source' } = options
+  const session = await openSession(url, { readOnly: true, connectTimeoutMs, statementTimeoutMs, side })
   const unwatch = cancelOnAbort(url, session, options)
   const read = <T>(doing: string, work: (ask: Ask) => Promise<T>) =>
     inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing, options.signal)))
   return {
-    catalog: (scope) => read('reading the source catalog', (ask) => readCatalog(ask, scope)),
-    profile: (scope) => read('profiling the source', (ask) => readProfile(ask, scope)),
-    chunks: (table, rowsPerChunk) => read('cutting a source table into chunks', (ask) => planChunks(ask, table, rowsPerChunk)),
+    catalog: (scope) => read(`reading the ${side} catalog`, (ask) => readCatalog(ask, scope)),
+    profile: (scope) => read(`profiling the ${side}`, (ask) => readProfile(ask, scope)),
+    chunks: (table, rowsPerChunk) => read(`cutting a ${side} table into chunks`, (ask) => planChunks(ask, table, rowsPerChunk)),
     async close() {
       unwatch()
       await session.close()
