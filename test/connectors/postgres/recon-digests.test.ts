@@ -5,15 +5,27 @@ import { bucketDigests, type DigestDifference } from '../../../layers/connectors
 import { DIGEST, sortDigests } from '../../../layers/connectors/postgres/digest-sort.ts'
 import { DigestStore } from '../../../layers/connectors/postgres/digest-store.ts'
 import { rowHasher } from '../../../layers/connectors/postgres/row-digests.ts'
-import { laneHasher } from '../../../layers/connectors/postgres/sha256-lanes.ts'
+import { INPUT, laneHasher, OUTPUT } from '../../../layers/connectors/postgres/sha256-lanes.ts'
 import { Spill } from '../../../layers/connectors/postgres/spill.ts'
 import { encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
 
 const sha = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer')
 
 describe('digests of rows', () => {
-  it('uses the SIMD lanes on this platform', () => {
-    expect(laneHasher()).not.toBeNull()
+  it('come from SIMD lanes on this platform, and the lanes are right without anyone checking them', () => {
+    const lanes = laneHasher()!
+    expect(lanes).not.toBeNull()
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1, maxLength: 9 }), (values) => {
+        const frames = values.map((value) => encodeFrame([value]))
+        const all = Buffer.concat(frames)
+        all.copy(lanes.memory, INPUT)
+        expect(lanes.run(INPUT + all.byteLength)).toBe(frames.length)
+        const digests = Buffer.from(lanes.memory.subarray(OUTPUT, OUTPUT + frames.length * DIGEST))
+        expect(digests.equals(Buffer.concat(frames.map(sha)))).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('are OpenSSL’s, whatever the lengths and however many rows come at once', () => {

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
+import { openSnapshot } from '../../../layers/connectors/postgres/snapshot.ts'
 import type { TableMapping } from '../../../layers/core/schemas/proposal.ts'
 import { freshDatabase, runSql, serverUrl, withClient } from '../../support/postgres.ts'
 import { mappingOf, optionsOf, type Pair, reconcile, reconOf } from './recon-fixture.ts'
@@ -110,19 +111,23 @@ describe.each(modes)('%s', (_, mapping) => {
       target: { ...mapping.target, name: 'broken' },
     }
     const missing = { ...mapping, table_id: 'missing', target: { ...mapping.target, name: 'nowhere' } }
+    const unknown = { ...mapping, table_id: 'unknown', columns: mapping.columns.map((column) => ({ ...column, source: ['nothing'] })) }
     const reconciler = await openReconciler(
       { systemType: 'POSTGRESQL', url: pair.source.url },
       { systemType: 'POSTGRESQL', url: pair.target.url },
       { connectTimeoutMs: 5000, statementTimeoutMs: 60_000, signal: new AbortController().signal },
     )
     const results = await reconciler.reconcile(
-      [missing, mapping, broken, mapping].map((one) => ({ mapping: one, recon: reconOf(one) })),
+      [missing, mapping, unknown, mapping, broken, mapping].map((one) => ({ mapping: one, recon: reconOf(one) })),
       optionsOf({ connections: 2 }),
     )
     await reconciler.close()
-    expect(results.map((result) => result.verdict)).toEqual(['inconclusive', 'pass', 'inconclusive', 'pass'])
+    expect(results.map((result) => result.verdict)).toEqual(['inconclusive', 'pass', 'inconclusive', 'pass', 'inconclusive', 'pass'])
     expect(results[0]!.reasons[0]).toMatch(/^NOT_FOUND/)
-    expect(results[2]!.reasons[0]).toMatch(/^NOT_REPRESENTABLE/)
+    expect(results[2]!.reasons[0]).toMatch(/^NOT_FOUND/)
+    // A query that fails before rows are read costs the other tables nothing, not even their snapshot.
+    expect(results[3]!.snapshot).toEqual(results[1]!.snapshot)
+    expect(results[4]!.reasons[0]).toMatch(/^NOT_REPRESENTABLE/)
     expect(JSON.stringify(results)).not.toContain('password')
   })
 
@@ -186,6 +191,25 @@ describe.each(modes)('%s', (_, mapping) => {
       .toBe(0)
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('waybill-spill-'))).toEqual(before)
   })
+})
+
+it('all connections of a side see one state, however much is written meanwhile', async () => {
+  await runSql(pair.source.url, 'CREATE TABLE busy (a int)')
+  let writing = true
+  const writer = withClient(pair.source.url, async (client) => {
+    while (writing) await client.query('INSERT INTO busy VALUES (1)')
+  })
+  try {
+    const side = await openSnapshot('source', pair.source.url, 8, { connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+    const counts = await Promise.all(
+      side.sessions.map(async (session) => (await session.rows('SELECT count(*)::text FROM public.busy'))[0]![0]),
+    )
+    await side.close()
+    expect(new Set(counts).size).toBe(1)
+  } finally {
+    writing = false
+    await writer
+  }
 })
 
 describe('connecting', () => {
