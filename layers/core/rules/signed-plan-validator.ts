@@ -95,13 +95,24 @@ function alignment(plan: Plan, facts: Facts): Finding[] {
       ),
     )
   }
-  for (const side of ['source', 'target'] as const) {
-    const connection = plan[side].connection
-    if (connection === null || connection.tls_enabled || !policy.encryption.require_tls_outside_loopback) continue
-    const what = `The connection to the ${side} has TLS switched off, which policy ${policy.version} allows only for a server on the same machine.`
-    findings.push(fail('WARNING', `/${side}/connection/tls_enabled`, what, 'Switch TLS on, unless the server is on the same machine.'))
-  }
+  if (policy.encryption.require_tls_outside_loopback) findings.push(...withoutTls(plan, policy.version))
   return findings
+}
+
+/**
+ * Where TLS is off, the server must be on the machine that connects. The plan holds no host, only where the secret lies, so the connector
+ * refuses any other host when it connects. What can be said before: workers that read a cloud secret store have no server on their machine.
+ */
+function withoutTls(plan: Plan, policyVersion: string): Finding[] {
+  return (['source', 'target'] as const).flatMap((side) => {
+    const { connection, system_type: systemType } = plan[side]
+    if (connection === null || connection.tls_enabled || systemType !== 'POSTGRESQL') return []
+    const local = /^(env|file):\/\//.test(connection.secret_ref)
+    const what = `The connection to the ${side} has TLS switched off. Policy ${policyVersion} allows that only to a server on the same machine (loopback)`
+    const where = `/${side}/connection/tls_enabled`
+    if (local) return [fail('WARNING', where, `${what}; any other is refused when connecting.`, 'Switch TLS on, unless it is.')]
+    return [fail('ERROR', where, `${what}, and a secret store is not used for one.`, 'Switch TLS on.')]
+  })
 }
 
 function signature(plan: Plan, { signed }: Facts): Finding[] {

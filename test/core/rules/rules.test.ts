@@ -348,9 +348,31 @@ describe('signed-plan-validator', () => {
     blocked(id, planOf({ rulebooks: { ...planOf().rulebooks, type_coercion_sha256: 'cd'.repeat(32) } }), /type coercion/)
     blocked(id, planOf(), /type coercion/, factsOf({ typeCoercion: { ...typeCoercionRulebook, version: 'mine' } }))
   })
-  test('switched-off TLS is remarked upon, because only the same machine may have it', () => {
-    const plan = planOf({ target: { ...planOf().target, connection: { ...planOf().target.connection, tls_enabled: false } } })
-    expect(run(id, plan).map((finding) => finding.severity)).toEqual(['WARNING', 'INFO'])
+  test('switched-off TLS is remarked upon where the host may be this machine, and blocks where it cannot be', () => {
+    const planWith = (secretRef: string) => {
+      const { target } = planOf()
+      return planOf({ target: { ...target, connection: { ...target.connection, tls_enabled: false, secret_ref: secretRef } } })
+    }
+    const [finding, last] = run(id, planWith('env://TARGET'))
+    expect([finding?.severity, last?.severity]).toEqual(['WARNING', 'INFO'])
+    expect(finding?.what).toMatch(/same machine \(loopback\); any other is refused when connecting/)
+    expect(run(id, planWith('file:///run/target')).map((one) => one.severity)).toEqual(['WARNING', 'INFO'])
+    for (const store of ['aws-secretsmanager://a/target/b', 'vault://a/b', 'azure-keyvault://a/b']) {
+      expect(run(id, planWith(store))[0], store).toMatchObject({
+        severity: 'ERROR',
+        verdict: 'fail',
+        where: '/target/connection/tls_enabled',
+      })
+    }
+    const lenient = { ...defaultPolicy, encryption: { require_tls_outside_loopback: false } }
+    const plan = { ...planWith('vault://a/b'), policy: { ...planOf().policy, sha256: digestOf(lenient) } }
+    expect(run(id, plan, factsOf({ policy: lenient })).map((one) => one.severity)).toEqual(['INFO'])
+  })
+  test('files are read, not connected to: TLS is no matter of theirs', () => {
+    const { source } = planOf()
+    const connection = { secret_ref: 'env://FOLDER', auth_method: 'NONE' as const, tls_enabled: false, connection_timeout_ms: 1000 }
+    const plan = planOf({ source: { ...source, system_type: 'PARQUET', connection } })
+    expect(run(id, plan).filter((one) => one.where.includes('tls'))).toEqual([])
   })
   test.each<[string, Partial<Plan>, RegExp]>([
     ['a table id twice', { tables: [airports, { ...airports, target: { schema: 'core', name: 'b' } }] }, /stands twice/],
