@@ -18,7 +18,7 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
     const { artifacts } = deps
-    const { source } = await artifactJson(artifacts, project, 'discovery_report', discoveryReport)
+    const { source, identities } = await artifactJson(artifacts, project, 'discovery_report', discoveryReport)
     const { profile } = await artifactJson(artifacts, project, 'profiling_report', profilingReport)
     const answered = project.artifacts.decision_answers ? await artifactJson(artifacts, project, 'decision_answers', decisionAnswers) : null
     const facts = {
@@ -28,6 +28,7 @@ export function createHandler(deps: Deps) {
       archetype: await artifactJson(artifacts, project, 'archetype', archetypeSchema),
       policy: deps.policy,
       source,
+      identities,
       profile,
       mapping: await artifactJson(artifacts, project, 'schema_mapping', schemaMapping),
       recon: await artifactJson(artifacts, project, 'recon_proposal', reconProposal),
@@ -35,7 +36,7 @@ export function createHandler(deps: Deps) {
       now: deps.clock.now(),
     }
     // Within a run the first plan made from the same proposals stays: making it again would only change its time, and so its digest.
-    const made = digestOf([facts.planVersion, facts.mapping, facts.recon, facts.policy, facts.answers]).slice(0, 16)
+    const made = digestOf([facts.planVersion, facts.identities, facts.mapping, facts.recon, facts.policy, facts.answers]).slice(0, 16)
     const plan = await storeJsonOnce(deps, keyOf(project_id, 'migration_plan', `${run_id}-${made}`), () => compilePlan(facts))
     const policy = await storeJsonOnce(deps, keyOf(project_id, 'policy', digestOf(deps.policy).slice(0, 16)), () => deps.policy)
     await advance(deps, project_id, {

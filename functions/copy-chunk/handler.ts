@@ -3,7 +3,8 @@ import { WaybillError } from '../../layers/core/errors.ts'
 import { findJson, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import { type Chunk, chunk as chunkSchema } from '../../layers/core/schemas/work.ts'
 import { passBarrier } from '../work/authorisation.ts'
-import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
+import { connectorOptions, using } from '../work/connections.ts'
+import { plannedEnds } from '../work/planned-ends.ts'
 import { measureSaturation } from '../work/saturation.ts'
 import { itemsOf, type WorkContext, worker, workKey } from '../work/working.ts'
 import { type ChunkWork, chunkWork } from './chunk-work.ts'
@@ -19,8 +20,8 @@ export const createHandler = worker('copy-chunk', async (deps, task, context) =>
   for (const item of chunks) if ((await findJson(deps.artifacts, key(item), chunkWork)) === null) left.push(item)
   if (left.length === 0) return
 
-  const { source, target } = await resolveEnds(deps, plan)
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
+  const { source, target } = await plannedEnds(deps, plan, options)
   await using(deps.connectors.target(target.systemType, target.url, source, options), async (opened) => {
     for (const item of left) {
       context.signal.throwIfAborted()

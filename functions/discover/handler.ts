@@ -16,19 +16,25 @@ export function createHandler(deps: Deps) {
     const spec = await specOf(deps.artifacts, project)
     const ends = await resolveEnds(deps, spec)
     const options = connectorOptions(deps, spec, spec.execution_config.statement_timeout_ms)
-    const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), (opened) =>
-      opened.catalog(scopeOf(spec)),
-    )
+    const scope = scopeOf(spec)
+    const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), async (opened) => ({
+      identity: await opened.identity(scope),
+      catalog: await opened.catalog(scope),
+    }))
     const planned = new Set(spec.tables.map(({ target }) => JSON.stringify([target.schema, target.name])))
     // The planned tables need not be there yet, and a catalog of named tables insists that they are.
-    const whole = await using(
+    const target = await using(
       deps.connectors.source(ends.target.systemType, ends.target.url, { ...options, side: 'target' as const }),
-      (opened) => opened.catalog([]),
+      async (opened) => ({ identity: await opened.identity([]), catalog: await opened.catalog([]) }),
     )
-    const target = { ...whole, tables: whole.tables.filter(({ schema, name }) => planned.has(JSON.stringify([schema, name]))) }
+    const tables = target.catalog.tables.filter(({ schema, name }) => planned.has(JSON.stringify([schema, name])))
     await propose(deps, {
       agent: discoveryAgent,
-      facts: { source, target },
+      facts: {
+        source: source.catalog,
+        target: { ...target.catalog, tables },
+        identities: { source: source.identity, target: target.identity },
+      },
       project,
       artifact: 'discovery_report',
       part: run_id,

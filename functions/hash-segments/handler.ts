@@ -5,12 +5,16 @@ import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { tableResult } from '../../layers/core/schemas/recon.ts'
 import { segmentItem } from '../../layers/core/schemas/work.ts'
 import { passBarrier } from '../work/authorisation.ts'
-import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
+import { connectorOptions, using } from '../work/connections.ts'
+import { plannedEnds } from '../work/planned-ends.ts'
 import { itemsOf, worker, workKey } from '../work/working.ts'
 import { maskFor } from './masking.ts'
 
 /** A differences file holds at most 200,000 lines a table; the counts stay exact, and the report says where it was cut. */
 export const MAX_DIFFERENCES = 200_000
+
+/** Beside each result: the systems it is about. */
+export const ENDS = 'ends.json'
 
 /** Compares the table pairs it is given under one snapshot a side, and stores one result and one differences file a pair. */
 export const createHandler = worker('hash-segments', async (deps, task, context) => {
@@ -22,8 +26,8 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
   for (const item of items) if ((await findJson(deps.artifacts, key(item.item_id), tableResult)) === null) missing.push(item)
   if (missing.length === 0) return
 
-  const { source, target } = await resolveEnds(deps, plan)
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
+  const { source, target, identities } = await plannedEnds(deps, plan, options)
   const lines = new Map<string, string[]>(missing.map((item) => [item.table_id, []]))
   const results = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
     reconciler.reconcile(
@@ -55,6 +59,7 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
     const text = (lines.get(item.table_id) ?? []).map((line) => `${line}\n`).join('')
     // Differences first: a stored result says that everything of its pair is stored.
     await storeOnce(deps, key(item.item_id, 'jsonl'), 'application/x-ndjson', () => Buffer.from(text))
+    await storeJsonOnce(deps, key(item.item_id, ENDS), () => identities)
     await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse(result))
   }
 })

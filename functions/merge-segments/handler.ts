@@ -6,9 +6,11 @@ import { findJson, keyOf, type StoringDeps, storeJsonOnce, storeOnce } from '../
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer, Verdict } from '../../layers/core/schemas/common.ts'
+import { type EndIdentities, endIdentities } from '../../layers/core/schemas/identity.ts'
 import { type ReconReport, reconReport, type TableResult, tableResult } from '../../layers/core/schemas/recon.ts'
 import { segmentItem } from '../../layers/core/schemas/work.ts'
-import { MAX_DIFFERENCES } from '../hash-segments/handler.ts'
+import { sameSystem } from '../../layers/core/system-identity.ts'
+import { ENDS, MAX_DIFFERENCES } from '../hash-segments/handler.ts'
 import { readLines, workKey } from '../work/working.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
@@ -39,6 +41,8 @@ export function createHandler(deps: Deps) {
         `${names.length} of ${items.length} table pairs have no complete result: ${names.slice(0, 5).join(', ')}. Start the reconciliation again.`,
       )
     }
+    const identities = { source: plan.source.identity, target: plan.target.identity }
+    await checkEnds(deps, project_id, run_id, results, identities)
     const differences = await differencesOf(deps, project_id, run_id, results)
     const { verdict, reasons } = judge(results)
     const report: ReconReport = {
@@ -46,6 +50,7 @@ export function createHandler(deps: Deps) {
       project_id,
       run_id,
       plan_sha256: planSha256,
+      identities,
       started_at: results.map((result) => result.started_at).sort()[0]!,
       finished_at: results
         .map((result) => result.finished_at)
@@ -71,6 +76,21 @@ export function createHandler(deps: Deps) {
       details: { run_id, verdict, tables: String(results.length) },
     })
     return { project_id, run_id, decision: verdict }
+  }
+}
+
+/** Every pair was compared in the very systems of the plan, or the report would be about others. @throws EVIDENCE_INVALID */
+async function checkEnds(
+  deps: Deps,
+  projectId: string,
+  runId: string,
+  results: readonly TableResult[],
+  planned: EndIdentities,
+): Promise<void> {
+  for (const { table_id } of results) {
+    const met = await findJson(deps.artifacts, workKey(projectId, runId, 'hash-segments', table_id, ENDS), endIdentities)
+    if (met !== null && sameSystem(met.source, planned.source) && sameSystem(met.target, planned.target)) continue
+    throw new WaybillError('EVIDENCE_INVALID', `${table_id} was not compared in the systems of the plan. Start the reconciliation again.`)
   }
 }
 

@@ -8,7 +8,8 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { type Chunk, chunk as chunkSchema } from '../../layers/core/schemas/work.ts'
-import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
+import { connectorOptions, using } from '../work/connections.ts'
+import { plannedEnds } from '../work/planned-ends.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'connectors' | 'projects' | 'secrets'>
 
@@ -37,8 +38,8 @@ export function createHandler(deps: Deps) {
 }
 
 async function cut(deps: Deps, plan: Plan): Promise<Chunk[]> {
-  const { source } = await resolveEnds(deps, plan)
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms)
+  const { source } = await plannedEnds(deps, plan, options)
   return using(deps.connectors.source(source.systemType, source.url, options), async (opened) => {
     const chunks: Chunk[] = []
     for (const table of plan.tables) {

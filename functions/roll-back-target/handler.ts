@@ -6,7 +6,8 @@ import { count, instant, sha256Hex, slug } from '../../layers/core/schemas/commo
 import { outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { type Authorised, passBarrier } from '../work/authorisation.ts'
-import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
+import { connectorOptions, using } from '../work/connections.ts'
+import { plannedEnds } from '../work/planned-ends.ts'
 import { type WorkerDeps, worker } from '../work/working.ts'
 
 /** The project's artifact `rollback_report`. */
@@ -32,8 +33,8 @@ export const createHandler = worker('roll-back-target', async (deps, task, conte
   const { plan, planSha256 } = authorised
   const outcomeSha256 = await orderedBy(deps, authorised)
   const startedAt = deps.clock.now().toISOString()
-  const { source, target } = await resolveEnds(deps, plan)
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
+  const { source, target } = await plannedEnds(deps, plan, options)
   await storeJsonOnce(deps, keyOf(task.project_id, 'rollback_report', task.run_id), async () => {
     const tables = await using(deps.connectors.target(target.systemType, target.url, source, options), (opened) =>
       opened.rollBack(planSha256, plan.tables),

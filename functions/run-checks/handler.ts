@@ -3,7 +3,8 @@ import type { Plan } from '../../layers/core/schemas/plan.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { type ChecksReport, checksReport, type Distribution } from '../../layers/core/schemas/recon.ts'
 import { passBarrier } from '../work/authorisation.ts'
-import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
+import { connectorOptions, using } from '../work/connections.ts'
+import { plannedEnds } from '../work/planned-ends.ts'
 import { worker } from '../work/working.ts'
 
 /** Runs the plan's checks on both sides, reading only, and stores the checks report of this run. */
@@ -12,8 +13,8 @@ export const createHandler = worker('run-checks', async (deps, task, context) =>
   const key = keyOf(task.project_id, 'checks_report', task.run_id)
   if ((await deps.artifacts.find(key)) !== null) return
   const startedAt = deps.clock.now().toISOString()
-  const { source, target } = await resolveEnds(deps, plan)
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
+  const { source, target } = await plannedEnds(deps, plan, options)
   context.progress({ worker: 'run-checks', checks: String(plan.checks.length) })
   const found = await using(deps.connectors.checker(source, target, options), (checker) => checker.run(plan.tables, plan.checks))
   context.signal.throwIfAborted()

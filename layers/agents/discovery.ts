@@ -1,9 +1,10 @@
 import type { Catalog, CatalogTable } from '../core/schemas/catalog.ts'
+import type { EndIdentities } from '../core/schemas/identity.ts'
 import { type DiscoveryReport, discoveryReport } from '../core/schemas/report.ts'
 import type { Agent, Citation, Conclusion } from './agent.ts'
 import { objectName } from './object-name.ts'
 
-export type DiscoveryFacts = { source: Catalog; target: Catalog | null }
+export type DiscoveryFacts = { source: Catalog; target: Catalog | null; identities: EndIdentities }
 
 /** Most guessed foreign keys per table; more would be noise. */
 const MAX_GUESSES = 50
@@ -34,6 +35,7 @@ function propose(facts: DiscoveryFacts): Conclusion<DiscoveryReport> {
   return {
     proposal: {
       schema: 'waybill/discovery-report/v1',
+      identities: facts.identities,
       source: facts.source,
       target: facts.target,
       objects_found: tables.map((table) => ({

@@ -3,6 +3,7 @@
  * Reading connections are read-only; only `Target` writes, and only workers that passed the barrier hold one.
  */
 import type { Catalog, Profile } from './schemas/catalog.ts'
+import type { SystemIdentity } from './schemas/identity.ts'
 import type { SchemaMapping, TableMapping, TableRecon } from './schemas/proposal.ts'
 import type { CheckResult, ChecksReport, Mismatch, TableResult } from './schemas/recon.ts'
 import type { CheckRequest, RowFilter } from './schemas/spec.ts'
@@ -12,6 +13,8 @@ export type TableRef = { schema: string; name: string }
 
 /** Read side of one system. `close` always; after it nothing else. */
 export type Source = {
+  /** Which system answers on this connection; for files, those that the scope names and what is in them. */
+  identity(scope: readonly TableRef[]): Promise<SystemIdentity>
   catalog(scope: readonly TableRef[]): Promise<Catalog>
   profile(scope: readonly TableRef[]): Promise<Profile>
   /** Ranges that together cover every row exactly once, of about `rowsPerChunk` rows. First `from` is 0, last `to` is null. */

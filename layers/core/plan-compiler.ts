@@ -6,6 +6,7 @@ import { scopeFaults } from './plan-scope.ts'
 import { planSteps } from './plan-steps.ts'
 import { hashingSpecSha256, typeCoercionSha256 } from './rulebooks.ts'
 import type { Catalog, Profile } from './schemas/catalog.ts'
+import type { EndIdentities } from './schemas/identity.ts'
 import { type Plan, plan as planSchema } from './schemas/plan.ts'
 import type { Archetype, Policy } from './schemas/policy.ts'
 import type { ReconProposal, SchemaMapping } from './schemas/proposal.ts'
@@ -18,6 +19,8 @@ export type PlanInput = {
   archetype: Archetype
   policy: Policy
   source: Catalog
+  /** The systems that discovery met. */
+  identities: EndIdentities
   profile: Profile | null
   mapping: SchemaMapping
   recon: ReconProposal
@@ -61,8 +64,18 @@ export function compilePlan(input: PlanInput): Plan {
     archetype: { id: input.archetype.id, sha256: digestOf(input.archetype) },
     policy: { version: policy.version, sha256: digestOf(policy) },
     rulebooks: { type_coercion_sha256: typeCoercionSha256, hashing_spec_sha256: hashingSpecSha256 },
-    source: { system_type: spec.source.system_type, connection: spec.source.connection ?? null, catalog_sha256: digestOf(input.source) },
-    target: { system_type: spec.target.system_type, connection: spec.target.connection, create_if_missing: spec.target.create_if_missing },
+    source: {
+      system_type: spec.source.system_type,
+      connection: spec.source.connection ?? null,
+      identity: input.identities.source,
+      catalog_sha256: digestOf(input.source),
+    },
+    target: {
+      system_type: spec.target.system_type,
+      connection: spec.target.connection,
+      identity: input.identities.target,
+      create_if_missing: spec.target.create_if_missing,
+    },
     tables: mapping.tables,
     steps: planSteps(mapping.tables),
     recon,

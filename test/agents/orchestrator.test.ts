@@ -145,7 +145,7 @@ describe('hostile names and comments', () => {
     const { proposal } = await runAgent(mappingAgent, facts)
     expect(proposal.tables[0]?.columns.map((entry) => entry.target)).toEqual(['id', ORDER, '"; DROP TABLE x; --'])
     expect(proposal.decisions).toEqual([])
-    const discovered = await runAgent(discoveryAgent, { source: hostile, target: null })
+    const discovered = await runAgent(discoveryAgent, { ...discoveryFacts(), source: hostile })
     expect(discovered.proposal.source.tables[0]?.comment).toBe(hostile.tables[0]?.comment)
   })
 

@@ -11,8 +11,10 @@ import { archetypes, defaultPolicy } from '../../layers/core/rulebooks.ts'
 import {
   catalogOf,
   column,
+  discoveryFacts,
   FOREIGN_KEY_ANSWERS,
   flightsCatalog,
+  flightsIdentities,
   flightsProfile,
   flightsSpec,
   mappingFacts,
@@ -30,7 +32,7 @@ describe('discovery', () => {
       }),
       table('a', 'bare', [column('id', 'bigint')]),
     )
-    const { proposal } = await runAgent(discoveryAgent, { source, target: null })
+    const { proposal } = await runAgent(discoveryAgent, { ...discoveryFacts(), source })
     expect(proposal.schemas).toEqual(['a', 'b'])
     expect(proposal.partitions).toEqual([{ object: 'b.parent', partitions: ['parent_2026'] }])
     expect(proposal.keys.map((key) => [key.object, key.kind])).toEqual([
@@ -164,6 +166,7 @@ describe('cutover', () => {
       spec,
       archetype: archetypes[0]!,
       policy: defaultPolicy,
+      identities: flightsIdentities(),
       source: flightsCatalog(),
       profile: null,
       mapping,

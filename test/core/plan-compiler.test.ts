@@ -10,7 +10,14 @@ import { planSteps, referencedFirst } from '../../layers/core/plan-steps.ts'
 import { archetypes, defaultPolicy, hashingSpec } from '../../layers/core/rulebooks.ts'
 import { validate } from '../../layers/core/rules/index.ts'
 import type { TableMapping } from '../../layers/core/schemas/proposal.ts'
-import { FOREIGN_KEY_ANSWERS, flightsCatalog, flightsProfile, flightsSpec, mappingFacts } from '../agents/support/facts.ts'
+import {
+  FOREIGN_KEY_ANSWERS,
+  flightsCatalog,
+  flightsIdentities,
+  flightsProfile,
+  flightsSpec,
+  mappingFacts,
+} from '../agents/support/facts.ts'
 
 async function input(change: Partial<PlanInput> = {}): Promise<PlanInput> {
   const spec = flightsSpec()
@@ -28,6 +35,7 @@ async function input(change: Partial<PlanInput> = {}): Promise<PlanInput> {
     spec,
     archetype: chooseArchetype(spec, archetypes),
     policy: defaultPolicy,
+    identities: flightsIdentities(),
     source: flightsCatalog(),
     profile: flightsProfile(),
     mapping,

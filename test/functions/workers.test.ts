@@ -227,6 +227,25 @@ for (const worker of [...WRITERS, 'hash-segments', 'run-checks', 'roll-back-targ
       })
     }
 
+    for (const side of ['source', 'target'] as const) {
+      it(`refuses another ${side} than the plan's, names both and touches neither`, async () => {
+        const planned = b.on.systems.identities[side]
+        b.on.systems.identities[side] = { ...planned, database_oid: '99999', database: 'copied' } as typeof planned
+        const error = await b.on.work(b.task).then(
+          () => null,
+          (thrown: unknown) => thrown,
+        )
+        b.on.systems.identities[side] = planned
+        expect(isWaybillError(error) ? [error.code, ...error.details] : error).toEqual([
+          'PLAN_NOT_AUTHORISED',
+          expect.stringMatching(new RegExp(`the plan's ${side} is database ".*" \\(oid 16387\\).*database "copied" \\(oid 99999\\)`)),
+        ])
+        expect(b.on.systems.touched).toEqual([])
+        expect(b.on.systems.opened).toEqual(['source postgres://source', 'source postgres://target'])
+        b.on.systems.opened.length = 0
+      })
+    }
+
     it('refuses what is out of scope and touches nothing', async () => {
       if (b.task.items === null) {
         expect(await refusal(b, { ids: ['salaries'] })).toBe('PLAN_NOT_AUTHORISED')

@@ -18,6 +18,7 @@ import {
 } from '../../layers/core/rulebooks.ts'
 import type { Role } from '../../layers/core/schemas/common.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import type { SystemIdentity } from '../../layers/core/schemas/identity.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { GatedTransition } from '../../layers/core/schemas/policy.ts'
 import type { ChecksReport, ReconReport, TableResult } from '../../layers/core/schemas/recon.ts'
@@ -29,6 +30,14 @@ import { signDigest } from '../../layers/local/sign-digest.ts'
 
 const START = Date.parse('2026-03-01T08:00:00.000Z')
 export const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString()
+
+export const fixtureIdentity = (database: string): SystemIdentity => ({
+  kind: 'postgresql',
+  server: `${database}.example.org:5432`,
+  system_identifier: '7500000000000000001',
+  database_oid: '16385',
+  database,
+})
 
 export function fixturePlan(projectId = 'ledger'): Plan {
   return planSchema.parse({
@@ -42,8 +51,18 @@ export function fixturePlan(projectId = 'ledger'): Plan {
     archetype: { id: 'postgres-to-postgres', sha256: digestOf(archetypeOf('postgres-to-postgres')) },
     policy: { version: defaultPolicy.version, sha256: digestOf(defaultPolicy) },
     rulebooks: { type_coercion_sha256: typeCoercionSha256, hashing_spec_sha256: hashingSpecSha256 },
-    source: { system_type: 'POSTGRESQL', connection: { secret_ref: 'env://SOURCE_URL' }, catalog_sha256: sha256('catalog') },
-    target: { system_type: 'POSTGRESQL', connection: { secret_ref: 'env://TARGET_URL' }, create_if_missing: true },
+    source: {
+      system_type: 'POSTGRESQL',
+      connection: { secret_ref: 'env://SOURCE_URL' },
+      identity: fixtureIdentity('legacy'),
+      catalog_sha256: sha256('catalog'),
+    },
+    target: {
+      system_type: 'POSTGRESQL',
+      connection: { secret_ref: 'env://TARGET_URL' },
+      identity: fixtureIdentity('new'),
+      create_if_missing: true,
+    },
     tables: [
       {
         table_id: 'airports',
@@ -225,6 +244,7 @@ export function fixtureRecon(
     project_id: plan.project_id,
     run_id: 'run-1',
     plan_sha256: digestOf(plan),
+    identities: { source: plan.source.identity, target: plan.target.identity },
     started_at: at(60),
     finished_at: at(70),
     items_expected: 2,

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { glob, realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WaybillError } from '../../core/errors.ts'
+import type { SystemIdentity } from '../../core/schemas/identity.ts'
 
 export type SourceFile = { path: string; bytes: bigint }
 
@@ -56,6 +59,28 @@ export async function resolveFiles(root: string, pattern: string): Promise<Sourc
 /** Every file with this extension below the folder, relative, sorted. */
 export async function listFiles(root: string, extension: string): Promise<string[]> {
   return matches(root, `**/*.${extension}`)
+}
+
+/** Every file that the patterns mean, once, with what is in it. */
+export async function identityOfFiles(root: string, patterns: readonly string[]): Promise<SystemIdentity> {
+  const found = (await Promise.all(patterns.map((pattern) => resolveFiles(root, pattern)))).flat()
+  const paths = [...new Set(found.map((file) => file.path))].sort()
+  const files: Extract<SystemIdentity, { kind: 'files' }>['files'] = []
+  for (const path of paths) {
+    const { bytes, sha256 } = await digestOfFile(path)
+    files.push({ path: relative(root, path).split(sep).join('/'), bytes, sha256 })
+  }
+  return { kind: 'files', files }
+}
+
+async function digestOfFile(path: string): Promise<{ bytes: string; sha256: string }> {
+  const hash = createHash('sha256')
+  let bytes = 0n
+  for await (const part of createReadStream(path)) {
+    hash.update(part as Buffer)
+    bytes += BigInt((part as Buffer).length)
+  }
+  return { bytes: String(bytes), sha256: hash.digest('hex') }
 }
 
 async function matches(root: string, pattern: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 import type { Source, TableRef } from '../../core/connector.ts'
 import type { Catalog, CatalogTable, Profile, TableProfile } from '../../core/schemas/catalog.ts'
-import { listFiles, sourceFolder } from './files.ts'
+import { identityOfFiles, listFiles, sourceFolder } from './files.ts'
 import { type FileFormat, openRelation, type Relation, reader } from './relation.ts'
 import { type DuckSession, name, openDuckDb } from './session.ts'
 import type { Family } from './types.ts'
@@ -24,6 +24,11 @@ export async function openFileSource(format: FileFormat, url: string): Promise<S
   const inScope = async (scope: readonly TableRef[]): Promise<readonly TableRef[]> =>
     scope.length > 0 ? scope : (await listFiles(root, format.toLowerCase())).map((file) => ({ schema: FILES_SCHEMA, name: file }))
   return {
+    identity: async (scope) =>
+      identityOfFiles(
+        root,
+        (await inScope(scope)).map((table) => table.name),
+      ),
     catalog: async (scope) => readCatalog(duck, root, format, await inScope(scope)),
     profile: async (scope) => readProfile(duck, root, format, await inScope(scope)),
     async chunks(table, rowsPerChunk) {

@@ -2,6 +2,7 @@ import type { ConnectorOptions, Source } from '../../core/connector.ts'
 import { type Ask, asker, cancelOnAbort, inTransaction, READ_SNAPSHOT } from './ask.ts'
 import { readCatalog } from './catalog.ts'
 import { planChunks } from './chunks.ts'
+import { readIdentity } from './identity.ts'
 import { readProfile } from './profile.ts'
 import { openSession } from './session.ts'
 
@@ -17,6 +18,7 @@ export async function openPostgresSource(url: string, options: ConnectorOptions)
   const read = <T>(doing: string, work: (ask: Ask) => Promise<T>) =>
     inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing, options.signal)))
   return {
+    identity: () => read('reading which database this is', (ask) => readIdentity(session, ask)),
     catalog: (scope) => read(`reading the ${side} catalog`, (ask) => readCatalog(ask, scope)),
     profile: (scope) => read(`profiling the ${side}`, (ask) => readProfile(ask, scope)),
     chunks: (table, rowsPerChunk) => read(`cutting a ${side} table into chunks`, (ask) => planChunks(ask, table, rowsPerChunk)),

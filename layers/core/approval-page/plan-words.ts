@@ -2,6 +2,7 @@ import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { ColumnMapping, ManualDecision, TableMapping } from '../schemas/proposal.ts'
 import type { RowFilter, SystemType } from '../schemas/spec.ts'
+import { identityInWords } from '../system-identity.ts'
 import type { Mark, Section } from './section.ts'
 import { moment } from './visible-text.ts'
 
@@ -90,6 +91,8 @@ export function planSections(plan: Plan, limit: number): Section[] {
       title: 'What changes',
       says: `Data is copied from ${SYSTEMS[plan.source.system_type]} into new tables of ${SYSTEMS[plan.target.system_type]}. The source is only read.`,
       facts: [
+        ['From', identityInWords(plan.source.identity)],
+        ['To', identityInWords(plan.target.identity)],
         ['Tables', counted(plan.tables.length, 'table', 'tables')],
         ['Columns', `${columns.length}, of which ${masked} masked and ${lossy} losing information`],
         ['Rows', plan.estimate.rows === null ? (plan.estimate.reason ?? 'not estimated') : `about ${grouped(plan.estimate.rows)}`],

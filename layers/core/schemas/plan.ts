@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { email, instant, sha256Hex, slug } from './common.ts'
+import { systemIdentity } from './identity.ts'
 import { reconProposal, tableMapping } from './proposal.ts'
 import { checkRequest, connectionReference, executionConfig, rollbackConfig, sloTargets, systemType } from './spec.ts'
 
@@ -22,8 +23,19 @@ export const plan = z.strictObject({
   archetype: z.strictObject({ id: slug, sha256: sha256Hex }),
   policy: z.strictObject({ version: z.string().min(1).max(64), sha256: sha256Hex }),
   rulebooks: z.strictObject({ type_coercion_sha256: sha256Hex, hashing_spec_sha256: sha256Hex }),
-  source: z.strictObject({ system_type: systemType, connection: connectionReference.nullable(), catalog_sha256: sha256Hex }),
-  target: z.strictObject({ system_type: z.literal('POSTGRESQL'), connection: connectionReference, create_if_missing: z.boolean() }),
+  /** `identity`: the very systems people approved; a connection that leads elsewhere is refused by every worker. */
+  source: z.strictObject({
+    system_type: systemType,
+    connection: connectionReference.nullable(),
+    identity: systemIdentity,
+    catalog_sha256: sha256Hex,
+  }),
+  target: z.strictObject({
+    system_type: z.literal('POSTGRESQL'),
+    connection: connectionReference,
+    identity: systemIdentity,
+    create_if_missing: z.boolean(),
+  }),
   tables: z.array(tableMapping).min(1),
   steps: z.array(planStep).min(1),
   recon: reconProposal,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { artifactPointer, count, findingSeverity, identifier, instant, sha256Hex, slug, verdict } from './common.ts'
+import { endIdentities } from './identity.ts'
 
 /** A segment of one table: a key range or a hash bucket, digested on both sides. */
 export const segmentDigest = z.strictObject({
@@ -124,6 +125,8 @@ export const reconReport = z.strictObject({
   project_id: slug,
   run_id: slug,
   plan_sha256: sha256Hex,
+  /** The systems that were compared; the plan's own. */
+  identities: endIdentities,
   started_at: instant,
   finished_at: instant,
   items_expected: z.int().min(0),

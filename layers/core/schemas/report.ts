@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { catalog, profile } from './catalog.ts'
 import { count, identifier } from './common.ts'
+import { endIdentities } from './identity.ts'
 
 /** `schema.name` of an object, for people; the parts stand in the catalog. */
 const objectName = z.string().min(1).max(1200)
@@ -8,6 +9,8 @@ const objectName = z.string().min(1).max(1200)
 /** Proposal of the discovery agent: what lies in scope. The catalogs it was read from are part of it. */
 export const discoveryReport = z.strictObject({
   schema: z.literal('waybill/discovery-report/v1'),
+  /** Which systems were looked at; the plan is bound to them. */
+  identities: endIdentities,
   source: catalog,
   /** Null when the target holds none of the requested tables yet. */
   target: catalog.nullable(),

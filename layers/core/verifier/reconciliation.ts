@@ -3,6 +3,7 @@ import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
 import type { ReconReport } from '../schemas/recon.ts'
+import { identityInWords, sameSystem } from '../system-identity.ts'
 import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
 
@@ -18,6 +19,10 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
     if (runs.has(report.run_id)) faults.add(path, `a second report of run ${report.run_id}`)
     runs.add(report.run_id)
     if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
+    for (const side of ['source', 'target'] as const) {
+      if (contents.plan !== null && !sameSystem(report.identities[side], contents.plan.value[side].identity))
+        faults.add(path, `compares another ${side} than the plan's: ${identityInWords(report.identities[side])}`)
+    }
     faults.all(path, verdictFaults(report, contents))
   }
   for (const { path, report } of [...contents.checks, ...(contents.execution ? [contents.execution] : [])]) {

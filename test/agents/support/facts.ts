@@ -3,6 +3,7 @@ import type { DiscoveryFacts } from '../../../layers/agents/discovery.ts'
 import type { MappingFacts } from '../../../layers/agents/mapping.ts'
 import { defaultPolicy, typeCoercionRulebook } from '../../../layers/core/rulebooks.ts'
 import type { Catalog, CatalogColumn, CatalogTable, Profile } from '../../../layers/core/schemas/catalog.ts'
+import type { EndIdentities } from '../../../layers/core/schemas/identity.ts'
 import type { MigrationSpec } from '../../../layers/core/schemas/spec.ts'
 import { readSpec } from '../../../layers/core/spec-reader.ts'
 
@@ -90,8 +91,13 @@ export function flightsProfile(): Profile {
   return profileOf(flightsCatalog(), { airports: '3376', flights: '3000000' })
 }
 
+export function flightsIdentities(): EndIdentities {
+  const server = { kind: 'postgresql' as const, server: 'db.example.com:5432', system_identifier: '7500000000000000004' }
+  return { source: { ...server, database_oid: '5', database: 'legacy' }, target: { ...server, database_oid: '6', database: 'new' } }
+}
+
 export function discoveryFacts(): DiscoveryFacts {
-  return { source: flightsCatalog(), target: null }
+  return { source: flightsCatalog(), target: null, identities: flightsIdentities() }
 }
 
 export function mappingFacts(change: Partial<MappingFacts> = {}): MappingFacts {

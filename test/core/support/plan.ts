@@ -4,6 +4,7 @@ import type { Signer } from '../../../layers/core/ports.ts'
 import { archetypeOf, defaultPolicy, hashingSpecSha256, typeCoercionSha256 } from '../../../layers/core/rulebooks.ts'
 import type { Role } from '../../../layers/core/schemas/common.ts'
 import type { ApprovalPredicate, PlanPredicate } from '../../../layers/core/schemas/governance.ts'
+import type { SystemIdentity } from '../../../layers/core/schemas/identity.ts'
 import { type Plan, plan } from '../../../layers/core/schemas/plan.ts'
 import type { GatedTransition } from '../../../layers/core/schemas/policy.ts'
 import type { ColumnMapping } from '../../../layers/core/schemas/proposal.ts'
@@ -12,6 +13,14 @@ import { keys } from './keys.ts'
 
 export const NOW = new Date('2026-03-02T10:00:00.000Z')
 export const AUTHOR = 'ana.author@example.com'
+
+export const identityOf = (database: string): SystemIdentity => ({
+  kind: 'postgresql',
+  server: `${database}.example.com:5432`,
+  system_identifier: '7500000000000000002',
+  database_oid: '16386',
+  database,
+})
 
 export function column(target: string, over: Partial<ColumnMapping> = {}): ColumnMapping {
   return {
@@ -44,11 +53,13 @@ export function planOf(over: Partial<Plan> = {}): Plan {
     source: {
       system_type: 'POSTGRESQL',
       connection: { secret_ref: 'env://SOURCE', auth_method: 'PASSWORD', tls_enabled: true, connection_timeout_ms: 15_000 },
+      identity: identityOf('legacy'),
       catalog_sha256: sha256('catalog'),
     },
     target: {
       system_type: 'POSTGRESQL',
       connection: { secret_ref: 'env://TARGET', auth_method: 'PASSWORD', tls_enabled: true, connection_timeout_ms: 15_000 },
+      identity: identityOf('new'),
       create_if_missing: true,
     },
     tables: [

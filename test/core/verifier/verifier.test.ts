@@ -297,6 +297,19 @@ describe('approvals in a pack', () => {
   })
 })
 
+describe('systems', () => {
+  it.each(['source', 'target'] as const)('notices a reconciliation of another %s than the plan names', async (side) => {
+    const { input, signers } = await fixturePackInput()
+    const reconReports = input.reconReports.map((bytes) => {
+      const report = JSON.parse(Buffer.from(bytes).toString('utf8'))
+      report.identities[side].database_oid = '4'
+      return canonicalBytes(report)
+    })
+    const { faults } = await verify(await sealFixture({ ...input, reconReports }, signers))
+    expect(faults.join('\n')).toMatch(new RegExp(`compares another ${side} than the plan's: database ".*" \\(oid 4\\)`))
+  })
+})
+
 describe('two projects', () => {
   it('cannot lend each other files', async () => {
     const signers = fixtureSigners()

@@ -3,6 +3,7 @@ import { sha256 } from '../../../layers/core/digest.ts'
 import { WaybillError } from '../../../layers/core/errors.ts'
 import { segmentRoot } from '../../../layers/core/outcome/table-recomputation.ts'
 import type { Catalog, CatalogColumn } from '../../../layers/core/schemas/catalog.ts'
+import type { SystemIdentity } from '../../../layers/core/schemas/identity.ts'
 import type { TableMapping, TableRecon } from '../../../layers/core/schemas/proposal.ts'
 import type { Mismatch, TableResult } from '../../../layers/core/schemas/recon.ts'
 import type { Chunk, ChunkResult } from '../../../layers/core/schemas/work.ts'
@@ -19,7 +20,17 @@ export type Systems = {
   rows(planSha256: string): bigint
   /** What the next comparisons find: rows missing in the target, or no decision at all. Emptied one by one; then equal. */
   findings: ({ missing: number } | 'inconclusive')[]
+  /** Which systems answer. */
+  identities: Record<'source' | 'target', SystemIdentity>
 }
+
+const identityOf = (database: string): SystemIdentity => ({
+  kind: 'postgresql',
+  server: `${database}.example.com:5432`,
+  system_identifier: '7500000000000000003',
+  database_oid: '16387',
+  database,
+})
 
 const column = (name: string, type: string, nullable: boolean): CatalogColumn => ({
   name,
@@ -63,6 +74,7 @@ export function systems(): Systems {
   const touched: string[] = []
   const opened: string[] = []
   const findings: Systems['findings'] = []
+  const identities = { source: identityOf('legacy'), target: identityOf('target') }
   const checkpoints = new Map<string, Map<string, ChunkResult>>()
   const of = (plan: string) => {
     const known = checkpoints.get(plan) ?? new Map<string, ChunkResult>()
@@ -79,10 +91,12 @@ export function systems(): Systems {
     touched,
     opened,
     findings,
+    identities,
     rows: (plan) => [...of(plan).values()].reduce((sum, chunk) => sum + BigInt(chunk.rows), 0n),
     connectors: {
       source: (_type, url, options) =>
         open(`source ${url}`, options, {
+          identity: async () => identities[url.includes('source') ? 'source' : 'target'],
           catalog: async () => (url.includes('source') ? SOURCE : { ...SOURCE, database: 'target', tables: [] }),
           profile: async () => ({
             tables: [
