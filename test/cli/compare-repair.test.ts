@@ -47,6 +47,7 @@ beforeAll(async () => {
     source.url,
     `${zoo(1, 12)}
      INSERT INTO heap SELECT i % 3, 't', '-0'::float8, 1.5, '24:00'::interval, 'x', '{"a":1}'::json FROM generate_series(1, 20) i; INSERT INTO heap VALUES (7, NULL, NULL, NULL, NULL, NULL, NULL);
+     INSERT INTO heap (a, f) VALUES (8, '-0'), (8, '-0');
      INSERT INTO parent VALUES (1, 'a'), (2, 'b'), (3, NULL); INSERT INTO kid VALUES (1, 1), (2, 2), (3, 3); INSERT INTO loose VALUES (1, 1), (2, 2)`,
   )
   await runSql(
@@ -54,6 +55,7 @@ beforeAll(async () => {
     `${zoo(4, 16)}
      UPDATE "Odd ""schema"."it's a ""table" SET t = NULL, n = 1, f4 = 0, f8 = '-Infinity', y = '\\x00', dt = NULL, tz = now(), iv = '1 mon', j = '[]', x = NULL, m = NULL, p = NULL, at = '{}', mo = 0 WHERE "Key 1" IN (5, 6, 8);
      INSERT INTO heap SELECT i % 3, 't', '0'::float8, 1.5, '1 day'::interval, 'x', '{"a": 1}'::json FROM generate_series(1, 20) i; INSERT INTO heap SELECT i % 3, 't', '-0'::float8, 1.50, '24:00'::interval, 'x', '{"a":1}'::json FROM generate_series(1, 33) i;
+     INSERT INTO heap (a, f) VALUES (8, '-0'), (8, '0'), (8, '0');
      INSERT INTO parent VALUES (1, 'changed'), (9, 'surplus'); INSERT INTO kid VALUES (1, 1), (9, 9); INSERT INTO loose VALUES (1, 5), (1, 6)`,
   )
 })
