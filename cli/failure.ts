@@ -1,8 +1,10 @@
 import { isWaybillError } from '../layers/core/errors.ts'
+import { deniedAt } from '../layers/local/denied.ts'
 import { EXIT, type Terminal, visible } from './terminal.ts'
 
 /** Prints one clear error and gives the exit code: unable to decide is 2, an interruption is 130. */
-export function reportFailure(terminal: Terminal, error: unknown, json: boolean): number {
+export function reportFailure(terminal: Terminal, thrown: unknown, json: boolean): number {
+  const error = deniedAt(thrown)
   const code = isWaybillError(error) ? error.code : 'UNEXPECTED'
   const message = error instanceof Error ? error.message : String(error)
   const details = isWaybillError(error) ? error.details : []
@@ -20,9 +22,29 @@ export function reportFailure(terminal: Terminal, error: unknown, json: boolean)
   return code === 'INTERRUPTED' ? EXIT.interrupted : EXIT.undecided
 }
 
-/** An abort signal for the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+const interruptible = new Set<AbortController>()
+
+/**
+ * A reader that went away (`waybill … | head`) interrupts the command as Ctrl-C does: what it started is stopped, nothing is written any more.
+ * @returns whether that happened
+ */
+export function watchReaders(streams: readonly NodeJS.WriteStream[] = [process.stdout, process.stderr]): () => boolean {
+  let gone = false
+  for (const stream of streams) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      gone = true
+      if (interruptible.size === 0) process.exit(EXIT.interrupted)
+      for (const controller of interruptible) controller.abort()
+    })
+  }
+  return () => gone
+}
+
+/** An abort signal for the first Ctrl-C or SIGTERM, or a reader that went away; a second Ctrl-C ends the process at once. */
 export function interruption(terminal: Terminal): AbortSignal {
   const controller = new AbortController()
+  interruptible.add(controller)
   const stop = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted)
     terminal.err(`${signal}: stopping cleanly; press Ctrl-C again to stop at once`)

@@ -8,10 +8,11 @@ import { runCommand } from './commands/run.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { statusCommand } from './commands/status.ts'
 import { verifyCommand } from './commands/verify.ts'
-import { reportFailure } from './failure.ts'
+import { reportFailure, watchReaders } from './failure.ts'
 import { EXIT, openTerminal } from './terminal.ts'
 
 const terminal = openTerminal()
+const readerGone = watchReaders()
 
 const program = new Command('waybill')
   .description(
@@ -43,3 +44,4 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.pass : EXIT.undecided
   else process.exitCode = reportFailure(terminal, error, process.argv.includes('--json'))
 }
+if (readerGone()) process.exitCode = EXIT.interrupted

@@ -6,6 +6,7 @@ import { WaybillError } from '../core/errors.ts'
 import type { ArtifactStore, Clock } from '../core/ports.ts'
 import type { ArtifactPointer } from '../core/schemas/common.ts'
 import { transaction } from './database.ts'
+import { at, deniedAt } from './denied.ts'
 import { publish, writeBeside } from './durable-file.ts'
 
 const SCHEME = 'artifact:'
@@ -40,7 +41,7 @@ export function directoryArtifactStore({ folder, db, clock }: { folder: string; 
       const pointer = pointerOf(key, sha256(bytes))
       const path = join(folder, key)
       folderFor(path, key)
-      const temporary = writeBeside(path, bytes, 0o400)
+      const temporary = at(dirname(path), () => writeBeside(path, bytes, 0o400))
       try {
         // Commit point. Naming the file and writing its row happen inside one write transaction.
         transaction(db, () => {
@@ -105,7 +106,7 @@ function folderFor(path: string, key: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
   } catch (error) {
-    if (!['EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!['EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw deniedAt(error, dirname(path))
   }
   throw new WaybillError('BAD_INPUT', `The artifact key ${key} and a stored one lie inside each other; choose another key.`)
 }

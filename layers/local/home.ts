@@ -1,7 +1,9 @@
-import { chmodSync, mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { WaybillError } from '../core/errors.ts'
 import { openDatabase } from './database.ts'
+import { at as using } from './denied.ts'
 
 /** Everything Waybill keeps on a laptop. The folder may be moved as a whole: nothing inside names its place. */
 export type Home = {
@@ -16,16 +18,21 @@ export type Home = {
   close(): void
 }
 
-/** Opens a home, making it if it is not there: folders 0700, files 0600. Other processes may have it open. */
+/**
+ * Opens a home, making it if it is not there: folders 0700, files 0600. Other processes may have it open.
+ * @throws PERMISSION_DENIED, BAD_INPUT, naming the folder
+ */
 export function openHome(folder: string): Home {
   const root = resolve(folder)
   const at = (name: string) => join(root, name)
   for (const path of [root, at('artifacts'), at('keys'), at('outbox'), at('locks')]) {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    // A home made by hand may be open to others; keys and sealed tokens lie in it.
-    chmodSync(path, 0o700)
+    using(path, () => {
+      makeFolder(path)
+      // A home made by hand may be open to others; keys and sealed tokens lie in it.
+      chmodSync(path, 0o700)
+    })
   }
-  const db = openDatabase(at('waybill.sqlite'))
+  const db = using(at('waybill.sqlite'), () => openDatabase(at('waybill.sqlite')))
   return {
     folder: root,
     db,
@@ -37,5 +44,21 @@ export function openHome(folder: string): Home {
     close: () => {
       if (db.isOpen) db.close()
     },
+  }
+}
+
+/** With its missing parents, one after another: a recursive mkdir never returns below /proc. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  const parent = dirname(path)
+  if (parent !== path) makeFolder(parent)
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Another process may have made it meanwhile.
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return
+    if (code === 'ENOENT') throw new WaybillError('PERMISSION_DENIED', `No folder can be made in ${parent}. Choose another place.`)
+    throw error
   }
 }
