@@ -107,10 +107,10 @@ function withoutTls(plan: Plan, policyVersion: string): Finding[] {
   return (['source', 'target'] as const).flatMap((side) => {
     const { connection, system_type: systemType } = plan[side]
     if (connection === null || connection.tls_enabled || systemType !== 'POSTGRESQL') return []
-    const local = /^(env|file):\/\//.test(connection.secret_ref)
+    const onThisMachine = /^(env|file):\/\//.test(connection.secret_ref)
     const what = `The connection to the ${side} has TLS switched off. Policy ${policyVersion} allows that only to a server on the same machine (loopback)`
     const where = `/${side}/connection/tls_enabled`
-    if (local) return [fail('WARNING', where, `${what}; any other is refused when connecting.`, 'Switch TLS on, unless it is.')]
+    if (onThisMachine) return [fail('WARNING', where, `${what}; any other is refused when connecting.`, 'Switch TLS on, unless it is.')]
     return [fail('ERROR', where, `${what}, and a secret store is not used for one.`, 'Switch TLS on.')]
   })
 }
