@@ -72,7 +72,11 @@ export async function pipelineRows(rows: number | null): Promise<Row[]> {
         target: '< 1,536 MiB',
       },
       { what: 'reconciliation, against COPY TO STDOUT of both sides at once', measured: ratio(reconMs, raw), target: '≤ 5 ×' },
-      { what: 'copy with transforms and checkpoints, against COPY out piped into COPY in', measured: ratio(copyMs, through), target: '≤ 2 ×' },
+      {
+        what: 'copy with transforms and checkpoints, against COPY out piped into COPY in',
+        measured: ratio(copyMs, through),
+        target: '≤ 2 ×',
+      },
       { what: 'the same pipeline with no flights', measured: `${empty.seconds.toFixed(1)} s`, target: '< 10 s' },
     ]
   } finally {
