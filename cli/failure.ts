@@ -1,5 +1,5 @@
+import { deniedAt } from '../layers/core/denied.ts'
 import { isWaybillError } from '../layers/core/errors.ts'
-import { deniedAt } from '../layers/local/denied.ts'
 import { EXIT, type Terminal, visible } from './terminal.ts'
 
 /** Prints one clear error and gives the exit code: unable to decide is 2, an interruption is 130. */

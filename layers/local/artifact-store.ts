@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { at, deniedAt } from '../core/denied.ts'
 import { sha256 } from '../core/digest.ts'
 import { WaybillError } from '../core/errors.ts'
 import type { ArtifactStore, Clock } from '../core/ports.ts'
 import type { ArtifactPointer } from '../core/schemas/common.ts'
 import { transaction } from './database.ts'
-import { at, deniedAt } from './denied.ts'
 import { publish, writeBeside } from './durable-file.ts'
 
 const SCHEME = 'artifact:'

@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { at as using } from '../core/denied.ts'
 import { WaybillError } from '../core/errors.ts'
 import { openDatabase } from './database.ts'
-import { at as using } from './denied.ts'
 
 /** Everything Waybill keeps on a laptop. The folder may be moved as a whole: nothing inside names its place. */
 export type Home = {

@@ -1,4 +1,4 @@
-import { WaybillError } from '../core/errors.ts'
+import { WaybillError } from './errors.ts'
 
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
 
