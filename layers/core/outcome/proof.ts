@@ -253,6 +253,11 @@ function orderingDraft(tables: readonly ComparedTable[], undecided: string[]) {
         ? 'several tables have an order key'
         : 'the order was not measured'
   const counted = ordered.map(({ result }) => result?.ordering?.violations ?? null)
+  // The engine reads a source's first and last record only where they can differ from the target's, and never those of a file.
+  const unread =
+    only !== undefined && only !== null && ordered[0]!.result!.source_root !== ordered[0]!.result!.target_root && isFile(ordered[0]!)
+  const sourceRecord = (value: string | null | undefined) =>
+    unread ? unmeasured('a source file is not read again for its first and last record') : record(value)
   const record = (value: string | null | undefined): Figure<Record<string, string>> =>
     only && value !== null && value !== undefined
       ? { [only.order_key]: value }
@@ -265,13 +270,22 @@ function orderingDraft(tables: readonly ComparedTable[], undecided: string[]) {
       ordered.length === 0 || counted.includes(null)
         ? unmeasured(why)
         : countFigure(counted.reduce((total, value) => total + BigInt(value!), 0n)),
-    first_record_source: record(only?.first_source),
+    first_record_source: sourceRecord(only?.first_source),
     first_record_target: record(only?.first_target),
-    last_record_source: record(only?.last_source),
+    last_record_source: sourceRecord(only?.last_source),
     last_record_target: record(only?.last_target),
     reasons: [
       ...(ordered.length === 0 ? [why] : undecided),
       ...ordered.flatMap(({ mapping, result }) => (result?.ordering?.reason ? [`${mapping.table_id}: ${result.ordering.reason}`] : [])),
+      ...ordered.flatMap(({ mapping, result }) =>
+        result?.ordering && result.source_root === result.target_root
+          ? [`${mapping.table_id}: first and last record were read on the target; the source has the same, because every record is equal`]
+          : [],
+      ),
     ],
   }
+}
+
+function isFile({ mapping }: ComparedTable): boolean {
+  return mapping.source.kind === 'file'
 }

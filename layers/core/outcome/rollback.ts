@@ -143,6 +143,8 @@ function riskAssessment(proof: ProofDraft, status: Figure<'NOMINAL' | 'WARNING' 
     data_integrity_risk: integrity[proof.proof_status],
     operational_risk: status instanceof Unmeasured ? ('UNKNOWN' as const) : operational[status],
     slo_compliance_risk: late ? ('HIGH' as const) : ('LOW' as const),
-    recovery_capability: 'FULL' as const,
+    recovery_capability: unmeasured(
+      'no roll-back ran before this document; that the source is left alone and the target can be undone is planned, not measured',
+    ),
   }
 }

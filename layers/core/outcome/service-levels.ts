@@ -73,6 +73,7 @@ function actualPerformance(input: OutcomeInput, differing: bigint | null, source
   const attempts = failures + BigInt(execution.chunks.length)
   const availability: Figure<number> = attempts === 0n ? noChunks : ratio(attempts - failures, attempts, 6, 'floor')
   return {
+    elapsed_basis: elapsedBasis(input),
     elapsed_time_seconds: elapsed,
     estimated_total_duration_seconds: estimate.seconds ?? unmeasured(estimate.reason ?? 'the plan holds no estimate'),
     duration_compliance: elapsed <= slo.max_duration_seconds,
@@ -80,6 +81,7 @@ function actualPerformance(input: OutcomeInput, differing: bigint | null, source
     error_rate_observed: errorRate,
     error_rate_compliance: errorRate instanceof Unmeasured ? errorRate : errorRate <= slo.max_error_rate,
     error_rate_headroom: errorRate instanceof Unmeasured ? errorRate : difference(slo.max_error_rate, errorRate, 9),
+    latency_basis: latencyBasis(durations.length),
     latency_p50_ms: latency(0.5),
     latency_p95_ms: latency(0.95),
     latency_p99_ms: p99,
@@ -91,11 +93,28 @@ function actualPerformance(input: OutcomeInput, differing: bigint | null, source
   }
 }
 
+/** Below this many chunks, the nearest rank of the 99th percentile is the last: the slowest chunk. */
+const CHUNKS_FOR_P99 = 100
+
+function latencyBasis(chunks: number): string {
+  if (chunks === 0) return 'no chunk was copied in this run'
+  const few = chunks < CHUNKS_FOR_P99 ? `; with fewer than ${CHUNKS_FOR_P99} chunks, the 99th percentile is the slowest of them` : ''
+  return `n = ${chunks} chunks copied in this run, each from start to end on the clock of the worker that copied it; nearest rank${few}`
+}
+
+function elapsedBasis({ executionReport }: Pick<OutcomeInput, 'executionReport'>): string {
+  const { chunks } = executionReport
+  const done = chunks.filter((chunk) => chunk.already_done).length
+  const earlier = done === 0 ? '' : `, ${done} of them found already done`
+  return `from the first start to the last end of ${chunks.length} chunks${earlier}, on the clocks of the workers that copied them: waiting in between counts, preparing and finishing the target does not`
+}
+
 function throughput({ executionReport }: OutcomeInput) {
   const records = executionReport.tables.reduce((total, table) => total + BigInt(table.rows), 0n)
   const seconds = secondsBetween(executionReport.started_at, executionReport.finished_at)
   const noTarget = unmeasured('the migration spec sets no throughput target')
   return {
+    throughput_basis: `the records of all ${executionReport.chunks.length} chunks ÷ processing_time_seconds, which is ${elapsedBasis({ executionReport })}`,
     records_processed: countFigure(records),
     processing_time_seconds: seconds,
     throughput_records_per_second:

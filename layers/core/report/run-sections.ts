@@ -87,7 +87,8 @@ export function serviceLevels({ outcome }: ReportModel): Markup {
 <p class="small">Throughput ${throughput.throughput_records_per_second === null ? notMeasured() : html`<b class="n">${grouped(Math.round(throughput.throughput_records_per_second))}</b> records a second`} · worker: ${machine.map(
     ([label, value], index) =>
       html`${index > 0 ? ', ' : ''}${label} ${value === null ? notMeasured() : html`<b class="n">${Math.round(value * 100)} %</b>`}`,
-  )}</p></div>`
+  )}</p>
+<p class="small soft">Duration and throughput: ${actual.elapsed_basis}. Chunk latency: ${actual.latency_basis}.</p></div>`
 }
 
 export function timeline({ outcome, nightlyRuns }: ReportModel): Markup {

@@ -9,18 +9,25 @@ const fail = failing(id)
 
 type Tolerance = TableRecon['tolerances'][number]
 
-/** No difference is excused that the policy does not excuse. */
+/** No difference is excused: a tolerance is refused until the reconciliation applies it, and one above the policy always. */
 export const toleranceValidator: Validator = {
   id,
   run(plan, { policy }) {
     const findings: Finding[] = []
-    let count = 0
     for (const [tableAt, recon] of plan.recon.tables.entries()) {
       const columns = plan.tables.find((table) => table.table_id === recon.table_id)?.columns.map((column) => column.target) ?? []
       for (const [at, tolerance] of recon.tolerances.entries()) {
-        count++
         const where = `/recon/tables/${tableAt}/tolerances/${at}`
         const name = `${recon.table_id}.${named(tolerance.column)}`
+        // The reconciliation knows equal and different only. Signing a plan with a tolerance would promise what nothing does.
+        findings.push(
+          fail(
+            'ERROR',
+            where,
+            `The plan sets a tolerance for ${name}, and no tolerance is applied: the reconciliation reports every difference.`,
+            'Remove the tolerance. Have both sides hold the same value, or map the column with a transformation that gives it.',
+          ),
+        )
         if (!columns.includes(tolerance.column)) {
           findings.push(
             fail('ERROR', `${where}/column`, `A tolerance is set for ${name}, which is not planned.`, 'Remove it or correct the column.'),
@@ -38,11 +45,9 @@ export const toleranceValidator: Validator = {
       findings.push(fail('ERROR', '/rollback/bps_rollback_threshold', what, `Set the threshold to ${policy.bps.critical} or lower.`))
     }
     if (findings.length > 0) return findings
-    const text =
-      count === 0
-        ? 'No tolerance is asked for: every value must be exactly equal'
-        : `All ${count} tolerances stay within policy ${policy.version}`
-    return [passing(id, `${text}, and the rollback threshold is not above the policy's.`)]
+    return [
+      passing(id, "No tolerance is asked for: every value must be exactly equal, and the rollback threshold is not above the policy's."),
+    ]
   },
 }
 

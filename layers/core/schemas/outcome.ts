@@ -245,7 +245,8 @@ export const rollbackVerdict = z.strictObject({
     data_integrity_risk: z.enum(['MINIMAL', 'HIGH', 'UNKNOWN']),
     operational_risk: z.enum(['LOW', 'ELEVATED', 'HIGH', 'UNKNOWN']),
     slo_compliance_risk: z.enum(['LOW', 'HIGH', 'UNKNOWN']),
-    recovery_capability: z.literal('FULL'),
+    /** FULL once a roll-back was seen to undo everything. Null before one ran: that it would is planned, not measured. */
+    recovery_capability: z.literal('FULL').nullable(),
   }),
   recommended_action: z.enum(['PROCEED', 'PROCEED_WITH_MONITORING', 'RECONCILE_AGAIN', 'ROLL_BACK']),
   monitoring_intensity: z.enum(['STANDARD', 'ELEVATED', 'MAXIMUM']),
@@ -265,6 +266,8 @@ export const performanceSloCompliance = z.strictObject({
   }),
   /** Duration and latency are of the copy; a batch is a chunk. Error rate: differing records ÷ source records. */
   actual_performance: z.strictObject({
+    /** From which instants on which clocks `elapsed_time_seconds` comes. */
+    elapsed_basis: text,
     elapsed_time_seconds: figure,
     estimated_total_duration_seconds: figure.nullable(),
     duration_compliance: z.boolean(),
@@ -272,6 +275,8 @@ export const performanceSloCompliance = z.strictObject({
     error_rate_observed: figure.nullable(),
     error_rate_compliance: z.boolean().nullable(),
     error_rate_headroom: figure.nullable(),
+    /** What one latency is, and over how many chunks the percentiles are taken. */
+    latency_basis: text,
     latency_p50_ms: figure.nullable(),
     latency_p95_ms: figure.nullable(),
     latency_p99_ms: figure.nullable(),
@@ -282,6 +287,8 @@ export const performanceSloCompliance = z.strictObject({
     availability_headroom: figure.nullable(),
   }),
   throughput_metrics: z.strictObject({
+    /** What is divided by what. */
+    throughput_basis: text,
     records_processed: countFigure,
     processing_time_seconds: figure,
     throughput_records_per_second: figure.nullable(),

@@ -38,6 +38,50 @@ describe('assembling an outcome', () => {
     expect(outcomeSchema.parse(parseStrictJson(canonicalBytes(good)))).toEqual(good)
   })
 
+  it('claims no recovery that nobody tried', () => {
+    expect(good.rollback_verdict.risk_assessment.recovery_capability).toBeNull()
+    expect(good.not_measured['/rollback_verdict/risk_assessment/recovery_capability']).toContain('no roll-back ran')
+  })
+
+  it('says from how many chunks its times come, and what a 99th percentile of few is', () => {
+    const { actual_performance: actual, throughput_metrics: throughput } = good.performance_slo_compliance
+    expect(actual.latency_basis).toMatch(/^n = 3 chunks .* fewer than 100 chunks, the 99th percentile is the slowest/)
+    expect(actual.latency_p99_ms).toBe(7000)
+    expect(actual.elapsed_basis).toMatch(/first start to the last end of 3 chunks, on the clocks of the workers/)
+    expect(throughput.throughput_basis).toContain('3 chunks ÷ processing_time_seconds')
+    const [chunk] = fixtureOutcomeInput(plan).executionReport.chunks
+    const withChunks = (count: number, already_done = false) => {
+      const executionReport = fixtureOutcomeInput(plan).executionReport
+      const chunks = Array.from({ length: count }, (_, at) => ({ ...chunk!, chunk_id: `c-${at}`, already_done }))
+      return assembleOutcome(fixtureOutcomeInput(plan, { executionReport: { ...executionReport, chunks } })).performance_slo_compliance
+        .actual_performance
+    }
+    expect(withChunks(99).latency_basis).toContain('slowest')
+    expect(withChunks(100).latency_basis).not.toContain('slowest')
+    expect(withChunks(4, true)).toMatchObject({ latency_basis: 'no chunk was copied in this run', latency_p99_ms: null })
+    expect(withChunks(4, true).elapsed_basis).toContain('4 of them found already done')
+  })
+
+  it('says which first and last records were read, and invents none of a file', () => {
+    const read = 'flights: first and last record were read on the target; the source has the same, because every record is equal'
+    expect(good.proof_certificate.ordering_result.reasons).toContain(read)
+    const lost = withLostRow(fixtureTable('flights', [20, 20, 20]))
+    const differing = fixtureRecon(plan, [fixtureTable('airports', [5]), lost])
+    const table = assemble(differing).proof_certificate.ordering_result
+    expect(table.reasons).not.toContain(read)
+    expect(table.first_record_source).toEqual({ flown_at: 'a' })
+    const fromFile = structuredClone(plan)
+    fromFile.tables[1]!.source = { schema: 'files', name: 'flights.csv', kind: 'file' }
+    const reconReport = { ...fixtureRecon(fromFile, differing.tables) }
+    const outcome = assembleOutcome(fixtureOutcomeInput(fromFile, { reconReport }))
+    expect(outcome.proof_certificate.ordering_result).toMatchObject({
+      first_record_source: null,
+      last_record_source: null,
+      first_record_target: { flown_at: 'a' },
+    })
+    expect(outcome.not_measured['/proof_certificate/ordering_result/first_record_source']).toContain('file is not read again')
+  })
+
   it('gives the same document for the same input', () => {
     expect(digestOf(assembleOutcome(fixtureOutcomeInput(plan)))).toBe(digestOf(good))
   })

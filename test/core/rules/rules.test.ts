@@ -277,16 +277,27 @@ describe('tolerance-validator', () => {
   })
   test('nothing above the policy, to the last digit', () => {
     blocked(id, tolerating('absolute', '0.001'), /excuse absolute/)
-    passed(id, tolerating('absolute', '0.01'), allowing)
-    passed(id, tolerating('absolute', '0.0100'), allowing)
     blocked(id, tolerating('absolute', '0.01000000000000000000001'), /allows 0\.01/, allowing)
     blocked(id, tolerating('relative', '0.01'), /relative/, allowing)
-    passed(id, tolerating('time', '1000'), allowing)
     blocked(id, tolerating('time', '1001'), /1001 ms/, allowing)
+  })
+  test('none at all, because none is applied: not even one that the policy allows', () => {
+    for (const [kind, value] of [
+      ['absolute', '0.01'],
+      ['absolute', '0'],
+      ['relative', '0.001'],
+      ['time', '1000'],
+    ] as const) {
+      blocked(id, tolerating(kind, value), /no tolerance is applied/, allowing)
+      expect(run(id, tolerating(kind, value), allowing).some(({ what }) => what.includes('excuse'))).toBe(false)
+    }
+    passed(id, planOf(), allowing)
   })
   test('what is no number is above everything', () => {
     for (const value of ['', '1e-9', 'NaN', '-1', '-0.001', ' 0', '0x0', '٠', 'Infinity'])
       blocked(id, tolerating('absolute', value), /excuse/, allowing)
+    expect(exceeds('0.0100', '0.01')).toBe(false)
+    expect(exceeds('0.01', '0.01')).toBe(false)
     expect(exceeds('0', '0')).toBe(false)
     expect(exceeds('0', 'plenty')).toBe(true)
     expect(exceeds('99999999999999999999.1', '99999999999999999999.10')).toBe(false)
