@@ -91,7 +91,7 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'record-parallel-run': PROVES,
   'prepare-cutover': {
     ...PROPOSES,
-    reads: ['spec', 'migration_plan', 'outcome', 'proof_certificate', 'pull_request'],
+    reads: ['spec', 'migration_plan', 'policy', 'outcome', 'proof_certificate', 'pull_request'],
     writes: ['cutover_plan', 'cutover_reasoning'],
   },
   cutover: { ...ADVANCES, reads: [ALL], trusts: true },
@@ -115,8 +115,8 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'evidence' },
 }
 
-/** Every worker checks the barrier itself: it reads the plan, its signature, the approvals and public keys. None changes the project or its audit chain. */
-const WORKS = { projects: 'read', reads: [ALL], trusts: true, network: true } as const
+/** Every worker checks the barrier itself: it reads the plan, its signature, the approvals, the audit chain and public keys. None changes the project or its audit chain. */
+const WORKS = { projects: 'read', audit: 'read', reads: [ALL], trusts: true, network: true } as const
 const READS_BOTH = ['source', 'target-reader'] as const
 const WRITES_TARGET = ['source', 'target-writer'] as const
 

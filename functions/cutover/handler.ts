@@ -8,6 +8,7 @@ import { listed } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { outcomePredicate, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
+import type { Policy } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { reconReport } from '../../layers/core/schemas/recon.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
@@ -25,8 +26,8 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
     if (project.state === 'CUTOVER_DONE') return { project_id, run_id }
-    await passBarrier(deps, project_id, 'read', [])
-    const faults = [...(await proofFaults(deps, project)), ...(await approvalFaults(deps, project))]
+    const { policy } = await passBarrier(deps, project_id, 'read', [])
+    const faults = [...(await proofFaults(deps, project)), ...(await approvalFaults(deps, project, policy))]
     if (faults.length > 0) {
       throw new WaybillError('PLAN_NOT_AUTHORISED', `The cutover was not made: ${faults[0]}`, { details: faults })
     }
@@ -58,7 +59,7 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
 }
 
 /** Approvals of the first two gates may stand on an earlier proof: people approved the one there was. It must be one of this project's. */
-async function approvalFaults(deps: Deps, project: ProjectRecord): Promise<string[]> {
+async function approvalFaults(deps: Deps, project: ProjectRecord, policy: Policy): Promise<string[]> {
   const { project_id: projectId, author } = project
   const statements = await acceptedStatements(deps, projectId)
   const certificates = (await listed(deps.artifacts, `projects/${projectId}/proof_certificate/`)).map(({ pointer }) => pointer.sha256)
@@ -68,9 +69,7 @@ async function approvalFaults(deps: Deps, project: ProjectRecord): Promise<strin
     ['CUTOVER_READY->CUTOVER_DONE', [artifactOf(project, 'cutover_plan').sha256]],
   ] as const
   return gates.flatMap(([transition, subjects]) => {
-    const standings = subjects.map((subjectSha256) =>
-      outstanding(deps.policy, transition, statements, { author, subjectSha256, projectId }),
-    )
+    const standings = subjects.map((subjectSha256) => outstanding(policy, transition, statements, { author, subjectSha256, projectId }))
     return standings.some((standing) => standing.approved)
       ? []
       : [`${transition} is not approved: ${standings.at(-1)?.reasons[0] ?? 'nobody was asked'}`]

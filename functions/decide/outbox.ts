@@ -7,6 +7,7 @@ import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance } from '../../layers/core/project-service.ts'
 import type { ApprovalGroup, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import { policyOfGate } from '../work/signed-policy.ts'
 import { complete, type SettleDeps } from './settlement.ts'
 
 export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log'>
@@ -62,7 +63,8 @@ async function approved(deps: OutboxDeps, request: ApprovalRequest): Promise<'AP
   const project = await deps.projects.get(request.project_id)
   const statements = await acceptedStatements(deps, request.project_id)
   const about = { author: project.author, subjectSha256: request.subject.sha256, projectId: request.project_id }
-  const standing = outstanding(deps.policy, request.transition, statements, about)
+  const policy = await policyOfGate(deps, project, request.transition)
+  const standing = outstanding(policy, request.transition, statements, about)
   return standing.refused.length > 0 ? 'REJECTED' : standing.approved ? 'APPROVED' : null
 }
 

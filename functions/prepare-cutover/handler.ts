@@ -7,6 +7,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import { isProven } from '../prove-outcome/proof.ts'
 import { type ProposingDeps, propose } from '../work/proposing.ts'
+import { keptPolicy } from '../work/signed-policy.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 
@@ -19,13 +20,14 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     const { artifacts } = deps
     const outcome = await artifactJson(artifacts, project, 'outcome', outcomeSchema)
+    const plan = await planOf(artifacts, project)
     const facts = {
-      plan: await planOf(artifacts, project),
+      plan,
       approvers: (await specOf(artifacts, project)).approvers,
       proof_sha256: artifactOf(project, 'proof_certificate').sha256,
       proof_valid: isProven(outcome),
       clean_runs: project.clean_runs,
-      clean_runs_required: deps.policy.clean_runs_required,
+      clean_runs_required: (await keptPolicy(deps, project_id, plan.policy.sha256)).clean_runs_required,
       pull_request: (await artifactJson(artifacts, project, 'pull_request', pullRequest)).pull_request,
     }
     await propose(deps, {

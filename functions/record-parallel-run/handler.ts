@@ -3,6 +3,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { isProven, type ProofDeps, proveRun } from '../prove-outcome/proof.ts'
 import { storeReports } from '../prove-outcome/report-files.ts'
+import { signedPolicy } from '../work/signed-policy.ts'
 
 type Deps = ProofDeps & ProjectDeps & Pick<Ports, 'projects' | 'trust' | 'approvals'>
 
@@ -38,13 +39,14 @@ export function createHandler(deps: Deps) {
       set: (stored) => ({ clean_runs: stored.clean_runs + 1 }),
       details,
     })
-    if (counted.clean_runs < deps.policy.clean_runs_required) return { project_id, run_id, decision: 'MORE' }
+    const { clean_runs_required: required } = await signedPolicy(deps, project)
+    if (counted.clean_runs < required) return { project_id, run_id, decision: 'MORE' }
     await advance(deps, project_id, {
       to: 'PARALLEL_VALIDATED',
       actor: 'waybill/record-parallel-run',
       action: 'PARALLEL_RUN_COMPLETE',
       subject_sha256: pointers.proof_certificate.sha256,
-      details: { clean_runs: String(counted.clean_runs), required: String(deps.policy.clean_runs_required) },
+      details: { clean_runs: String(counted.clean_runs), required: String(required) },
     })
     return { project_id, run_id, decision: 'CLEAN_ENOUGH' }
   }

@@ -6,6 +6,7 @@ import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { policyOfGate } from '../work/signed-policy.ts'
 
 type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts' | 'tasks' | 'trust'>
 
@@ -18,7 +19,7 @@ export function createHandler(deps: Deps) {
     const { artifact, file } = SUBJECTS[transition]
     const subject = artifactOf(project, artifact)
     const statements = await acceptedStatements(deps, project_id)
-    const answer = outstanding(deps.policy, transition, statements, {
+    const answer = outstanding(await policyOfGate(deps, project, transition), transition, statements, {
       author: project.author,
       subjectSha256: subject.sha256,
       projectId: project_id,

@@ -1,16 +1,17 @@
-import { getJson } from '../../layers/core/artifacts.ts'
 import { authorise } from '../../layers/core/barrier.ts'
-import { digestOf, parseStrictJson } from '../../layers/core/canonical-json.ts'
+import { parseStrictJson } from '../../layers/core/canonical-json.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { approvalStatements } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
-import { type Policy, policy as policySchema } from '../../layers/core/schemas/policy.ts'
+import type { Policy } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { stateFaults } from './recorded-state.ts'
+import { keptPolicy } from './signed-policy.ts'
 
-export type BarrierDeps = Pick<Ports, 'artifacts' | 'clock' | 'policy' | 'projects' | 'trust'>
+export type BarrierDeps = Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'policy' | 'projects' | 'trust'>
 
 /**
  * `write`: everything must hold, now. `read`: comparing what was executed; expiry and a newer policy do not matter, all else does.
@@ -41,7 +42,7 @@ export async function passBarrier(
   const project = await deps.projects.get(projectId)
   const planBytes = await bytesOrNone(deps, project.artifacts.migration_plan)
   const signedPlan = await bytesOrNone(deps, project.artifacts.signed_plan)
-  const policy = purpose === 'write' ? deps.policy : await policyUnderWhich(deps, project, planBytes)
+  const policy = purpose === 'write' ? deps.policy : await policyUnderWhich(deps, projectId, planBytes)
   const plan = authorise({
     planBytes,
     signedPlan,
@@ -58,6 +59,10 @@ export async function passBarrier(
       `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`,
     )
   }
+  const faults = await stateFaults(deps, project)
+  if (faults.length > 0) {
+    throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${faults[0]}`, { details: faults })
+  }
   return { project, plan, planSha256: sha256(planBytes), policy }
 }
 
@@ -72,12 +77,10 @@ async function bytesOrNone(deps: BarrierDeps, pointer: ArtifactPointer | undefin
   }
 }
 
-/** The policy the plan names, as the project kept it; the current one where it kept no such policy. */
-async function policyUnderWhich(deps: BarrierDeps, project: ProjectRecord, planBytes: Uint8Array): Promise<Policy> {
-  const pointer = project.artifacts.policy
-  if (pointer === undefined) return deps.policy
-  const kept = await getJson(deps.artifacts, pointer, policySchema)
-  return policyNamedBy(planBytes) === digestOf(kept) ? kept : deps.policy
+/** The policy the plan names; where it names none, the barrier refuses it anyway. */
+async function policyUnderWhich(deps: BarrierDeps, projectId: string, planBytes: Uint8Array): Promise<Policy> {
+  const named = policyNamedBy(planBytes)
+  return named === null ? deps.policy : keptPolicy(deps, projectId, named)
 }
 
 /**

@@ -3,8 +3,9 @@ import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { keyOf, placeOf } from '../../layers/core/flow/storing.ts'
 import type { Worker } from '../../layers/core/names.ts'
+import { advance } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
-import { planPredicate } from '../../layers/core/schemas/governance.ts'
+import { type AuditEntry, planPredicate } from '../../layers/core/schemas/governance.ts'
 import { plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import type { WorkerTask } from '../../layers/core/schemas/work.ts'
@@ -36,7 +37,7 @@ async function before(worker: Worker): Promise<Before> {
     const stored = await on.ports.projects.get(id)
     await on.ports.projects.update({ ...stored, ...change, revision: stored.revision + 1 })
   }
-  await put({ state, failed_from: null, failure: null })
+  await advance(on.ports, id, { to: state, actor: 'test', action: 'STANDS_AGAIN' })
   const project = await on.ports.projects.get(id)
   on.systems.touched.length = 0
   on.systems.opened.length = 0
@@ -331,5 +332,30 @@ for (const worker of [...WRITERS, 'hash-segments', 'run-checks', 'roll-back-targ
         if (worker === 'copy-chunk') expect(b.on.systems.touched).toEqual(once)
       })
     }
+
+    // Last: an audit chain only grows, so nothing puts this back.
+    it('refuses a project that was rolled back, whatever its record is edited to say', async () => {
+      const { audit } = b.on.ports
+      b.on.systems.touched.length = 0
+      b.on.systems.opened.length = 0
+      await b.put({ artifacts: b.project.artifacts, state: b.project.state })
+      await advance(b.on.ports, b.project.project_id, { to: 'ROLLED_BACK', actor: 'test', action: 'ROLLED_BACK' })
+      const run = { run_id: worker === 'hash-segments' ? b.task.run_id : 'run-later' }
+      expect(await refusal(b, run), 'as recorded').toBe('PLAN_NOT_AUTHORISED')
+      await b.put({ state: b.project.state })
+      expect(await refusal(b, run), 'edited').toBe('PLAN_NOT_AUTHORISED')
+      // The entry of the rollback cut off as well: the anchor still speaks of it.
+      b.on.ports.audit = { ...audit, read: async (id) => (await audit.read(id)).slice(0, -1) }
+      expect(await refusal(b, run), 'cut').toBe('PLAN_NOT_AUTHORISED')
+      const rewritten = (entry: AuditEntry) => (entry.details.to === 'ROLLED_BACK' ? { ...entry, details: {} } : entry)
+      b.on.ports.audit = { ...audit, read: async (id) => (await audit.read(id)).map(rewritten) }
+      expect(await refusal(b, run), 'rewritten').toBe('PLAN_NOT_AUTHORISED')
+      b.on.ports.audit = { ...audit, read: async (id) => (await audit.read(id)).slice(0, -1) }
+      const { artifacts } = b.on.ports
+      b.on.ports.artifacts = { ...artifacts, list: async (prefix) => (prefix.endsWith('/anchors/') ? [] : artifacts.list(prefix)) }
+      expect(await refusal(b, run), 'without anchors').toBe('PLAN_NOT_AUTHORISED')
+      b.on.ports.artifacts = artifacts
+      b.on.ports.audit = audit
+    })
   })
 }
