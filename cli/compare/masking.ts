@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
 
 export type Mask = (value: string | null) => string | null
@@ -9,9 +9,17 @@ export const raw: Mask = (value) => value
  * Each value as a fingerprint under a key that lives and dies with this run: equal values look equal within the run, and nobody can guess
  * them back or hold two runs against each other. NULL stays NULL: it names no one.
  */
-export function maskOfThisRun(): Mask {
-  const key = randomBytes(32)
-  return (value) => (value === null ? null : `hmac:${createHmac('sha256', key).update(value, 'utf8').digest('hex').slice(0, 24)}`)
+export function maskOfThisRun(key: Uint8Array = randomBytes(32)): Mask {
+  const fingerprint = hmacSha256(key)
+  return (value) => (value === null ? null : `hmac:${fingerprint(value).slice(0, 24)}`)
+}
+
+/** HMAC-SHA-256 (RFC 2104) by one-shot hashes: a million differences would leave as many objects of a stateful HMAC to collect. */
+function hmacSha256(key: Uint8Array): (value: string) => string {
+  const padded = (byte: number) => Buffer.alloc(64, byte).map((pad, i) => pad ^ (key[i] ?? 0))
+  const [inner, outer] = [padded(0x36), padded(0x5c)]
+  return (value) =>
+    hash('sha256', Buffer.concat([outer, hash('sha256', Buffer.concat([inner, Buffer.from(value, 'utf8')]), 'buffer')]), 'hex')
 }
 
 export function maskedMismatch(mismatch: Mismatch, mask: Mask): Mismatch {

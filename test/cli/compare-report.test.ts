@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { maskedResult, maskOfThisRun } from '../../cli/compare/masking.ts'
 import { claimOf, sampleConfidence, verdictOf } from '../../layers/core/comparison-report/claim.ts'
@@ -119,6 +120,14 @@ describe('masking', () => {
     },
     aggregates: [{ column: 'k', kind: 'min', source: 's3cret', target: 's3cret', verdict: 'pass' }],
   }
+
+  it('is HMAC-SHA-256', () => {
+    const key = Buffer.alloc(32, 0xa7)
+    for (const value of ['', 'añ😀', 'x'.repeat(1000)]) {
+      expect(maskOfThisRun(key)(value)).toBe(`hmac:${createHmac('sha256', key).update(value).digest('hex').slice(0, 24)}`)
+    }
+    expect(maskOfThisRun(key)(null)).toBeNull()
+  })
 
   it('leaves no value anywhere, keeps equal values equal within the run and unlike those of another run', () => {
     const mask = maskOfThisRun()
