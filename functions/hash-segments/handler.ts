@@ -1,6 +1,7 @@
-import { canonicalJson } from '../../layers/core/canonical-json.ts'
+import { canonicalJson, digestOf } from '../../layers/core/canonical-json.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { findJson, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
+import { comparedUnder } from '../../layers/core/schemas/identity.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { tableResult } from '../../layers/core/schemas/recon.ts'
 import { segmentItem } from '../../layers/core/schemas/work.ts'
@@ -13,7 +14,7 @@ import { maskFor } from './masking.ts'
 /** A differences file holds at most 200,000 lines a table; the counts stay exact, and the report says where it was cut. */
 export const MAX_DIFFERENCES = 200_000
 
-/** Beside each result: the systems it is about. */
+/** Beside each result: the plan, the run and the systems it is about. */
 export const ENDS = 'ends.json'
 
 /** Compares the table pairs it is given under one snapshot a side, and stores one result and one differences file a pair. */
@@ -59,7 +60,8 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
     const text = (lines.get(item.table_id) ?? []).map((line) => `${line}\n`).join('')
     // Differences first: a stored result says that everything of its pair is stored.
     await storeOnce(deps, key(item.item_id, 'jsonl'), 'application/x-ndjson', () => Buffer.from(text))
-    await storeJsonOnce(deps, key(item.item_id, ENDS), () => identities)
+    const under = { ...identities, plan_sha256: digestOf(plan), run_id: task.run_id, table_id: item.table_id }
+    await storeJsonOnce(deps, key(item.item_id, ENDS), () => comparedUnder.parse(under))
     await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse(result))
   }
 })

@@ -6,7 +6,7 @@ import { findJson, keyOf, type StoringDeps, storeJsonOnce, storeOnce } from '../
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer, Verdict } from '../../layers/core/schemas/common.ts'
-import { type EndIdentities, endIdentities } from '../../layers/core/schemas/identity.ts'
+import { comparedUnder, type EndIdentities } from '../../layers/core/schemas/identity.ts'
 import { type ReconReport, reconReport, type TableResult, tableResult } from '../../layers/core/schemas/recon.ts'
 import { segmentItem } from '../../layers/core/schemas/work.ts'
 import { sameSystem } from '../../layers/core/system-identity.ts'
@@ -42,7 +42,7 @@ export function createHandler(deps: Deps) {
       )
     }
     const identities = { source: plan.source.identity, target: plan.target.identity }
-    await checkEnds(deps, project_id, run_id, results, identities)
+    await checkBindings(deps, project_id, run_id, results, { ...identities, plan_sha256: planSha256 })
     const differences = await differencesOf(deps, project_id, run_id, results)
     const { verdict, reasons } = judge(results)
     const report: ReconReport = {
@@ -79,18 +79,23 @@ export function createHandler(deps: Deps) {
   }
 }
 
-/** Every pair was compared in the very systems of the plan, or the report would be about others. @throws EVIDENCE_INVALID */
-async function checkEnds(
+/** Every pair was compared under this plan, in this run and in the very systems of the plan. @throws EVIDENCE_INVALID */
+async function checkBindings(
   deps: Deps,
   projectId: string,
   runId: string,
   results: readonly TableResult[],
-  planned: EndIdentities,
+  planned: EndIdentities & { plan_sha256: string },
 ): Promise<void> {
+  const refuse = (what: string) => {
+    throw new WaybillError('EVIDENCE_INVALID', `${what}. Start the reconciliation again.`)
+  }
   for (const { table_id } of results) {
-    const met = await findJson(deps.artifacts, workKey(projectId, runId, 'hash-segments', table_id, ENDS), endIdentities)
-    if (met !== null && sameSystem(met.source, planned.source) && sameSystem(met.target, planned.target)) continue
-    throw new WaybillError('EVIDENCE_INVALID', `${table_id} was not compared in the systems of the plan. Start the reconciliation again.`)
+    const met = await findJson(deps.artifacts, workKey(projectId, runId, 'hash-segments', table_id, ENDS), comparedUnder)
+    if (met === null || !sameSystem(met.source, planned.source) || !sameSystem(met.target, planned.target))
+      return refuse(`${table_id} was not compared in the systems of the plan`)
+    if (met.plan_sha256 !== planned.plan_sha256 || met.run_id !== runId || met.table_id !== table_id)
+      return refuse(`the result stored for ${table_id} was made under another plan or in another run`)
   }
 }
 

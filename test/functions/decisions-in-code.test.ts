@@ -4,6 +4,7 @@ import { maskFor } from '../../functions/hash-segments/masking.ts'
 import { decisionOf } from '../../functions/prove-outcome/handler.ts'
 import { createHandler as recordFailure } from '../../functions/record-failure/handler.ts'
 import { measureSaturation } from '../../functions/work/saturation.ts'
+import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { failureReason } from '../../layers/core/flow/failure-reason.ts'
 import { keyOf, placeOf } from '../../layers/core/flow/storing.ts'
 import { defaultPolicy } from '../../layers/core/rulebooks.ts'
@@ -129,6 +130,25 @@ describe('nothing incomplete is recorded as complete', () => {
       return { ...opened, reconcile: async (...work) => (await opened.reconcile(...work)).map(short) }
     }
     expect((await tell(on, id)).project?.failure?.code).toBe('SEGMENT_INCOMPLETE')
+    await on.close()
+  })
+
+  it.each([
+    ['under another plan', { plan_sha256: 'a'.repeat(64) }],
+    ['in another run', { run_id: 'another-run' }],
+    ['of another pair', { table_id: 'another' }],
+  ])('a result %s', async (_what, change) => {
+    const on = await testPlatform()
+    const id = await storeSpec(on)
+    const { artifacts } = on.ports
+    on.ports.artifacts = {
+      ...artifacts,
+      put: (key, bytes, options) => {
+        if (!key.endsWith('/item.ends.json')) return artifacts.put(key, bytes, options)
+        return artifacts.put(key, canonicalBytes({ ...JSON.parse(Buffer.from(bytes).toString()), ...change }), options)
+      },
+    }
+    expect((await tell(on, id)).project?.failure?.code).toBe('EVIDENCE_INVALID')
     await on.close()
   })
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { count, sha256Hex } from './common.ts'
+import { count, sha256Hex, slug } from './common.ts'
 
 /**
  * Which system this is, so that a variable or secret that leads elsewhere later is noticed. A copy within one server has another oid; another
@@ -33,3 +33,6 @@ export type SystemIdentity = z.infer<typeof systemIdentity>
 /** Both ends of a migration, as they were when something was done. */
 export const endIdentities = z.strictObject({ source: systemIdentity, target: systemIdentity })
 export type EndIdentities = z.infer<typeof endIdentities>
+
+/** Beside a stored comparison of one table pair: under which plan, in which run and in which systems it was made. */
+export const comparedUnder = endIdentities.extend({ plan_sha256: sha256Hex, run_id: slug, table_id: slug })
