@@ -152,6 +152,22 @@ describe('nothing incomplete is recorded as complete', () => {
     await on.close()
   })
 
+  it.each([
+    ['leaves a table of the plan out', (_list: string) => ''],
+    ['names a pair twice', (list: string) => list + list],
+  ])('a work list that %s', async (_what, change) => {
+    const on = await testPlatform()
+    const id = await storeSpec(on)
+    const { artifacts } = on.ports
+    on.ports.artifacts = {
+      ...artifacts,
+      put: (key, bytes, options) =>
+        artifacts.put(key, key.includes('/segments/') ? Buffer.from(change(Buffer.from(bytes).toString())) : bytes, options),
+    }
+    expect((await tell(on, id)).project?.failure?.code).toBe('SEGMENT_INCOMPLETE')
+    await on.close()
+  })
+
   it('two results for one pair, or none', async () => {
     for (const times of [0, 2]) {
       const on = await testPlatform()
