@@ -16,7 +16,7 @@ describe('digests of rows', () => {
     const lanes = laneHasher()!
     expect(lanes).not.toBeNull()
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1, maxLength: 9 }), (values) => {
+      fc.property(fc.array(fc.uint8Array({ maxLength: 400, size: 'max' }), { minLength: 1, maxLength: 9 }), (values) => {
         const frames = values.map((value) => encodeFrame([value]))
         const all = Buffer.concat(frames)
         all.copy(lanes.memory, INPUT)
@@ -31,7 +31,7 @@ describe('digests of rows', () => {
   it('are OpenSSL’s, whatever the lengths and however many rows come at once', () => {
     const hasher = rowHasher()
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 40 }), (values) => {
+      fc.property(fc.array(fc.uint8Array({ maxLength: 400, size: 'max' }), { maxLength: 40 }), (values) => {
         const frames = values.map((value) => encodeFrame([value, null]))
         const digests = hasher.digests(Buffer.concat(frames))
         expect(digests.byteLength).toBe(frames.length * DIGEST)
@@ -63,7 +63,7 @@ describe('sorting digests', () => {
 
   it('gives byte order with every duplicate kept', () => {
     fc.assert(
-      fc.property(fc.array(digest, { maxLength: 200 }), (digests) => {
+      fc.property(fc.array(digest, { maxLength: 200, size: 'max' }), (digests) => {
         const expected = Buffer.concat(digests.toSorted(Buffer.compare))
         expect(sortDigests(Buffer.concat(digests), 0).equals(expected)).toBe(true)
       }),
@@ -81,7 +81,7 @@ describe('sorting digests', () => {
 
 it('a spill gives back every byte of a partition in order, from memory and from its file', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(3), fc.uint8Array({ maxLength: 200 })), { maxLength: 200 }), (parts) => {
+    fc.property(fc.array(fc.tuple(fc.nat(3), fc.uint8Array({ maxLength: 200, size: 'max' })), { maxLength: 200, size: 'max' }), (parts) => {
       const spill = new Spill(4, 256)
       const expected = [0, 1, 2, 3].map(() => [] as Buffer[])
       for (const [partition, bytes] of parts) {
@@ -110,7 +110,7 @@ it('a store keeps every digest of a partition that overflows into the file, and 
 })
 
 describe('digests of buckets', () => {
-  const rows = fc.array(fc.nat(30), { maxLength: 60 })
+  const rows = fc.array(fc.nat(30), { maxLength: 60, size: 'max' })
   const store = (values: readonly number[]) => {
     const made = new DigestStore()
     for (const value of values) made.add(sha(Buffer.from([value])))

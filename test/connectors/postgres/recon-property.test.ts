@@ -9,7 +9,7 @@ import { mappingOf, optionsOf, type Pair, reconOf } from './recon-fixture.ts'
 import { type RandomTable, randomTable, tableSql } from './recon-random.ts'
 
 const TABLES_AT_ONCE = 40
-const RUNS = Number(process.env.WAYBILL_PROPERTY_RUNS ?? 6)
+const RUNS = Number(process.env.WAYBILL_PROPERTY_RUNS ?? 4)
 
 let pair: Pair
 let clients: { source: pg.Client; target: pg.Client }

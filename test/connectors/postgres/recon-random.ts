@@ -163,7 +163,7 @@ export const randomTable: fc.Arbitrary<Omit<RandomTable, 'name'>> = columnsOf.ch
   )
   return fc
     .record({
-      rows: fc.array(row, { maxLength: 40 }),
+      rows: fc.array(row, { maxLength: 40, size: 'max' }),
       copies: fc.array(fc.nat(), { maxLength: 5 }),
       mutations: fc.array(mutation, { maxLength: 3 }),
       declared: fc.boolean(),
