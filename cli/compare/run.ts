@@ -49,6 +49,10 @@ export async function compare(
   if (items.length === 0 && problems.length === 0) {
     throw new WaybillError('NOT_FOUND', 'No table matches, so there is nothing to compare. Check the names, --include and --exclude.')
   }
+  refuseUnknownExclusions(
+    request,
+    pairs.map(({ pair }) => pair),
+  )
   const earlier = items.map((item) => events.earlier(item))
   const open = items.filter((_, i) => earlier[i] === null)
   const estimate = estimateComparison(open, request.connections)
@@ -70,6 +74,7 @@ export async function compare(
     verdict: request.estimateOnly ? 'inconclusive' : verdictOf(judged),
     masked: false,
     filter: [...request.filter],
+    left_out: leftOut(request, items),
     sample: request.sample,
     estimate,
     started_at: startedAt.toISOString(),
@@ -77,6 +82,31 @@ export async function compare(
     ...judged,
   }
   return { ...result, claim: claimOf(result) }
+}
+
+const columnsOf = ({ source, target }: TablePair) => new Set([...source.columns, ...target.columns].map((column) => column.name))
+
+/** A name that excludes nothing is a mistake, and would leave a reader believing that something was excluded. @throws BAD_INPUT */
+function refuseUnknownExclusions(request: CompareRequest, pairs: readonly TablePair[]): void {
+  const known = new Set(pairs.flatMap((pair) => [...columnsOf(pair)]))
+  const unknown = (request.comparison.excludeColumns ?? []).find((column) => !known.has(column))
+  if (unknown !== undefined)
+    throw new WaybillError('BAD_INPUT', `No table compared has a column "${unknown}" to exclude. Check the name; case counts.`)
+}
+
+/** In words, what a reader of "equal" might take to be compared and was not. */
+function leftOut(request: CompareRequest, items: readonly Item[]): string[] {
+  const columns = items.flatMap(({ pair, work }) => {
+    const compared = new Set(work.mapping.columns.flatMap((column) => [column.target, ...column.source]))
+    const missing = [...columnsOf(pair)].filter((column) => !compared.has(column))
+    return missing.length === 0 ? [] : [`${missing.length === 1 ? 'column' : 'columns'} ${missing.join(', ')} of ${nameOf(pair.target)}`]
+  })
+  const tables = request.include.length + request.exclude.length > 0 ? ['tables that --include and --exclude leave out'] : []
+  const kinds =
+    request.tables.length === 0 && request.source.systemType === 'POSTGRESQL'
+      ? ['views, materialized views and foreign tables, unless named with --table']
+      : []
+  return [...columns, ...tables, ...kinds]
 }
 
 type Found = Pick<Comparison, 'tables' | 'interrupted'>

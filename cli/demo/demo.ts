@@ -160,7 +160,7 @@ async function drive(terminal: Terminal, options: DemoOptions, state: DemoState,
     if (verified)
       terminal.out(
         verified.verified
-          ? `Evidence pack verified: ${verified.checks.length} checks, no fault.`
+          ? `Evidence pack whole and consistent: ${verified.checks.length} checks, no fault.`
           : `EVIDENCE PACK NOT VERIFIED: ${verified.faults[0]}`,
       )
     terminal.out(seconds(performance.now() - started))

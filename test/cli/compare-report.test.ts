@@ -10,7 +10,7 @@ import { at, fixtureTable, withLostRow } from '../support/pack-fixture.ts'
 
 const estimate = { tables: 1, rows: '3', bytes: '100', seconds: 1, reason: null }
 function made(tables: TableResult[], more: Partial<Comparison> = {}): Comparison {
-  const found = { tables, earlier: [], problems: [], interrupted: false, ...more }
+  const found = { tables, earlier: [], problems: [], interrupted: false, left_out: [], ...more }
   const base = {
     schema: 'waybill/comparison/v1' as const,
     mode: 'full' as const,
@@ -164,5 +164,12 @@ describe('JUnit and HTML', () => {
     expect(page.match(/class="map"/g)).toHaveLength(1)
     expect(page).toContain('prefers-color-scheme:dark')
     expect(page).not.toMatch(/https?:\/\//)
+  })
+})
+
+describe('what was not compared', () => {
+  it('is named beside "equal"', () => {
+    const equal = made([fixtureTable('airports', [3])], { left_out: ['column x of public.airports'] })
+    expect(equal.claim).toContain('Not compared: column x of public.airports.')
   })
 })

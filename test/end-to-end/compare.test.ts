@@ -138,6 +138,18 @@ describe('compare', () => {
     })
   })
 
+  it('names every column and kind of relation that was left out, and refuses to leave out what is not there', async () => {
+    const result = await comparedAfter(`UPDATE item SET price = price + 1`, `UPDATE item SET price = price - 1`, [
+      '--exclude-columns',
+      'price',
+    ])
+    expect(result.code, result.err).toBe(0)
+    expect(result.out).toContain('Not compared: column price of public.item; views, materialized views and foreign tables')
+    const unknown = await waybill(['compare', source.url, target.url, '--exclude-columns', 'prise'])
+    expect(unknown.code).toBe(2)
+    expect(unknown.err).toContain('"prise"')
+  })
+
   it('gives 2 when there is nothing to compare: nothing is never equal', async () => {
     const result = await waybill(['compare', source.url, target.url, '--include', 'nosuch.*'])
     expect(result.code).toBe(2)

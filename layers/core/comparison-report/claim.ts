@@ -48,7 +48,17 @@ export function claimOf(found: Omit<Comparison, 'claim'>): string {
     found.filter.length > 0
       ? `Equal where ${found.filter.join(' and ')}: every such row of every table compared, both ways; other rows were not.`
       : 'Equal: every row of every table compared, both ways.'
-  return scope + timesOf(found)
+  return [scope + timesOf(found), declaredUnlike(found), leftOut(found)].filter((sentence) => sentence !== '').join(' ')
+}
+
+/** Equal rows in tables that are not declared alike will not stay equal. */
+function declaredUnlike({ tables }: Pick<Comparison, 'tables'>): string {
+  const unlike = tables.filter((table) => table.schema_differences.some(({ severity }) => severity !== 'INFO')).length
+  return unlike === 0 ? '' : `The schemas differ in ${unlike} ${unlike === 1 ? 'table' : 'tables'}: see above.`
+}
+
+function leftOut({ left_out }: Pick<Comparison, 'left_out'>): string {
+  return left_out.length === 0 ? '' : `Not compared: ${left_out.join('; ')}.`
 }
 
 /** What a reader must know who would take the result for one moment of both databases. */

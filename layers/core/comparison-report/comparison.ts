@@ -40,6 +40,8 @@ export const comparison = z.strictObject({
   interrupted: z.boolean(),
   /** Conditions that rows had to meet on both sides; empty: all rows. */
   filter: z.array(z.string()),
+  /** What was not compared although somebody might think so: columns, tables, kinds of relations. */
+  left_out: z.array(z.string()),
   sample: z.strictObject({ rows: z.int(), seed: z.string() }).nullable(),
   estimate: comparisonEstimate,
   started_at: instant,
