@@ -347,6 +347,8 @@ export type PackOptions = {
   projectId?: string
   signers?: Signers
   tables?: TableResult[]
+  /** The run that the chain calls clean; the pack holds the report of `run-1`. */
+  cleanRun?: string
   /** Approvals that are never asked for. */
   without?: readonly Role[]
   /** Who decides in a role; otherwise `<role>@example.org`. */
@@ -451,6 +453,15 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
   if (outcome.proof_certificate.proof_status === 'VALID') {
     await move('PR_CREATED', 90)
     await approve('PR_CREATED->PARALLEL_VALIDATED', certificate, 'proof_certificate.dsse.json', 95)
+    entries.push(
+      nextEntry(entries.at(-1)!, {
+        project_id: projectId,
+        at: at(98),
+        actor: 'waybill',
+        action: 'PARALLEL_RUN_CLEAN',
+        details: { run_id: options.cleanRun ?? 'run-1' },
+      }),
+    )
     await move('PARALLEL_VALIDATED', 100)
     await approve('PARALLEL_VALIDATED->CUTOVER_READY', certificate, 'proof_certificate.dsse.json', 105)
     await move('CUTOVER_READY', 110)

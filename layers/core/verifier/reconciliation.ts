@@ -28,6 +28,7 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
   for (const { path, report } of [...contents.checks, ...(contents.execution ? [contents.execution] : [])]) {
     if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
   }
+  faults.all('audit/entries.jsonl', cleanRunFaults(contents))
   const stated = pack.files.get('merkle.json')
   const expected = canonicalBytes(merkleOf({ projectId, runs: contents.recons }))
   if (stated === undefined) faults.add('merkle.json', 'is missing')
@@ -57,4 +58,16 @@ function verdictFaults(report: ReconReport, { plan }: Contents): string[] {
       faults.push(`the verdict is pass although ${mapping.table_id} was not compared`)
   }
   return faults
+}
+
+/** The clean runs that the policy asks for, counted again: each a run of its own whose report lies in the pack and passed. */
+function cleanRunFaults({ entries, recons, policy, replay }: Contents): string[] {
+  if (policy === null || !replay.reached.has('PARALLEL_VALIDATED')) return []
+  const opened = entries.findIndex((entry) => entry.details.to === 'PARALLEL_VALIDATED')
+  const said = entries.slice(0, opened).filter((entry) => entry.action === 'PARALLEL_RUN_CLEAN')
+  const passed = new Set(recons.filter(({ report }) => report.verdict === 'pass').map(({ report }) => report.run_id))
+  const clean = new Set(said.flatMap((entry) => entry.details.run_id ?? []).filter((run) => passed.has(run)))
+  const required = policy.value.clean_runs_required
+  if (clean.size >= required) return []
+  return [`the parallel run was called complete after ${clean.size} clean runs that the reports show; the policy asks for ${required}`]
 }
