@@ -65,7 +65,15 @@ export type SchemaMapping = z.infer<typeof schemaMapping>
 
 export const rewriteProposal = z.strictObject({
   /** Files for the pull request: dbt models, SQL transforms, DDL. Text only; Waybill never executes them. */
-  files: z.array(z.strictObject({ path: z.string().regex(/^[A-Za-z0-9_./-]+$/).max(200), content: z.string().max(1_000_000) })),
+  files: z.array(
+    z.strictObject({
+      path: z
+        .string()
+        .regex(/^[A-Za-z0-9_./-]+$/)
+        .max(200),
+      content: z.string().max(1_000_000),
+    }),
+  ),
 })
 export type RewriteProposal = z.infer<typeof rewriteProposal>
 
@@ -88,7 +96,13 @@ export type ReconProposal = z.infer<typeof reconProposal>
 
 export const cutoverProposal = z.strictObject({
   steps: z.array(
-    z.strictObject({ step: z.int().min(1), who: z.string().max(64), what: z.string().max(1000), verify: z.string().max(1000), undo: z.string().max(1000) }),
+    z.strictObject({
+      step: z.int().min(1),
+      who: z.string().max(64),
+      what: z.string().max(1000),
+      verify: z.string().max(1000),
+      undo: z.string().max(1000),
+    }),
   ),
   runbook_markdown: z.string().max(200_000),
 })
@@ -99,7 +113,9 @@ export const explanation = z.strictObject({
     z.strictObject({
       table_id: slug,
       summary: z.string().max(2000),
-      likely_causes: z.array(z.strictObject({ cause: z.string().max(500), evidence: z.string().max(1000), confidence: z.number().min(0).max(1) })),
+      likely_causes: z.array(
+        z.strictObject({ cause: z.string().max(500), evidence: z.string().max(1000), confidence: z.number().min(0).max(1) }),
+      ),
     }),
   ),
 })

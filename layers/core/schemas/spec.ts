@@ -5,7 +5,10 @@ import { decimal, email, findingSeverity, identifier, qualifiedName, role, slug 
 export const secretRef = z
   .string()
   .max(512)
-  .regex(/^(env|file|aws-secretsmanager|vault|azure-keyvault):\/\/[^\s]+$/, 'a secret_ref such as env://SOURCE_URL; never the secret itself')
+  .regex(
+    /^(env|file|aws-secretsmanager|vault|azure-keyvault):\/\/[^\s]+$/,
+    'a secret_ref such as env://SOURCE_URL; never the secret itself',
+  )
 
 export const connectionReference = z.strictObject({
   secret_ref: secretRef,
@@ -99,7 +102,12 @@ export const checkRequest = z.discriminatedUnion('kind', [
     max: z.string().max(64).optional(),
     severity: findingSeverity.default('ERROR'),
   }),
-  z.strictObject({ kind: z.literal('unique'), table: identifier, columns: z.array(identifier).min(1), severity: findingSeverity.default('ERROR') }),
+  z.strictObject({
+    kind: z.literal('unique'),
+    table: identifier,
+    columns: z.array(identifier).min(1),
+    severity: findingSeverity.default('ERROR'),
+  }),
   z.strictObject({ kind: z.literal('sum'), table: identifier, column: identifier, severity: findingSeverity.default('CRITICAL') }),
 ])
 export type CheckRequest = z.infer<typeof checkRequest>
@@ -150,7 +158,12 @@ export const migrationSpec = z.strictObject({
   }),
   tables: z.array(tableRequest).min(1).max(10_000),
   checks: z.array(checkRequest).max(10_000).default([]),
-  slo_config: sloTargets.prefault({ max_duration_seconds: 86_400, max_error_rate: 0.00001, max_latency_p99_ms: 60_000, availability_target: 0.99 }),
+  slo_config: sloTargets.prefault({
+    max_duration_seconds: 86_400,
+    max_error_rate: 0.00001,
+    max_latency_p99_ms: 60_000,
+    availability_target: 0.99,
+  }),
   execution_config: executionConfig.prefault({}),
   rollback_config: rollbackConfig.prefault({}),
   approvers: z.array(z.strictObject({ role, email })).max(200),
