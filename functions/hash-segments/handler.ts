@@ -10,12 +10,7 @@ import { connectorOptions, using } from '../work/connections.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
 import { itemsOf, worker, workKey } from '../work/working.ts'
 import { maskFor } from './masking.ts'
-
-/** A differences file holds at most 200,000 lines a table; the counts stay exact, and the report says where it was cut. */
-export const MAX_DIFFERENCES = 200_000
-
-/** Beside each result: the plan, the run and the systems it is about. */
-export const ENDS = 'ends.json'
+import { ENDS, MAX_DIFFERENCES } from './segment-work.ts'
 
 /** Compares the table pairs it is given under one snapshot a side, and stores one result and one differences file a pair. */
 export const createHandler = worker('hash-segments', async (deps, task, context) => {

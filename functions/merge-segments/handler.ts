@@ -10,7 +10,7 @@ import { comparedUnder, type EndIdentities } from '../../layers/core/schemas/ide
 import { type ReconReport, reconReport, type TableResult, tableResult } from '../../layers/core/schemas/recon.ts'
 import { segmentItem } from '../../layers/core/schemas/work.ts'
 import { sameSystem } from '../../layers/core/system-identity.ts'
-import { ENDS, MAX_DIFFERENCES } from '../hash-segments/handler.ts'
+import { ENDS, MAX_DIFFERENCES } from '../hash-segments/segment-work.ts'
 import { readLines, workKey } from '../work/working.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
