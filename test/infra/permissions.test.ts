@@ -10,7 +10,6 @@ import { WORKERS, type Worker } from '../../layers/core/names.ts'
 
 /** Reachable only because these two import a constant or a schema from a worker's module, whose handler is made when the module loads. */
 const NOT_CALLED: Record<string, readonly string[]> = {
-  'merge-segments': ['secrets', 'trusts', 'mask'],
   'record-rollback': ['secrets', 'trusts', 'writes'],
 }
 const ARTIFACT_NAMES =
