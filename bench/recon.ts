@@ -10,6 +10,7 @@ import { openSession } from '../layers/connectors/postgres/session.ts'
 import type { TableMapping } from '../layers/core/schemas/proposal.ts'
 import type { TableResult } from '../layers/core/schemas/recon.ts'
 import { startServer } from '../test/support/postgres-server.ts'
+import { median } from './process-tree.ts'
 
 type Table = {
   name: string
@@ -59,8 +60,6 @@ const TABLES: readonly Table[] = [
     change: (n) => `UPDATE flights SET delay = delay + 1000 WHERE ctid IN (SELECT ctid FROM flights LIMIT ${n})`,
   },
 ]
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
   const from = performance.now()

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
 import { loadFileIntoPostgres } from '../../layers/connectors/duckdb/load.ts'
+import { withClient } from './client.ts'
 import type { PostgresServer } from './postgres-server.ts'
 
 /** Connection strings of the demo's two databases. `source` may only read; `target` owns only the target database. */
@@ -11,16 +11,6 @@ export type DemoDatabases = { sourceUrl: string; targetUrl: string; administrato
 /** Real data: three million flights within the United States in 2001, and the airports. */
 function dataFile(name: string): string {
   return join(dirname(fileURLToPath(import.meta.resolve('vega-datasets'))), '..', 'data', name)
-}
-
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
-  }
 }
 
 /** The legacy schema as it would be found: no key on flights, exact duplicates among them, no declared foreign keys. */

@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { withClient } from './client.ts'
 
 /** One row of the target that was changed, deleted or duplicated behind Waybill's back. */
 export type Tampering = { what: 'changed' | 'deleted' | 'duplicated'; table: string; row: Record<string, string | null> }
@@ -12,10 +12,8 @@ const AS_TEXT = COLUMNS.split(', ')
  * Changes, deletes and duplicates `count` flights of the target, in turn, spread over the whole table.
  * Only rows without an exact copy are picked, so that each tampering is one nameable row.
  */
-export async function tamper(url: string, count: number): Promise<Tampering[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
+export function tamper(url: string, count: number): Promise<Tampering[]> {
+  return withClient(url, async (client) => {
     // Texts as the reconciliation renders them.
     await client.query(`SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'`)
     await client.query('BEGIN')
@@ -42,7 +40,5 @@ export async function tamper(url: string, count: number): Promise<Tampering[]> {
     }
     await client.query('COMMIT')
     return done
-  } finally {
-    await client.end()
-  }
+  })
 }

@@ -1,4 +1,5 @@
 import type { LocalPlatform } from '../../functions/local.ts'
+import { stateName } from '../../layers/core/names.ts'
 import { grouped, seconds, type Terminal } from '../terminal.ts'
 
 const LOOK_EVERY_MS = 150
@@ -13,12 +14,11 @@ export function showProgress(terminal: Terminal, platform: () => LocalPlatform |
     const open = platform()
     if (open === null) return
     for (const name of open.runner.list()) {
-      for (const { frame, state, entered_at } of open.runner.describe(name).standing) {
-        const id = `${name} ${frame} ${state} ${entered_at}`
+      for (const { state } of open.runner.describe(name).standing) {
+        const id = `${name} ${state}`
         if (seen.has(id)) continue
         seen.add(id)
-        const known = [...seen].some((other) => other !== id && other.startsWith(`${name} `) && other.includes(` ${state} `))
-        if (!known) terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+        terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
       }
     }
   }, LOOK_EVERY_MS)
@@ -32,18 +32,11 @@ export function showProgress(terminal: Terminal, platform: () => LocalPlatform |
       const total = same.reduce((sum, one) => sum + one.rows, 0n)
       const elapsed = performance.now() - Math.min(...same.map((one) => one.since))
       const rate = elapsed > 500 ? ` · ${grouped(Math.round((Number(total) / elapsed) * 1000))} rows/s` : ''
-      terminal.progress(`  ${stateOf(worker)} ${grouped(total)} rows${rate} · ${seconds(elapsed)}`)
+      terminal.progress(`  ${stateName(worker)} ${grouped(total)} rows${rate} · ${seconds(elapsed)}`)
     },
     stop() {
       clearInterval(timer)
       terminal.endProgress()
     },
   }
-}
-
-function stateOf(worker: string): string {
-  return worker
-    .split('-')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')
 }
