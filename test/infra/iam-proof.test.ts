@@ -1,0 +1,216 @@
+/** The synthesised policies put to an IAM simulator: every role against everything that it must not do, on resources as an account would hold them. */
+import { beforeAll, describe, expect, it } from 'vitest'
+import { FUNCTIONS, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
+import { stateName } from '../../layers/core/names.ts'
+import { ACCOUNT, type Account, accountOf, type Role } from './iam/account.ts'
+import { synthesise } from './synth.ts'
+
+const AS_SIGNER = { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' }
+const AGENTS = Object.entries(FUNCTIONS).flatMap(([name, { agent }]) => (agent === true ? [stateName(name)] : []))
+const BLIND_AGENTS = AGENTS.filter((name) => name !== 'Discover' && name !== 'Profile')
+const WORKERS = Object.keys(WORKER_PERMISSIONS).map((name) => `${stateName(name)}WorkerTask`)
+
+let account: Account
+let on: Record<'planKey' | 'approvalKey' | 'evidenceKey' | 'tokenKey' | 'dataKey' | 'projects' | 'audit' | 'approvals' | 'bucket', string>
+
+beforeAll(() => {
+  account = accountOf(synthesise('prod'))
+  const key = (id: RegExp) => account.arn('AWS::KMS::Key', id)
+  const table = (id: RegExp) => account.arn('AWS::DynamoDB::Table', id)
+  on = {
+    planKey: key(/^PlanKey/),
+    approvalKey: key(/^ApprovalKey/),
+    evidenceKey: key(/^EvidenceKey/),
+    tokenKey: key(/^TokenKey/),
+    dataKey: key(/^DataKey/),
+    projects: table(/^ProjectsTable/),
+    audit: table(/^AuditTable/),
+    approvals: table(/^ApprovalsTable/),
+    bucket: account.arn('AWS::S3::Bucket', /^EvidenceBucket/),
+  }
+}, 120_000)
+
+type Act = { action: string; resource: string; context?: Record<string, string> }
+
+/** Who of `roles` is allowed any of `acts`, as `Role: action on resource`. */
+async function allowed(roles: readonly Role[], acts: readonly Act[]): Promise<string[]> {
+  const found: string[] = []
+  for (const role of roles)
+    for (const act of acts)
+      if ((await account.ask({ role, ...act })) === 'Allowed') found.push(`${role.id.replace(/Role[0-9A-F]+$/, '')}: ${act.action}`)
+  return found
+}
+
+const rolesOf = (names: readonly string[]) => names.map((name) => account.role(name))
+const arn = (service: string, rest: string) => `arn:aws:${service}:eu-central-1:${ACCOUNT}:${rest}`
+const secret = (name: string) => arn('secretsmanager', `secret:waybill/prod/${name}-AbCdEf`)
+const anyOf = (type: string) => [...account.arns(type).values()]
+const signing = (keys: readonly string[]): Act[] => keys.map((resource) => ({ action: 'kms:Sign', resource, context: AS_SIGNER }))
+
+describe('the simulator sees what is allowed, so a "denied" means something', () => {
+  it('every role has policies, and the agents a boundary', () => {
+    expect(account.roles.length).toBeGreaterThan(40)
+    expect(account.roles.filter(({ identity }) => identity.length === 0).map(({ id }) => id)).toEqual([])
+    for (const name of AGENTS) expect(account.role(name).boundary, name).not.toBeNull()
+  })
+
+  it('what a role is for is allowed', async () => {
+    const asked: [string, Act][] = [
+      ['SignPlan', { action: 'kms:Sign', resource: on.planKey, context: AS_SIGNER }],
+      ['Decide', { action: 'kms:Sign', resource: on.approvalKey, context: AS_SIGNER }],
+      ['SealEvidence', { action: 'kms:Sign', resource: on.evidenceKey, context: AS_SIGNER }],
+      ['Discover', { action: 'secretsmanager:GetSecretValue', resource: secret('source/orders') }],
+      ['CopyChunkWorkerTask', { action: 'secretsmanager:GetSecretValue', resource: secret('target/orders/writer') }],
+      ['ProposeMapping', { action: 'dynamodb:PutItem', resource: on.audit }],
+      [
+        'ProposeMapping',
+        { action: 's3:PutObject', resource: `${on.bucket}/projects/orders/schema_mapping/a.json`, context: { 's3:if-none-match': '*' } },
+      ],
+      ['Decide', { action: 'kms:Decrypt', resource: on.tokenKey }],
+      ['Decide', { action: 'states:SendTaskSuccess', resource: account.arn('AWS::StepFunctions::StateMachine', /^Migration/) }],
+    ]
+    for (const [name, act] of asked)
+      expect([name, act.action, await account.ask({ role: account.role(name), ...act })]).toEqual([name, act.action, 'Allowed'])
+  })
+})
+
+describe('signing', () => {
+  it('each key signs for its own functions and for nobody else: no other role, and not the root of the account', async () => {
+    const signers = {
+      planKey: ['SignPlan'],
+      approvalKey: ['Decide'],
+      evidenceKey: ['AnchorAudit', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence'],
+    } as const
+    for (const [key, names] of Object.entries(signers)) {
+      const act = signing([on[key as keyof typeof signers]])
+      expect((await allowed(account.roles, act)).sort()).toEqual(names.map((name) => `${name}: kms:Sign`))
+      expect(await account.ask({ role: 'root', ...act[0]! })).not.toBe('Allowed')
+    }
+  })
+
+  it('not even a signer signs a whole message, or by another algorithm', async () => {
+    for (const context of [
+      { ...AS_SIGNER, 'kms:MessageType': 'RAW' },
+      { ...AS_SIGNER, 'kms:SigningAlgorithm': 'ECDSA_SHA_384' },
+    ])
+      expect(await allowed(account.roles, [{ action: 'kms:Sign', resource: on.planKey, context }])).toEqual([])
+  })
+})
+
+describe('agents', () => {
+  it('are denied signing, task tokens, starting, passing roles, and databases', async () => {
+    const acts: Act[] = [
+      ...signing([on.planKey, on.approvalKey, on.evidenceKey]),
+      ...anyOf('AWS::StepFunctions::StateMachine').flatMap((resource) => [
+        { action: 'states:SendTaskSuccess', resource },
+        { action: 'states:SendTaskFailure', resource },
+        { action: 'states:StartExecution', resource },
+      ]),
+      ...anyOf('AWS::ECS::TaskDefinition').map((resource) => ({ action: 'ecs:RunTask', resource })),
+      ...anyOf('AWS::IAM::Role').map((resource) => ({
+        action: 'iam:PassRole',
+        resource,
+        context: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' },
+      })),
+      { action: 'rds-db:connect', resource: arn('rds-db', 'dbuser:*/waybill').replace('*', 'db-ABCDEFGHIJKLMNOPQRSTUVWXYZ') },
+      { action: 'kms:Decrypt', resource: on.tokenKey },
+      { action: 'kms:CreateGrant', resource: on.planKey },
+    ]
+    expect(await allowed(rolesOf(AGENTS), acts)).toEqual([])
+  })
+
+  it('open no secret; discover and profile only those that read', async () => {
+    const open = (name: string): Act => ({ action: 'secretsmanager:GetSecretValue', resource: secret(name) })
+    const keys = anyOf('AWS::SecretsManager::Secret').map((resource): Act => ({ action: 'secretsmanager:GetSecretValue', resource }))
+    expect(
+      await allowed(rolesOf(BLIND_AGENTS), [open('source/orders'), open('target/orders/reader'), open('target/orders/writer'), ...keys]),
+    ).toEqual([])
+    expect(await allowed(rolesOf(['Discover', 'Profile']), [open('target/orders/writer'), ...keys])).toEqual([])
+  })
+
+  it('decide nothing, and write no artifact but their own', async () => {
+    const acts: Act[] = [
+      ...['PutItem', 'UpdateItem', 'DeleteItem'].map((verb) => ({ action: `dynamodb:${verb}`, resource: on.approvals })),
+      ...['signed_plan', 'approvals', 'migration_plan', 'anchors', 'evidence_pack', 'recon_report'].map((name) => ({
+        action: 's3:PutObject',
+        resource: `${on.bucket}/projects/orders/${name}/a.json`,
+        context: { 's3:if-none-match': '*' },
+      })),
+    ]
+    expect(await allowed(rolesOf(AGENTS), acts)).toEqual([])
+  })
+})
+
+describe('workers', () => {
+  it('are denied signing, approvals, the project and its audit chain', async () => {
+    const acts: Act[] = [
+      ...signing([on.planKey, on.approvalKey, on.evidenceKey]),
+      ...[on.approvals, on.projects, on.audit].flatMap((resource) =>
+        ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'].map((verb) => ({ action: `dynamodb:${verb}`, resource })),
+      ),
+      { action: 'kms:Decrypt', resource: on.tokenKey },
+      ...anyOf('AWS::StepFunctions::StateMachine').flatMap((resource) => [
+        { action: 'states:SendTaskSuccess', resource },
+        { action: 'states:StartExecution', resource },
+      ]),
+    ]
+    expect(await allowed(rolesOf(WORKERS), acts)).toEqual([])
+  })
+
+  it('that only read are denied the credentials that write', async () => {
+    const act: Act = { action: 'secretsmanager:GetSecretValue', resource: secret('target/orders/writer') }
+    expect(await allowed(rolesOf(['HashSegmentsWorkerTask', 'RunChecksWorkerTask']), [act])).toEqual([])
+  })
+})
+
+describe('everyone', () => {
+  it('is denied changing or deleting audit entries, and deleting any record', async () => {
+    const acts = [on.audit, on.projects, on.approvals].flatMap((resource): Act[] => [
+      ...['DeleteItem', 'BatchWriteItem', 'PartiQLDelete', 'PartiQLUpdate', 'DeleteTable', 'RestoreTableFromBackup'].map((verb) => ({
+        action: `dynamodb:${verb}`,
+        resource,
+      })),
+      ...(resource === on.audit ? [{ action: 'dynamodb:UpdateItem', resource }] : []),
+    ])
+    expect(await allowed(account.roles, acts)).toEqual([])
+  })
+
+  it('is denied deleting evidence, overwriting it, choosing its retention and going round it: the root of the account as well', async () => {
+    const object = `${on.bucket}/projects/orders/evidence/pack.json`
+    const acts: Act[] = [
+      { action: 's3:DeleteObject', resource: object },
+      { action: 's3:DeleteObjectVersion', resource: object },
+      { action: 's3:PutObjectRetention', resource: object },
+      { action: 's3:BypassGovernanceRetention', resource: object },
+      { action: 's3:PutObject', resource: object },
+    ]
+    expect(await allowed(account.roles, acts)).toEqual([])
+    for (const act of acts) expect([act.action, await account.ask({ role: 'root', ...act })]).toEqual([act.action, 'ExplicitlyDenied'])
+    expect(
+      await allowed(account.roles, [
+        { action: 's3:PutBucketPolicy', resource: on.bucket },
+        { action: 's3:PutBucketObjectLockConfiguration', resource: on.bucket },
+      ]),
+    ).toEqual([])
+  })
+
+  it('is denied deleting, disabling or re-policing a key', async () => {
+    const keys = [on.planKey, on.approvalKey, on.evidenceKey, on.tokenKey, on.dataKey]
+    const acts = keys.flatMap((resource) =>
+      ['ScheduleKeyDeletion', 'DisableKey', 'PutKeyPolicy', 'CreateGrant'].map((verb) => ({ action: `kms:${verb}`, resource })),
+    )
+    expect((await allowed(account.roles, acts)).filter((each) => !each.endsWith('kms:CreateGrant'))).toEqual([])
+    // Nothing but the account itself may be granted a key's use, and no key may be deleted by anybody until its policy is changed.
+    for (const resource of keys)
+      expect(await account.ask({ role: 'root', action: 'kms:ScheduleKeyDeletion', resource })).not.toBe('Allowed')
+  })
+
+  it('is denied the evidence over plain HTTP', async () => {
+    const act: Act = {
+      action: 's3:GetObject',
+      resource: `${on.bucket}/projects/orders/evidence/pack.json`,
+      context: { 'aws:SecureTransport': 'false' },
+    }
+    expect(await allowed(account.roles, [act])).toEqual([])
+  })
+})
