@@ -1,6 +1,7 @@
 import type { Comparison, Emit } from './comparison.ts'
 import { allOrNone } from './comparison.ts'
 import { copyOut } from './copy-stream.ts'
+import { checkIndexComplete } from './heap-scan.ts'
 import { keyOrder } from './key-order.ts'
 import { type LaneResult, lockstep } from './lockstep.ts'
 import { type PushedSegment, pushedDigests } from './push-down.ts'
@@ -43,7 +44,13 @@ async function farAway(sides: readonly SnapshotSide[]): Promise<boolean> {
 
 /** Compares two PostgreSQL tables by key ranges, both sides at once, on as many lanes as there are connections a side. */
 export async function compareOrdered(
-  input: CompareInput & { source: SnapshotSide; target: SnapshotSide; facts: TableFacts; method: 'auto' | 'stream' | 'push-down' },
+  input: CompareInput & {
+    source: SnapshotSide
+    target: SnapshotSide
+    facts: TableFacts
+    targetFacts: TableFacts
+    method: 'auto' | 'stream' | 'push-down'
+  },
 ): Promise<Comparison> {
   const { plan, source, target } = input
   const bounds = await segmentBounds(source.main, plan, input.facts, plan.recon.segments)
@@ -77,6 +84,15 @@ export async function compareOrdered(
     }),
     input.stop,
   )
+  const sourceRows = results.reduce((sum, result) => sum + result.sourceRows, 0n)
+  const targetRows = results.reduce((sum, result) => sum + result.targetRows, 0n)
+  await checkIndexComplete(
+    [
+      { side: source, facts: input.facts, rows: sourceRows },
+      { side: target, facts: input.targetFacts, rows: targetRows },
+    ],
+    plan,
+  )
   const order = keyOrder(plan.columns.slice(0, plan.keyWidth))
   for (const index of results.flatMap((result) => result.reread)) {
     const rows = (side: SnapshotSide) => read(side, 0, index, index + 1).chunks
@@ -86,8 +102,8 @@ export async function compareOrdered(
     method: pushed ? 'push-down' : 'stream',
     segmentsExpected: count,
     segments: results.flatMap((result) => result.segments),
-    sourceRows: results.reduce((sum, result) => sum + result.sourceRows, 0n),
-    targetRows: results.reduce((sum, result) => sum + result.targetRows, 0n),
+    sourceRows,
+    targetRows,
   }
 }
 

@@ -11,6 +11,7 @@ import { compareBucketed } from './compare-bucketed.ts'
 import { type CompareInput, compareOrdered } from './compare-ordered.ts'
 import type { Comparison } from './comparison.ts'
 import { copyOut } from './copy-stream.ts'
+import { withoutIndexes } from './heap-scan.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
 import { differ } from './row-difference.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
@@ -50,7 +51,7 @@ export async function compareTable(
     source: isSnapshot(sides.source) ? sides.source.snapshot : await sides.source.snapshot(mapping),
     target: sides.target.snapshot,
   }
-  const comparison = await compare(sides, plan, facts.source, input, options)
+  const comparison = await compare(sides, plan, facts, input, options)
   const verdict = judge(comparison, tally)
   const ordering =
     watch === null || mapping.order_key === null
@@ -196,22 +197,26 @@ async function planned(
 async function compare(
   sides: OpenSides,
   plan: TablePlan,
-  facts: TableFacts | null,
+  facts: { source: TableFacts | null; target: TableFacts },
   input: CompareInput,
   options: ReconcileOptions,
 ): Promise<Comparison> {
   const { source, target } = sides
-  if (plan.mode === 'ordered' && isSnapshot(source) && facts !== null) {
-    return compareOrdered({ ...input, source, target, facts, method: options.method ?? 'auto' })
+  if (plan.mode === 'ordered' && isSnapshot(source) && facts.source !== null) {
+    return compareOrdered({ ...input, source, target, facts: facts.source, targetFacts: facts.target, method: options.method ?? 'auto' })
   }
-  return compareBucketed({
-    ...input,
-    readSource: async () =>
-      isSnapshot(source)
-        ? copyOut(source.main, rowsSql(plan, 'source'), `reading the source table ${plan.source.object}`)
-        : source.read({ ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }, options.signal),
-    readTarget: async () => copyOut(target.main, rowsSql(plan, 'target'), `reading the target table ${plan.target.object}`),
-  })
+  const scans = [[target.sessions, facts.target] as const]
+  if (isSnapshot(source) && facts.source !== null) scans.push([source.sessions, facts.source])
+  return withoutIndexes(scans, () =>
+    compareBucketed({
+      ...input,
+      readSource: async () =>
+        isSnapshot(source)
+          ? copyOut(source.main, rowsSql(plan, 'source'), `reading the source table ${plan.source.object}`)
+          : source.read({ ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }, options.signal),
+      readTarget: async () => copyOut(target.main, rowsSql(plan, 'target'), `reading the target table ${plan.target.object}`),
+    }),
+  )
 }
 
 type Judgement = { equal: boolean; sourceRoot: string; targetRoot: string; reasons: string[] }
