@@ -6,6 +6,8 @@ import { verifySignature } from '../ecdsa.ts'
 import { WaybillError } from '../errors.ts'
 import type { SigningPurpose } from '../ports.ts'
 import { type PackKeys, packPath } from '../schemas/evidence.ts'
+import { sigstoreBundle } from './sigstore-bundle.ts'
+import { TIMESTAMP_REQUESTS } from './timestamp-request.ts'
 
 export type PackFile = { path: string; bytes: Uint8Array }
 
@@ -14,8 +16,8 @@ export type PackKey = { purpose: SigningPurpose; pem: string; key_id: string }
 
 export const MANIFEST = 'sha256_manifest.json'
 export const SEAL = 'manifest'
-/** These carry the manifest or sign it, so it cannot list them; a pack holds exactly them besides what the manifest lists. */
-export const OUTSIDE_MANIFEST: readonly string[] = [MANIFEST, ...triplePaths(SEAL)]
+/** These carry the manifest, sign it or follow from its signature, so it cannot list them; a pack holds exactly them besides what the manifest lists. */
+export const OUTSIDE_MANIFEST: readonly string[] = [MANIFEST, ...formPaths(SEAL), ...TIMESTAMP_REQUESTS]
 
 export function jsonFile(path: string, value: unknown): PackFile {
   return { path, bytes: canonicalBytes(value) }
@@ -25,8 +27,9 @@ export function textFile(path: string, text: string): PackFile {
   return { path, bytes: new TextEncoder().encode(text) }
 }
 
-export function triplePaths(stem: string): [string, string, string, string] {
-  return [`${stem}.dsse.json`, `${stem}.pae.bin`, `${stem}.sig.der`, `${stem}.pub.pem`]
+/** One signed statement in its five forms: the envelope, what `openssl` needs to check it, and the Sigstore bundle. */
+export function formPaths(stem: string): [string, string, string, string, string] {
+  return [`${stem}.dsse.json`, `${stem}.pae.bin`, `${stem}.sig.der`, `${stem}.pub.pem`, `${stem}.sigstore.json`]
 }
 
 /** SHA-256 of the key's DER SubjectPublicKeyInfo. @throws EVIDENCE_INVALID for what is no public key */
@@ -44,7 +47,7 @@ export function canonicalPem(pem: string): string {
 }
 
 /**
- * An envelope and, beside it, the three files that `openssl` needs, taken out of it.
+ * An envelope and, beside it, its other forms, taken out of it.
  * @throws EVIDENCE_INVALID when none of the keys verifies it
  */
 export function envelopeFiles(stem: string, envelope: Uint8Array, keys: readonly PackKey[]): PackFile[] {
@@ -53,12 +56,13 @@ export function envelopeFiles(stem: string, envelope: Uint8Array, keys: readonly
   const key = keys.find(({ pem }) => verifySignature(pem, message, signature))
   if (key === undefined)
     throw new WaybillError('EVIDENCE_INVALID', `none of the ${keys.length} keys of the pack verifies ${stem}.dsse.json`)
-  const [dsse, message_, sig, pub] = triplePaths(stem)
+  const [dsse, message_, sig, pub, bundle] = formPaths(stem)
   return [
     { path: dsse, bytes: envelope },
     { path: message_, bytes: message },
     { path: sig, bytes: signature },
     textFile(pub, canonicalPem(key.pem)),
+    { path: bundle, bytes: sigstoreBundle(envelope, fingerprintOf(key.pem)) },
   ]
 }
 

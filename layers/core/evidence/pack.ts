@@ -21,6 +21,7 @@ import {
   SEAL,
   textFile,
 } from './pack-files.ts'
+import { timestampRequestFiles } from './timestamp-request.ts'
 import { verifyMarkdown } from './verify-markdown.ts'
 
 export type { PackFile, PackKey } from './pack-files.ts'
@@ -128,7 +129,12 @@ export async function sealPack(
     statementOf({ predicateType: PREDICATES.pack, subject: [{ name: MANIFEST, sha256: sha256(manifest.bytes) }], predicate }),
   )
   const key: PackKey = { purpose: 'evidence', pem: signed.publicKeyPem, key_id: await signer.keyId() }
-  return ordered([...files, manifest, ...envelopeFiles(SEAL, signed.bytes, [key])])
+  return ordered([
+    ...files,
+    manifest,
+    ...envelopeFiles(SEAL, signed.bytes, [key]),
+    ...timestampRequestFiles(manifest.bytes, signed.signature),
+  ])
 }
 
 function present(path: string, bytes: Uint8Array | null): PackFile[] {

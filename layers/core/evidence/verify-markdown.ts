@@ -1,5 +1,6 @@
 import { PREDICATES } from '../statement.ts'
 import { MANIFEST, OUTSIDE_MANIFEST, type PackFile, SEAL } from './pack-files.ts'
+import { responsePath, TIMESTAMP_RESPONSES, TIMESTAMPED } from './timestamp-request.ts'
 
 /**
  * The guide for an auditor who has no Waybill. Every `sh` block in it is run by a test, on a good pack and on forged ones: each starts
@@ -39,11 +40,12 @@ The digests come out of the sealed list itself. (\`SHA256SUMS\` repeats them for
 
 ${block(`${LISTED} | sed 's/^\\([^ ]*\\) /\\1  /' | sha256sum --check --strict -`)}
 
-Besides what is listed, only the list and its seal lie here:
+Besides what is listed, only the list, its seal, the two requests for a timestamp, and perhaps their answers lie here:
 
 ${block(`{
   ${LISTED} | sed 's/^[^ ]* /.\\//'
   printf './%s\\n' ${OUTSIDE_MANIFEST.join(' ')}
+  for answer in ${TIMESTAMP_RESPONSES.join(' ')}; do if [ -f "$answer" ]; then echo "./$answer"; fi; done
   find . ! -type d
 } | LC_ALL=C sort | uniq -c | awk '
   $1 != 2 { print "FAILED: " $2 " is not both in the list and in the folder, or is there twice"; failed = 1 }
@@ -55,8 +57,9 @@ ${block(`LC_ALL=C find . -name '*[!A-Za-z0-9._-]*' -o ! -type f ! -type d -o -ty
 
 ## 3. Every signature holds, under a key of this pack for its purpose
 
-Each statement lies here twice: as a DSSE envelope (\`*.dsse.json\`), and as the bytes that were signed (\`*.pae.bin\`), the signature
-(\`*.sig.der\`) and the public key (\`*.pub.pem\`). These are the latter; that the envelopes say the same, \`waybill verify\` compares.
+Each statement lies here more than once: as a DSSE envelope (\`*.dsse.json\`), and as the bytes that were signed (\`*.pae.bin\`), the signature
+(\`*.sig.der\`) and the public key (\`*.pub.pem\`). These are the latter; that the envelopes, and the same once more as Sigstore bundles
+(\`*.sigstore.json\`), say nothing else, \`waybill verify\` compares.
 
 ${block(`failed=0
 for pae in $(find . -name '*.pae.bin' ! -path './code/*' | LC_ALL=C sort); do
@@ -115,11 +118,22 @@ ${subjects
   )
   .join('\n\n')}
 
-## 6. Everything at once
+## 6. When it was sealed
+
+The seal says when, and whoever sealed it could have said anything. A timestamp authority can say that the list, or the seal's signature,
+existed by a certain time: send it \`timestamp/*.tsq\`, and put its answers beside them with \`waybill timestamp\`. With the authority's
+certificate, from a source of your own:
+
+\`\`\`text
+${TIMESTAMPED.map(({ name, of }) => `openssl ts -verify -in ${responsePath(name)} -data ${of} -CAfile /path/to/authority.pem`).join('\n')}
+\`\`\`
+
+## 7. Everything at once
 
 \`\`\`text
 waybill verify .                          whole and consistent, under the keys in this pack
 waybill verify . --trust KEY-OR-FINGERPRINT …    the same, and signed with keys you trust
+waybill verify . --segment TABLE:NUMBER          also: the path from one segment to the signed root, for sha256sum
 \`\`\`
 
 It recomputes every digest, signature, approval, hash chain, Merkle root, verdict and figure from the bytes in this folder.

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { count, instant, role, sha256Hex, slug, verdict } from './common.ts'
+import { approvalPredicate } from './governance.ts'
 import { gatedTransition } from './policy.ts'
 import { lifecycleState } from './project.ts'
 
@@ -72,7 +73,7 @@ export const auditChainFile = z.strictObject({
       approval_id: slug,
       transition: gatedTransition,
       role,
-      decision: z.enum(['APPROVED', 'REJECTED']),
+      decision: approvalPredicate.shape.decision,
       subject_sha256: sha256Hex,
       statement_sha256: sha256Hex,
     }),

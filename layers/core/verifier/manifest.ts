@@ -2,6 +2,7 @@ import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { checksumLines } from '../evidence/pack.ts'
 import { MANIFEST, OUTSIDE_MANIFEST } from '../evidence/pack-files.ts'
+import { TIMESTAMP_RESPONSES } from '../evidence/timestamp-request.ts'
 import { type PackManifest, packManifest, packPath } from '../schemas/evidence.ts'
 import { Faults, type OpenedPack, parseAs } from './pack-reader.ts'
 
@@ -9,6 +10,7 @@ import { Faults, type OpenedPack, parseAs } from './pack-reader.ts'
 export function manifestFaults(pack: OpenedPack): { faults: Faults; manifest: PackManifest | null } {
   const faults = new Faults()
   for (const path of OUTSIDE_MANIFEST) if (!pack.files.has(path)) faults.add(path, 'is missing')
+  const allowed = [...OUTSIDE_MANIFEST, ...TIMESTAMP_RESPONSES]
   const bytes = pack.files.get(MANIFEST)
   const manifest = bytes === undefined ? null : parseAs(bytes, MANIFEST, packManifest, faults)
   if (manifest === null || bytes === undefined) return { faults, manifest: null }
@@ -19,14 +21,14 @@ export function manifestFaults(pack: OpenedPack): { faults: Faults; manifest: Pa
   if (listed.size !== manifest.files.length) faults.add(MANIFEST, 'lists a file twice')
   for (const [path, file] of listed) {
     const content = pack.files.get(path)
-    if (OUTSIDE_MANIFEST.includes(path)) faults.add(path, 'is listed in the manifest that it carries or seals')
+    if (allowed.includes(path)) faults.add(path, 'is listed in the manifest that it carries, seals or stamps')
     else if (content === undefined) faults.add(path, 'is missing: the manifest lists it')
     else if (sha256(content) !== file.sha256) faults.add(path, 'was changed: its SHA-256 is not the one in the manifest')
     else if (String(content.length) !== file.bytes) faults.add(path, `has ${content.length} bytes, the manifest says ${file.bytes}`)
   }
   for (const path of pack.files.keys()) {
     if (!packPath.safeParse(path).success) faults.add(JSON.stringify(path), 'is no name for a file of a pack')
-    if (!listed.has(path) && !OUTSIDE_MANIFEST.includes(path)) faults.add(path, 'does not belong here: the manifest does not list it')
+    if (!listed.has(path) && !allowed.includes(path)) faults.add(path, 'does not belong here: the manifest does not list it')
   }
   sumsFaults(pack, manifest, faults)
   return { faults, manifest }

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { type JsonLimits, parseStrictJson } from '../canonical-json.ts'
 import type { PackFile, PackKey } from '../evidence/pack-files.ts'
 import type { TrustRoot } from '../ports.ts'
+import { packPath } from '../schemas/evidence.ts'
 
 /** How the verifier gets at a pack. Paths are relative, with `/`. */
 export type PackReader = {
@@ -71,4 +72,45 @@ export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return 'it cannot be read'
   const details = 'details' in error && Array.isArray(error.details) ? error.details : []
   return [error.message, ...details].join('; ')
+}
+
+/** A check that throws has not passed. */
+export function guarded(path: string, check: () => Faults): Faults {
+  try {
+    return check()
+  } catch (error) {
+    const faults = new Faults()
+    faults.add(path, `could not be checked: ${sentence(error)}`)
+    return faults
+  }
+}
+
+export function checkOf(name: string, { list }: Faults, says: string): Check {
+  if (list.length === 0) return { name, verdict: 'pass', says }
+  return { name, verdict: 'fail', says: list.length === 1 ? list[0]! : `${list[0]} (and ${list.length - 1} more)` }
+}
+
+export function joined(...parts: readonly Faults[]): Faults {
+  const all = new Faults()
+  for (const part of parts) all.list.push(...part.list)
+  return all
+}
+
+/** Reads each file once. What has no place in a pack is a fault of the pack, not a reason to stop: the other faults are named too. */
+export async function readAll(reader: PackReader): Promise<{ files: Map<string, Uint8Array>; faults: Faults }> {
+  const faults = new Faults()
+  const files = new Map<string, Uint8Array>()
+  const listed = await reader.list()
+  for (const { path, what } of listed.strays) faults.add(path, what)
+  const folded = new Set<string>()
+  for (const path of listed.files.toSorted()) {
+    if (!packPath.safeParse(path).success) {
+      faults.add(JSON.stringify(path), 'is no name for a file of a pack')
+      continue
+    }
+    if (folded.has(path.toLowerCase())) faults.add(path, 'differs from another file only in case')
+    folded.add(path.toLowerCase())
+    files.set(path, await reader.read(path))
+  }
+  return { files, faults }
 }

@@ -1,7 +1,8 @@
 import { sha256 } from '../digest.ts'
 import { pae, readEnvelope, writeEnvelope } from '../dsse.ts'
 import { verifySignature } from '../ecdsa.ts'
-import { MANIFEST, SEAL, triplePaths } from '../evidence/pack-files.ts'
+import { fingerprintOf, formPaths, MANIFEST, SEAL } from '../evidence/pack-files.ts'
+import { sigstoreBundle } from '../evidence/sigstore-bundle.ts'
 import type { SigningPurpose } from '../ports.ts'
 import { type PackManifest, type PackPredicate, packPredicate } from '../schemas/evidence.ts'
 import { openPredicate } from '../statement.ts'
@@ -18,7 +19,7 @@ export function envelopePaths(pack: OpenedPack): string[] {
   return [...pack.files.keys()].filter((path) => path.endsWith('.dsse.json') && !path.startsWith('code/')).toSorted()
 }
 
-/** Every envelope holds under a key for its purpose, and the three raw files beside it are exactly what is inside it. */
+/** Every envelope holds under a key for its purpose, and the files beside it are exactly what follows from it. */
 export function signatureFaults(pack: OpenedPack): { faults: Faults; count: number } {
   const faults = new Faults()
   const paths = envelopePaths(pack)
@@ -30,7 +31,7 @@ export function signatureFaults(pack: OpenedPack): { faults: Faults; count: numb
     }
   }
   for (const path of pack.files.keys()) {
-    const stem = /^(?!code\/)(.*)\.(?:pae\.bin|sig\.der|pub\.pem)$/.exec(path)?.[1]
+    const stem = /^(?!code\/|timestamp\/)(.*)\.(?:pae\.bin|sig\.der|pub\.pem|sigstore\.json)$/.exec(path)?.[1]
     if (stem !== undefined && !pack.files.has(`${stem}.dsse.json`)) faults.add(path, 'stands beside no envelope')
   }
   return { faults, count: paths.length }
@@ -50,11 +51,12 @@ function envelopeFaults(pack: OpenedPack, path: string, faults: Faults): void {
   // The key id is not signed; it may only repeat what keys.json says, and the rest has exactly one form.
   const exact = writeEnvelope(payload, key?.key_id ?? keyid, signature)
   if (!Buffer.from(exact).equals(bytes)) faults.add(path, 'is not in the one form that its content and key have')
-  const [, messagePath, signaturePath, pemPath] = triplePaths(path.slice(0, -'.dsse.json'.length))
+  const [, messagePath, signaturePath, pemPath, bundlePath] = formPaths(path.slice(0, -'.dsse.json'.length))
   const raw = [
     [messagePath, message],
     [signaturePath, signature],
     [pemPath, Buffer.from(pem)],
+    [bundlePath, sigstoreBundle(bytes, fingerprintOf(pem))],
   ] as const
   for (const [rawPath, expected] of raw) {
     const there = pack.files.get(rawPath)
