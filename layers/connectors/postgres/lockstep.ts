@@ -6,7 +6,7 @@ import { keyOrder } from './key-order.ts'
 import type { Differ } from './row-difference.ts'
 import { mergeRows } from './row-merge.ts'
 import type { Bound } from './segment-bounds.ts'
-import { segmentCutter } from './segment-cutter.ts'
+import { partDigests, segmentCutter } from './segment-cutter.ts'
 import type { TablePlan } from './table-plan.ts'
 
 export type LockstepInput = {
@@ -43,6 +43,7 @@ export async function lockstep(input: LockstepInput): Promise<LaneResult> {
     // The lane's last segment takes whatever the query still gives, and with it the end of the stream.
     const bound = index === input.to - 1 ? null : bounds[index]!.frame
     const [source, target] = await Promise.all([left.next(bound), right.next(bound)])
+    const digests = partDigests(source, target, header)
     sourceRows += BigInt(source.rows)
     targetRows += BigInt(target.rows)
     segments.push({
@@ -50,10 +51,10 @@ export async function lockstep(input: LockstepInput): Promise<LaneResult> {
       range: input.describe(index),
       source_rows: String(source.rows),
       target_rows: String(target.rows),
-      source_sha256: source.sha256,
-      target_sha256: target.sha256,
+      source_sha256: digests.source,
+      target_sha256: digests.target,
     })
-    if (source.sha256 !== target.sha256) {
+    if (digests.source !== digests.target) {
       if (source.chunks === null || target.chunks === null) reread.push(index)
       else await mergeRows(source.chunks, target.chunks, order, input.make, index, input.emit)
     }

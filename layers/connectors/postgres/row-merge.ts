@@ -5,6 +5,9 @@ import type { Differ } from './row-difference.ts'
 
 type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
+/** Runs of equal rows are skipped by comparing this many bytes, then twice as many, and so on: one call instead of many for each row. */
+const FIRST_BLOCK = 1024
+
 /** Frames of chunks, one at a time; checks that keys ascend, because the merge is only right if they do. */
 class FrameReader {
   readonly #iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
@@ -18,16 +21,9 @@ class FrameReader {
     this.#order = order
   }
 
-  async next(): Promise<void> {
-    while (this.#at === this.#chunk.byteLength) {
-      const result = await this.#iterator.next()
-      if (result.done === true) {
-        this.frame = null
-        return
-      }
-      this.#chunk = Buffer.from(result.value.buffer, result.value.byteOffset, result.value.byteLength)
-      this.#at = 0
-    }
+  /** The next frame of the chunk at hand; false when there is none and `load` must be awaited. */
+  step(): boolean {
+    if (this.#at === this.#chunk.byteLength) return false
     const end = this.#at + 1 + this.#chunk.readInt32BE(this.#at + 1)
     const frame = this.#chunk.subarray(this.#at, end)
     if (this.frame !== null && this.#order.compare(this.frame, 0, frame, 0) >= 0) {
@@ -38,27 +34,72 @@ class FrameReader {
     }
     this.#at = end
     this.frame = frame
+    return true
+  }
+
+  /** The first frame of the next chunk; `frame` is null at the end. */
+  async load(): Promise<void> {
+    do {
+      const result = await this.#iterator.next()
+      if (result.done === true) {
+        this.frame = null
+        return
+      }
+      this.#chunk = Buffer.from(result.value.buffer, result.value.byteOffset, result.value.byteLength)
+      this.#at = 0
+    } while (!this.step())
+  }
+
+  /**
+   * Passes over rows that are the same on both sides from here on, as far as both chunks at hand go: the same bytes are the same frames.
+   * Afterwards `frame` of both is the last of them, against which the next key is checked.
+   */
+  skipEqual(other: FrameReader): void {
+    const most = Math.min(this.#chunk.byteLength - this.#at, other.#chunk.byteLength - other.#at)
+    let equal = 0
+    for (let block = FIRST_BLOCK; equal < most && block >= FIRST_BLOCK; ) {
+      const size = Math.min(block, most - equal)
+      const [mine, its] = [this.#at + equal, other.#at + equal]
+      if (this.#chunk.compare(other.#chunk, its, its + size, mine, mine + size) === 0) {
+        equal += size
+        block *= 2
+      } else {
+        block = Math.floor(size / 2)
+      }
+    }
+    let last = -1
+    let at = 0
+    while (at + 5 <= equal) {
+      const next = at + 1 + this.#chunk.readInt32BE(this.#at + at + 1)
+      if (next > equal) break
+      last = at
+      at = next
+    }
+    if (last === -1) return
+    this.#take(last, at)
+    other.#take(last, at)
+  }
+
+  #take(from: number, to: number): void {
+    this.frame = this.#chunk.subarray(this.#at + from, this.#at + to)
+    this.#at += to
   }
 }
 
-/** Rows of one segment merged by key. Calls `emit` for each key that differs, in key order; memory is one row a side. */
+/** Rows of one segment merged by key. Calls `emit` for each key that differs, in key order; memory is one chunk a side. */
 export async function mergeRows(source: Chunks, target: Chunks, order: KeyOrder, make: Differ, segment: number, emit: Emit): Promise<void> {
   const left = new FrameReader(source, order)
   const right = new FrameReader(target, order)
-  await left.next()
-  await right.next()
+  await left.load()
+  await right.load()
   while (left.frame !== null || right.frame !== null) {
     const compared = left.frame === null ? 1 : right.frame === null ? -1 : order.compare(left.frame, 0, right.frame, 0)
-    if (compared < 0) {
-      emit(make.lone('missing', left.frame!, segment, 1n, 0n))
-      await left.next()
-    } else if (compared > 0) {
-      emit(make.lone('extra', right.frame!, segment, 0n, 1n))
-      await right.next()
-    } else {
-      if (!left.frame!.equals(right.frame!)) emit(make.changed(left.frame!, right.frame!, segment))
-      await left.next()
-      await right.next()
-    }
+    if (compared < 0) emit(make.lone('missing', left.frame!, segment, 1n, 0n))
+    else if (compared > 0) emit(make.lone('extra', right.frame!, segment, 0n, 1n))
+    else if (left.frame!.equals(right.frame!)) left.skipEqual(right)
+    else emit(make.changed(left.frame!, right.frame!, segment))
+    // Awaiting only where bytes are missing: a promise a row costs more than the row.
+    if (compared <= 0 && !left.step()) await left.load()
+    if (compared >= 0 && !right.step()) await right.load()
   }
 }

@@ -5,8 +5,36 @@ import type { KeyOrder } from './key-order.ts'
 /** Rows kept of one segment and side for looking into it; a larger segment is digested and forgotten, and read again if it differs. */
 const KEEP_BYTES = 6 * 1024 * 1024
 
-/** One side of one segment. `chunks` are whole frames in key order, or null when it was too large to keep. */
-export type SegmentPart = { rows: number; bytes: number; sha256: string; chunks: readonly Buffer[] | null }
+/** One side of one segment: whole frames in key order, or their digest alone where there were too many to keep. */
+export type SegmentPart = { rows: number } & ({ chunks: readonly Buffer[]; sha256: null } | { chunks: null; sha256: string })
+
+/** Digests of both sides of a segment. The same bytes have the same digest: then one computation is the computation of both. */
+export function partDigests(source: SegmentPart, target: SegmentPart, header: Uint8Array): { source: string; target: string } {
+  const digest = (part: SegmentPart) => part.sha256 ?? digestOf(header, part.chunks).digest('hex')
+  const first = digest(source)
+  const same = source.chunks !== null && target.chunks !== null && sameBytes(source.chunks, target.chunks)
+  return { source: first, target: same ? first : digest(target) }
+}
+
+function digestOf(header: Uint8Array, chunks: readonly Buffer[]): Hash {
+  const hash = createHash('sha256').update(header)
+  for (const chunk of chunks) hash.update(chunk)
+  return hash
+}
+
+/** Whether two sequences of bytes are the same, however each is cut. */
+function sameBytes(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  let [i, j, aAt, bAt] = [0, 0, 0, 0]
+  while (i < a.length && j < b.length) {
+    const size = Math.min(a[i]!.byteLength - aAt, b[j]!.byteLength - bAt)
+    if (a[i]!.compare(b[j]!, bAt, bAt + size, aAt, aAt + size) !== 0) return false
+    aAt += size
+    bAt += size
+    if (aAt === a[i]!.byteLength) [i, aAt] = [i + 1, 0]
+    if (bAt === b[j]!.byteLength) [j, bAt] = [j + 1, 0]
+  }
+  return i === a.length && j === b.length
+}
 
 /** Cuts a stream in key order at the bounds of segments. */
 export type SegmentCutter = {
@@ -53,8 +81,8 @@ export function segmentCutter(stream: RowStream, order: KeyOrder, header: Uint8A
 
   return {
     async next(bound) {
-      const hash: Hash = createHash('sha256').update(header)
-      let chunks: Buffer[] | null = []
+      let hash: Hash | null = null
+      let chunks: Buffer[] = []
       let rows = 0
       let bytes = 0
       for (;;) {
@@ -64,19 +92,20 @@ export function segmentCutter(stream: RowStream, order: KeyOrder, header: Uint8A
         const end = bound === null ? count : cut(bound)
         if (end > row) {
           const piece = chunk!.subarray(offsets[row]!, end === count ? chunk!.byteLength : offsets[end]!)
-          hash.update(piece)
           rows += end - row
           bytes += piece.byteLength
-          if (chunks !== null) {
-            if (bytes > KEEP_BYTES) chunks = null
-            else chunks.push(piece)
-          }
           row = end
+          if (hash !== null) hash.update(piece)
+          else chunks.push(piece)
+          if (hash === null && bytes > KEEP_BYTES) {
+            hash = digestOf(header, chunks)
+            chunks = []
+          }
         }
         if (row < count) break
         chunk = null
       }
-      return { rows, bytes, sha256: hash.digest('hex'), chunks }
+      return hash === null ? { rows, chunks, sha256: null } : { rows, chunks: null, sha256: hash.digest('hex') }
     },
   }
 }
