@@ -86,20 +86,38 @@ class FrameReader {
   }
 }
 
-/** Rows of one segment merged by key. Calls `emit` for each key that differs, in key order; memory is one chunk a side. */
-export async function mergeRows(source: Chunks, target: Chunks, order: KeyOrder, make: Differ, segment: number, emit: Emit): Promise<void> {
+/** What is done with rows of two sides that are walked in key order. */
+export type KeyWalk = {
+  lone(kind: 'missing' | 'extra', frame: Buffer): void
+  /** One key on both sides; with `differing`, only where the rows are not the same bytes. */
+  both(source: Buffer, target: Buffer): void
+  /** Rows that are the same need not be shown: runs of them are skipped in blocks. */
+  differing?: boolean
+}
+
+/** Walks both sides in key order, each key once; memory is one chunk a side. @throws SEGMENT_INCOMPLETE when keys do not ascend */
+export async function walkByKey(source: Chunks, target: Chunks, order: KeyOrder, walk: KeyWalk): Promise<void> {
   const left = new FrameReader(source, order)
   const right = new FrameReader(target, order)
   await left.load()
   await right.load()
   while (left.frame !== null || right.frame !== null) {
     const compared = left.frame === null ? 1 : right.frame === null ? -1 : order.compare(left.frame, 0, right.frame, 0)
-    if (compared < 0) emit(make.lone('missing', left.frame!, segment, 1n, 0n))
-    else if (compared > 0) emit(make.lone('extra', right.frame!, segment, 0n, 1n))
-    else if (left.frame!.equals(right.frame!)) left.skipEqual(right)
-    else emit(make.changed(left.frame!, right.frame!, segment))
+    if (compared < 0) walk.lone('missing', left.frame!)
+    else if (compared > 0) walk.lone('extra', right.frame!)
+    else if (walk.differing === true && left.frame!.equals(right.frame!)) left.skipEqual(right)
+    else walk.both(left.frame!, right.frame!)
     // Awaiting only where bytes are missing: a promise a row costs more than the row.
     if (compared <= 0 && !left.step()) await left.load()
     if (compared >= 0 && !right.step()) await right.load()
   }
+}
+
+/** Rows of one segment merged by key. Calls `emit` for each key that differs, in key order. */
+export async function mergeRows(source: Chunks, target: Chunks, order: KeyOrder, make: Differ, segment: number, emit: Emit): Promise<void> {
+  await walkByKey(source, target, order, {
+    lone: (kind, frame) => emit(make.lone(kind, frame, segment, kind === 'missing' ? 1n : 0n, kind === 'extra' ? 1n : 0n)),
+    both: (before, after) => emit(make.changed(before, after, segment)),
+    differing: true,
+  })
 }
