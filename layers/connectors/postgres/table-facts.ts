@@ -4,6 +4,7 @@ import type { Session } from './session.ts'
 
 /** What the planner of a comparison must know about a table, from pg_catalog of the session's snapshot. */
 export type TableFacts = {
+  oid: string
   kind: string
   pages: number
   estimatedRows: number
@@ -53,6 +54,7 @@ export async function tableFacts(session: Session, table: TableRef, side: string
   const columns = await session.rows(COLUMNS, [oid])
   const unique = await session.rows(UNIQUE, [oid])
   return {
+    oid,
     kind,
     pages: Number(pages),
     estimatedRows: Number(rows),

@@ -1,0 +1,130 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
+import type { TableMapping } from '../../../layers/core/schemas/proposal.ts'
+import type { TableResult } from '../../../layers/core/schemas/recon.ts'
+import { freshDatabase, runSql, withClient } from '../../support/postgres.ts'
+import { mappingOf, optionsOf, type Pair, reconOf } from './recon-fixture.ts'
+
+/**
+ * TRUNCATE, an ALTER TABLE that rewrites, and partitions that come or go take effect under a snapshot that is open already: the table is
+ * suddenly empty, or another one. The comparison waits in a first table while that happens to the second.
+ */
+let pair: Pair
+const GATE = 4711
+const gate = mappingOf('gate', { id: 'integer' }, { table_id: 'gate' })
+
+beforeAll(async () => {
+  pair = { source: await freshDatabase(), target: await freshDatabase() }
+  await runSql(pair.source.url, `CREATE VIEW gate AS SELECT 1 AS id FROM (SELECT pg_advisory_lock_shared(${GATE})) AS waits`)
+  await runSql(pair.target.url, 'CREATE VIEW gate AS SELECT 1 AS id')
+})
+afterAll(async () => {
+  await pair.source.drop()
+  await pair.target.drop()
+})
+
+/** Compares `mapping` after `change` was committed on the source, under snapshots older than the change. */
+async function afterSnapshot(mapping: TableMapping, change: string, connections: number): Promise<TableResult> {
+  const reconciler = await openReconciler(
+    { systemType: 'POSTGRESQL', url: pair.source.url },
+    { systemType: 'POSTGRESQL', url: pair.target.url },
+    { connectTimeoutMs: 10_000, statementTimeoutMs: 60_000, signal: new AbortController().signal },
+  )
+  try {
+    return await withClient(pair.source.url, async (client) => {
+      await client.query(`SELECT pg_advisory_lock(${GATE})`)
+      const work = [gate, mapping].map((one) => ({ mapping: one, recon: reconOf(one) }))
+      const running = reconciler.reconcile(work, optionsOf({ connections }))
+      const waiting = async () =>
+        (await client.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = ${GATE}`)).rowCount
+      await expect.poll(waiting, { timeout: 20_000 }).toBe(1)
+      await client.query(change)
+      await client.query(`SELECT pg_advisory_unlock(${GATE})`)
+      return (await running)[1]!
+    })
+  } finally {
+    await reconciler.close()
+  }
+}
+
+const plain = (name: string, key: string[] | null) => mappingOf(name, { id: 'integer', a: 'text' }, { key })
+const parted = (name: string) =>
+  `CREATE TABLE ${name} (id int PRIMARY KEY, a text) PARTITION BY RANGE (id); CREATE TABLE ${name}_low PARTITION OF ${name} FOR VALUES FROM (0) TO (100)`
+const rows = (name: string, from = 1, to = 50) => `INSERT INTO ${name} SELECT g, 'x' FROM generate_series(${from}, ${to}) g`
+
+const replaced: readonly [string, (name: string) => { source: string; target: string; change: string }][] = [
+  [
+    'truncated, while the target is empty',
+    (name) => ({
+      source: `CREATE TABLE ${name} (id int PRIMARY KEY, a text); ${rows(name)}`,
+      target: `CREATE TABLE ${name} (id int PRIMARY KEY, a text)`,
+      change: `TRUNCATE ${name}`,
+    }),
+  ],
+  [
+    'rewritten by ALTER TABLE, while the target is empty',
+    (name) => ({
+      source: `CREATE TABLE ${name} (id int PRIMARY KEY, a varchar(9)); ${rows(name)}`,
+      target: `CREATE TABLE ${name} (id int PRIMARY KEY, a text)`,
+      change: `ALTER TABLE ${name} ALTER a TYPE text USING a || ''`,
+    }),
+  ],
+  [
+    'a partition dropped, which the target never had',
+    (name) => ({
+      source: `${parted(name)}; CREATE TABLE ${name}_high PARTITION OF ${name} FOR VALUES FROM (100) TO (200); ${rows(name)}; ${rows(name, 100, 110)}`,
+      target: `${parted(name)}; ${rows(name)}`,
+      change: `DROP TABLE ${name}_high`,
+    }),
+  ],
+  [
+    'a partition detached, which the target never had',
+    (name) => ({
+      source: `${parted(name)}; CREATE TABLE ${name}_high PARTITION OF ${name} FOR VALUES FROM (100) TO (200); ${rows(name)}; ${rows(name, 100, 110)}`,
+      target: `${parted(name)}; ${rows(name)}`,
+      change: `ALTER TABLE ${name} DETACH PARTITION ${name}_high`,
+    }),
+  ],
+  [
+    'a partition attached, which the target has',
+    (name) => ({
+      source: `${parted(name)}; CREATE TABLE ${name}_high (id int NOT NULL, a text); ${rows(name)}; ${rows(`${name}_high`, 100, 110)}`,
+      target: `${parted(name)}; CREATE TABLE ${name}_high PARTITION OF ${name} FOR VALUES FROM (100) TO (200); ${rows(name)}; ${rows(name, 100, 110)}`,
+      change: `ALTER TABLE ${name} ATTACH PARTITION ${name}_high FOR VALUES FROM (100) TO (200)`,
+    }),
+  ],
+  [
+    'truncated under a view, while the target is empty',
+    (name) => ({
+      source: `CREATE TABLE ${name}_of (id int PRIMARY KEY, a text); ${rows(`${name}_of`)}; CREATE VIEW ${name} AS SELECT * FROM ${name}_of`,
+      target: `CREATE TABLE ${name} (id int PRIMARY KEY, a text)`,
+      change: `TRUNCATE ${name}_of`,
+    }),
+  ],
+]
+
+it.each(
+  replaced.flatMap(([what, sql], i) =>
+    [['id'], null].map((key) => ({ what, sql, key, name: `replaced_${i}${key === null ? '' : '_keyed'}` })),
+  ),
+)('never equal: $what, key $key', async ({ sql, key, name }) => {
+  const { source, target, change } = sql(name)
+  await runSql(pair.source.url, source)
+  await runSql(pair.target.url, target)
+  const result = await afterSnapshot(plain(name, key), change, key === null ? 1 : 2)
+  expect(result.verdict).toBe('inconclusive')
+  expect(result.reasons[0]).toMatch(/^SEGMENT_INCOMPLETE: .* was truncated, rewritten, attached or dropped while/)
+})
+
+it('what a snapshot does hide is no obstacle: rows written, tables vacuumed and reindexed meanwhile', async () => {
+  for (const side of [pair.source, pair.target]) await runSql(side.url, `${parted('busy')}; ${rows('busy')}`)
+  for (const key of [['id'], null]) {
+    const result = await afterSnapshot(
+      plain('busy', key),
+      'DELETE FROM busy WHERE id < 10; UPDATE busy SET a = a; REINDEX TABLE busy_low; CREATE TABLE IF NOT EXISTS newcomer (id int)',
+      2,
+    )
+    expect([result.verdict, result.reasons]).toEqual(['pass', []])
+    await runSql(pair.source.url, `DELETE FROM busy; ${rows('busy')}`)
+  }
+})
