@@ -58,6 +58,7 @@ function fieldSql(column: RowColumn, name: string): string {
 const SEND: Readonly<Record<RowColumn['wire'], string>> = {
   bool: 'boolsend',
   bytea: 'byteasend',
+  char: 'charsend',
   date: 'date_send',
   float4: 'float4send',
   float8: 'float8send',
@@ -66,10 +67,13 @@ const SEND: Readonly<Record<RowColumn['wire'], string>> = {
   int8: 'int8send',
   interval: 'interval_send',
   jsonb: 'jsonb_send',
+  money: 'cash_send',
   numeric: 'numeric_send',
+  pg_lsn: 'pg_lsn_send',
   time: 'time_send',
   timestamp: 'timestamp_send',
   timestamptz: 'timestamptz_send',
+  tsquery: 'tsquerysend',
   utf8: 'textsend',
   uuid: 'uuid_send',
 }

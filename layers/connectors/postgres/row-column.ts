@@ -2,25 +2,10 @@ import { canonicalSql } from '../../core/encoding/canonical-sql.ts'
 import { canonicalType } from '../../core/encoding/canonical-type.ts'
 import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping } from '../../core/schemas/proposal.ts'
+import { BUILTIN_TYPES, type WireKind } from './builtin-types.ts'
+import { builtinForm, type TextForm } from './text-form.ts'
 
-/** How the bytes of a value are to be read back for a report. `utf8` also stands for every type that travels as text. */
-export type WireKind =
-  | 'bool'
-  | 'bytea'
-  | 'date'
-  | 'float4'
-  | 'float8'
-  | 'int2'
-  | 'int4'
-  | 'int8'
-  | 'interval'
-  | 'jsonb'
-  | 'numeric'
-  | 'time'
-  | 'timestamp'
-  | 'timestamptz'
-  | 'utf8'
-  | 'uuid'
+export type { WireKind } from './builtin-types.ts'
 
 /** One column of the row encoding: what each side selects, and what the bytes are. */
 export type RowColumn = {
@@ -34,7 +19,15 @@ export type RowColumn = {
 }
 
 /** What a server says about an expression: type number, modifier, printed name. */
-export type FieldType = { oid: number; modifier: number; name: string }
+export type FieldType = {
+  oid: number
+  modifier: number
+  name: string
+  /** What the type's text means; left out where the table of built-in types says it. */
+  form?: TextForm
+  /** For oid: it points to a large object, or it may, because the database has some. */
+  largeObject?: 'always' | 'perhaps'
+}
 
 const INT2 = 21
 const INT4 = 23
@@ -42,37 +35,11 @@ const INT8 = 20
 const NUMERIC = 1700
 const FLOAT4 = 700
 const FLOAT8 = 701
+const OID = 26
 const BPCHAR = 1042
 const INTEGERS: readonly number[] = [INT2, INT4, INT8]
 /** name, text, bpchar, varchar */
 const TEXTS: readonly number[] = [19, 25, BPCHAR, 1043]
-/** Below this number types are the same in every database; above, each database numbers its own. */
-const FIRST_LOCAL_OID = 16384
-
-/** Types whose binary form is one value, one form, on every server. Whatever is not here travels as text. */
-const BINARY: ReadonlyMap<number, WireKind> = new Map([
-  [16, 'bool'],
-  [17, 'bytea'],
-  [19, 'utf8'],
-  [INT8, 'int8'],
-  [INT2, 'int2'],
-  [INT4, 'int4'],
-  [25, 'utf8'],
-  [114, 'utf8'],
-  [FLOAT4, 'float4'],
-  [FLOAT8, 'float8'],
-  [BPCHAR, 'utf8'],
-  [1043, 'utf8'],
-  [1082, 'date'],
-  [1083, 'time'],
-  [1114, 'timestamp'],
-  [1184, 'timestamptz'],
-  [1186, 'interval'],
-  [NUMERIC, 'numeric'],
-  [2950, 'uuid'],
-  [3802, 'jsonb'],
-])
-
 /**
  * Types that sort as their bytes do here: bool, bytea, int8, int2, int4, text, varchar, date, time, timestamps, uuid. Not among them:
  * CHAR(n), which ignores its padding; floats, where −0 equals 0; intervals, where 24 hours equal a day.
@@ -93,37 +60,87 @@ export function nativeColumn(name: string, source: FieldType & { sql: string }, 
     target: wrap(target.sql),
   })
   const all = (oids: readonly number[]) => oids.includes(source.oid) && oids.includes(target.oid)
-  const asText = (sql: string) => `(${sql})::text`
-  if (source.oid === target.oid) {
-    const wire = BINARY.get(source.oid)
-    if (wire === undefined) return both(source.name === target.name ? source.name : 'text', 'utf8', asText)
-    if (wire === 'numeric') {
-      // Without one declared scale, 1.0 and 1.00 are the same number in two forms.
-      const declared = source.modifier !== -1 && source.modifier === target.modifier
-      return both(declared ? target.name : 'numeric', wire, declared ? (sql) => sql : (sql) => `trim_scale(${sql})`, true)
+  if (all([OID]) && (source.largeObject ?? target.largeObject) !== undefined) {
+    const always = source.largeObject === 'always' || target.largeObject === 'always'
+    return both(always ? 'large object' : 'oid and large object', 'utf8', always ? largeObject : numberAndLargeObject)
+  }
+  const builtin = BUILTIN_TYPES.get(source.oid)
+  if (source.oid === target.oid && builtin?.travels === 'binary') {
+    if (builtin.wire === 'money') {
+      const [left, right] = [formOf(source), formOf(target)]
+      if (left.kind !== 'exact' || right.kind !== 'exact' || left.means !== right.means) throw unlike(name, left, right, source, target)
     }
-    // The sign and payload of a NaN depend on the processor that made it; −0 stays what it is.
-    if (wire === 'float4' || wire === 'float8')
-      return both(target.name, wire, (sql) => `CASE WHEN ${sql} = 'NaN'::${wire} THEN 'NaN'::${wire} ELSE ${sql} END`)
-    if (source.oid === BPCHAR && source.modifier !== target.modifier) return both('text', 'utf8', asText)
-    return both(
-      source.modifier === target.modifier ? target.name : target.name.replace(/ ?\([0-9, -]+\)/, ''),
-      wire,
-      (sql) => sql,
-      ORDERED.includes(source.oid),
-    )
+    return binaryColumn(builtin.wire, source, target, both)
   }
   if (all(INTEGERS)) return both('bigint', 'int8', (sql) => `(${sql})::int8`, true)
   if (all([...INTEGERS, NUMERIC])) return both('numeric', 'numeric', (sql) => `trim_scale((${sql})::numeric)`, true)
   if (all(TEXTS)) return both('text', 'utf8', asText)
   if (all([FLOAT4, FLOAT8]))
     return both('double precision', 'float8', (sql) => `CASE WHEN ${sql} = 'NaN' THEN 'NaN'::float8 ELSE (${sql})::float8 END`)
-  const local = (field: FieldType) => field.oid >= FIRST_LOCAL_OID
-  if ((local(source) || TEXTS.includes(source.oid)) && (local(target) || TEXTS.includes(target.oid))) return both('text', 'utf8', asText)
-  throw new WaybillError(
-    'NOT_REPRESENTABLE',
-    `Column ${JSON.stringify(name)} is ${source.name} on the source and ${target.name} on the target. Give it a cast in the plan, so that both sides have one type.`,
+  const [left, right] = [formOf(source), formOf(target)]
+  const words = (field: FieldType, form: TextForm) => TEXTS.includes(field.oid) || (form.kind === 'exact' && form.words)
+  const same = left.kind === 'exact' && right.kind === 'exact' && left.means === right.means
+  if (!same && !(words(source, left) && words(target, right))) throw unlike(name, left, right, source, target)
+  const print = builtin?.travels === 'text' ? (builtin.print ?? asText) : asText
+  return both(source.name === target.name ? source.name : 'text', 'utf8', print)
+}
+
+const asText = (sql: string) => `(${sql})::text`
+
+type Both = (type: string, wire: WireKind, wrap: (sql: string) => string, ordered?: boolean) => RowColumn
+
+function binaryColumn(wire: WireKind, source: FieldType, target: FieldType, both: Both): RowColumn {
+  if (wire === 'numeric') {
+    // Without one declared scale, 1.0 and 1.00 are the same number in two forms.
+    const declared = source.modifier !== -1 && source.modifier === target.modifier
+    return both(declared ? target.name : 'numeric', wire, declared ? (sql) => sql : (sql) => `trim_scale(${sql})`, true)
+  }
+  // The sign and payload of a NaN depend on the processor that made it; −0 stays what it is.
+  if (wire === 'float4' || wire === 'float8')
+    return both(target.name, wire, (sql) => `CASE WHEN ${sql} = 'NaN'::${wire} THEN 'NaN'::${wire} ELSE ${sql} END`)
+  if (source.oid === BPCHAR && source.modifier !== target.modifier) return both('text', 'utf8', asText)
+  return both(
+    source.modifier === target.modifier ? target.name : target.name.replace(/ ?\([0-9, -]+\)/, ''),
+    wire,
+    (sql) => sql,
+    ORDERED.includes(source.oid),
   )
+}
+
+/** The object's bytes, by their digest. A number that leads to no object is what it is, and equal to no other. */
+function largeObject(sql: string): string {
+  const there = `EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata AS m WHERE m.oid = ${sql})`
+  return `CASE WHEN ${sql} IS NULL THEN NULL WHEN ${there} THEN 'sha256:' || encode(sha256(lo_get(${sql})), 'hex') ELSE 'no large object ' || (${sql})::text END`
+}
+
+/** A plain oid may be anything's number, so it counts, and so does the object behind it. */
+function numberAndLargeObject(sql: string): string {
+  return `(${sql})::text || ' ' || ${largeObject(sql)}`
+}
+
+/** The form of an expression's text. Built-in types need no catalog; they are judged as a current server prints them. */
+function formOf(field: FieldType): TextForm {
+  if (field.form !== undefined) return field.form
+  const builtin = BUILTIN_TYPES.get(field.oid)
+  if (builtin === undefined) return { kind: 'refused', why: `it is not known whether ${field.name} prints every value differently` }
+  return builtinForm(builtin, { decimals: '', version: CURRENT })
+}
+
+const CURRENT = 180_000
+
+function unlike(name: string, left: TextForm, right: TextForm, source: FieldType, target: FieldType): WaybillError {
+  const both = `${source.name} on the source and ${target.name} on the target`
+  const column = `Column ${JSON.stringify(name)} is ${source.name === target.name ? source.name : both}`
+  const refused = left.kind === 'refused' ? left : right.kind === 'refused' ? right : null
+  if (refused !== null) {
+    return new WaybillError(
+      'NOT_REPRESENTABLE',
+      `${column}, which is not compared exactly: ${refused.why}. Leave the column out, or give it a cast in the plan or in a view.`,
+    )
+  }
+  const means = (form: TextForm) => (form.kind === 'exact' ? form.means : 'large object').slice(0, 300)
+  const forms = means(left) === means(right) ? '' : ` (${means(left)}; ${means(right)})`
+  return new WaybillError('NOT_REPRESENTABLE', `${column}${forms}. Give it a cast in the plan, so that both sides have one type.`)
 }
 
 /** The canonical form of one PostgreSQL column; `sql` is that side's expression. @throws NOT_REPRESENTABLE */

@@ -1,5 +1,6 @@
 import { WaybillError } from '../../core/errors.ts'
 import type { WireKind } from './row-column.ts'
+import { tsqueryText } from './tsquery-text.ts'
 
 /** The exact text of a value on the wire, as PostgreSQL prints it under the pinned settings. @throws STREAM_TRUNCATED for bytes of another size */
 export function valueText(wire: WireKind, bytes: Uint8Array): string {
@@ -14,6 +15,8 @@ export function valueText(wire: WireKind, bytes: Uint8Array): string {
       return sized(1).getUint8(0) === 1 ? 'true' : 'false'
     case 'bytea':
       return `\\x${Buffer.from(bytes).toString('hex')}`
+    case 'char':
+      return charText(sized(1).getUint8(0))
     case 'date':
       return dateText(sized(4).getInt32(0))
     case 'float4':
@@ -30,14 +33,20 @@ export function valueText(wire: WireKind, bytes: Uint8Array): string {
       return intervalText(sized(16).getBigInt64(0), view.getInt32(8), view.getInt32(12))
     case 'jsonb':
       return utf8.decode(bytes.subarray(1))
+    case 'money':
+      return moneyText(sized(8).getBigInt64(0))
     case 'numeric':
       return numericText(view)
+    case 'pg_lsn':
+      return [sized(8).getUint32(0), view.getUint32(4)].map((half) => half.toString(16).toUpperCase()).join('/')
     case 'time':
       return timeText(sized(8).getBigInt64(0))
     case 'timestamp':
       return timestampText(sized(8).getBigInt64(0), '')
     case 'timestamptz':
       return timestampText(sized(8).getBigInt64(0), '+00')
+    case 'tsquery':
+      return tsqueryText(bytes)
     case 'utf8':
       return utf8.decode(bytes)
     case 'uuid':
@@ -48,6 +57,19 @@ export function valueText(wire: WireKind, bytes: Uint8Array): string {
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** One byte; what is no ASCII in octal, as since PostgreSQL 16; nothing for 0. */
+function charText(byte: number): string {
+  if (byte === 0) return ''
+  return byte < 0x80 ? String.fromCharCode(byte) : `\\${byte.toString(8)}`
+}
+
+/** In the C locale: `-$1,234.56`. */
+function moneyText(cents: bigint): string {
+  const size = cents < 0n ? -cents : cents
+  const whole = String(size / 100n).replace(/\B(?=([0-9]{3})+$)/g, ',')
+  return `${cents < 0n ? '-' : ''}$${whole}.${String(size % 100n).padStart(2, '0')}`
+}
 
 function floatText(value: number, single: boolean): string {
   if (Number.isNaN(value)) return 'NaN'

@@ -1,9 +1,9 @@
 import type { ComparisonScope } from '../../core/connector.ts'
 import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping, TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
-import { failureOf } from './failure.ts'
+import { fieldTypes } from './field-types.ts'
 import type { RowColumn } from './row-column.ts'
-import { canonicalColumn, type FieldType, nativeColumn } from './row-column.ts'
+import { canonicalColumn, nativeColumn } from './row-column.ts'
 import { sampleSql } from './sample.ts'
 import type { Session } from './session.ts'
 import { quoteIdentifier, quoteQualified } from './sql.ts'
@@ -68,22 +68,6 @@ export async function nativeColumns(mapping: TableMapping, source: Session, targ
 /** Columns of the canonical encoding; only the target is PostgreSQL. */
 export function canonicalColumns(mapping: TableMapping): RowColumn[] {
   return encodingOrder(mapping).map((column) => canonicalColumn(column, selectExpression(column, 'target')))
-}
-
-async function fieldTypes(session: Session, expressions: readonly string[], object: string, side: string): Promise<FieldType[]> {
-  try {
-    const described = await session.client.query(`SELECT ${expressions.join(', ')} FROM ${object} LIMIT 0`)
-    const names = await session.rows(
-      'SELECT format_type(oid, modifier) FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS f(oid, modifier, n) ORDER BY n',
-      [
-        `{${described.fields.map((field) => field.dataTypeID).join(',')}}`,
-        `{${described.fields.map((field) => field.dataTypeModifier).join(',')}}`,
-      ],
-    )
-    return described.fields.map((field, i) => ({ oid: field.dataTypeID, modifier: field.dataTypeModifier, name: names[i]![0]! }))
-  } catch (error) {
-    throw failureOf(error, `reading the columns of the ${side} table ${object}`)
-  }
 }
 
 /**
