@@ -5,7 +5,7 @@
 import type { Catalog, Profile } from './schemas/catalog.ts'
 import type { SystemIdentity } from './schemas/identity.ts'
 import type { SchemaMapping, TableMapping, TableRecon } from './schemas/proposal.ts'
-import type { CheckResult, ChecksReport, Mismatch, TableResult } from './schemas/recon.ts'
+import type { CheckResult, ChecksReport, Mismatch, SegmentDigest, TableResult } from './schemas/recon.ts'
 import type { CheckRequest, RowFilter } from './schemas/spec.ts'
 import type { Chunk, ChunkResult } from './schemas/work.ts'
 
@@ -53,7 +53,45 @@ export type ReconcileOptions = {
   onProgress(tableId: string, rows: bigint): void
   /** A table pair is done, whatever comes of the others. */
   onResult?(result: TableResult): void
+  /** How often a table whose connections were lost is begun again, under a new snapshot. Left out: never. */
+  retries?: number
+  /** Whatever was read of this table is void; after `waitMs` it is begun again. */
+  onRetry?(tableId: string, retry: { attempt: number; of: number; waitMs: number; reason: string }): void
+  throttle?: Throttle
+  /** Reading waits because the source is slow, or goes on; `milliseconds` is what its answer took. */
+  onPause?(paused: boolean, milliseconds: number): void
+  /** Reads differing keys again until they settle; `mask` must be the identity, because keys are read again by their values. */
+  live?: LiveOptions
+  onSettling?(tableId: string, keysInMotion: number): void
+  /** Equal segments that outlive the process. */
+  memory?: SegmentMemory
   signal: AbortSignal
+}
+
+/** What the servers are spared. Each limit holds for each side on its own, over all of its connections together. */
+export type Throttle = {
+  rowsPerSecond?: number | undefined
+  /** Reading pauses while the source takes longer than this to answer a small question. Takes one of its connections. */
+  pauseAboveMs?: number | undefined
+}
+
+/**
+ * For tables that are written to meanwhile. A difference that stays the same, with both rows as they were, over several reads and half of
+ * `deadlineMs` is one; a key still changing at the deadline is undecided.
+ */
+export type LiveOptions = { deadlineMs: number }
+
+/** The first key of a segment: the key's row frame in base64, and each column as text. */
+export type RememberedBound = { frame: string; text: readonly string[] }
+export type RememberedSegment = Omit<SegmentDigest, 'range'> & { compared_at: string }
+
+/** Segments of a table found equal, kept by whoever compares. Everything that returns is on disk. */
+export type SegmentMemory = {
+  /** What an earlier run left of this very work; `identity` is a SHA-256 over everything that makes a segment what it is. */
+  recall(tableId: string, identity: string): { bounds: readonly RememberedBound[]; segments: readonly RememberedSegment[] } | null
+  /** From now on segments of this table lie between these bounds; what was kept of it before is void. */
+  begin(tableId: string, identity: string, bounds: readonly RememberedBound[]): void
+  remember(tableId: string, segments: readonly RememberedSegment[]): void
 }
 
 /**

@@ -10,6 +10,17 @@ export type Comparison = {
   segments: SegmentDigest[]
   sourceRows: bigint
   targetRows: bigint
+  /** Segments among them that an earlier run found equal, and when. */
+  earlier?: { segments: number; first: string; last: string }
+}
+
+/** What a reader must know who would take all segments for one moment. */
+export function earlierWords({ earlier, segmentsExpected }: Comparison): string[] {
+  if (earlier === undefined) return []
+  const time = earlier.first === earlier.last ? earlier.first : `${earlier.first} to ${earlier.last}`
+  return [
+    `${earlier.segments} of ${segmentsExpected} segments were found equal by an earlier run (${time}) and not read again: rows changed in them since are not seen, and this is not one snapshot.`,
+  ]
 }
 
 /** Runs tasks at once; when one fails the others are stopped, and all have ended before the first failure is thrown. */

@@ -4,6 +4,7 @@ import { FRAME_TAG } from '../../core/encoding/row-frame.ts'
 import type { RowStream } from '../../core/encoding/row-stream.ts'
 import { WaybillError } from '../../core/errors.ts'
 import { failureOf } from './failure.ts'
+import { paced } from './pace.ts'
 import type { Session } from './session.ts'
 
 /** The socket is told to wait when this many bytes lie unread, and to go on at half of it: what keeps memory flat. */
@@ -51,7 +52,8 @@ export function copyOut(session: Session, query: string, doing: string): RowStre
   async function* chunks(): AsyncGenerator<Uint8Array> {
     ;(session.client.query as (submittable: unknown) => unknown)(submittable as unknown as pg.Submittable)
     try {
-      yield* reader.chunks(doing)
+      const chunks = reader.chunks(doing)
+      yield* session.pace === undefined ? chunks : paced(chunks, session.pace)
     } finally {
       reader.detach()
       // Whatever is still on its way belongs to a COPY nobody reads: this connection cannot be used for anything else.

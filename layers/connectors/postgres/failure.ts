@@ -23,8 +23,21 @@ export function failureOf(error: unknown, doing: string): WaybillError {
   if (state.startsWith('22')) return make('NOT_REPRESENTABLE', 'A value does not fit the type or transform that the plan gives it.', false)
   if (state.startsWith('23')) return make('CONFLICT', 'The data does not satisfy a constraint of the table.', false)
   if (state.startsWith('42') || state.startsWith('0A')) return make('PLAN_INVALID', 'The server cannot run what the plan asks for.')
+  if (state === '40001')
+    return make(
+      'CONNECTION_FAILED',
+      'The server gave up this statement for another one; on a replica because it had to replay its log: try again, or raise max_standby_streaming_delay there or set hot_standby_feedback.',
+    )
   if (state === '25006') return make('PERMISSION_DENIED', 'This connection is read-only on purpose.')
   return make('CONNECTION_FAILED', 'Check that the server is reachable and running, then try again.')
+}
+
+/** Lost or refused connections, a server that starts or stops, too many connections, a statement given up for replay or for another one. */
+const PASSING = /^code (none|08...|57P0[1235]|53300|40001|E[A-Z]+)$/
+
+/** Whether the same may well work a little later, on new connections. */
+export function mayPass(error: unknown): boolean {
+  return isWaybillError(error) && error.code === 'CONNECTION_FAILED' && PASSING.test(error.details[0] ?? 'code none')
 }
 
 function locationOf(error: DriverError): string[] {

@@ -1,4 +1,5 @@
 import { WaybillError } from '../../core/errors.ts'
+import type { LaneResult } from './lockstep.ts'
 import type { RowColumn } from './row-column.ts'
 import { type Bound, rangeSql } from './segment-bounds.ts'
 import type { Session } from './session.ts'
@@ -21,11 +22,14 @@ export async function pushedDigests(
   to: number,
 ): Promise<PushedSegment[]> {
   const done: PushedSegment[] = []
-  for (let first = from; first < to; first += SEGMENTS_AT_ONCE) {
-    const last = Math.min(to, first + SEGMENTS_AT_ONCE)
+  // A statement cannot be slowed down once it runs, so under a limit each one is as small as can be.
+  const atOnce = session.pace === undefined ? SEGMENTS_AT_ONCE : 1
+  for (let first = from; first < to; first += atOnce) {
+    const last = Math.min(to, first + atOnce)
     const parts = Array.from({ length: last - first }, (_, i) => segmentSql(plan, side, header, bounds, first + i))
     const rows = await session.rows(parts.join(' UNION ALL '))
     for (const [index, count, sha256] of rows) done.push({ index: Number(index), rows: BigInt(count!), sha256: sha256! })
+    await session.pace?.take(rows.reduce((sum, [, count]) => sum + Number(count), 0))
   }
   done.sort((a, b) => a.index - b.index)
   if (done.length !== to - from || done.some((segment, i) => segment.index !== from + i)) {
@@ -76,4 +80,26 @@ const SEND: Readonly<Record<RowColumn['wire'], string>> = {
   tsquery: 'tsquerysend',
   utf8: 'textsend',
   uuid: 'uuid_send',
+}
+
+/** A lane whose servers digest: both sides at once. Segments that differ are in `reread`. */
+export async function pushedLane(
+  sources: Promise<PushedSegment[]>,
+  targets: Promise<PushedSegment[]>,
+  describe: (index: number) => string,
+  onRows: (rows: bigint) => void,
+): Promise<LaneResult> {
+  const [left, right] = await Promise.all([sources, targets])
+  const total = (segments: readonly PushedSegment[]) => segments.reduce((sum, segment) => sum + segment.rows, 0n)
+  onRows(total(left))
+  const segments = left.map((source, i) => ({
+    index: source.index,
+    range: describe(source.index),
+    source_rows: String(source.rows),
+    target_rows: String(right[i]!.rows),
+    source_sha256: source.sha256,
+    target_sha256: right[i]!.sha256,
+  }))
+  const reread = segments.filter((segment) => segment.source_sha256 !== segment.target_sha256).map((segment) => segment.index)
+  return { segments, sourceRows: total(left), targetRows: total(right), reread }
 }

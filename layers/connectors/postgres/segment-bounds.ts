@@ -39,7 +39,7 @@ export async function segmentBounds(session: Session, plan: TablePlan, facts: Ta
       const text = fields.slice(plan.keyWidth).map((field) => Buffer.from(field!).toString('utf8'))
       bounds.push({
         frame: Buffer.from(encodeFrame(fields.slice(0, plan.keyWidth))),
-        literals: text.map((value, i) => literal(value, keyColumns[i]!)),
+        literals: text.map((value, i) => boundLiteral(value, keyColumns[i]!)),
         text,
       })
     }
@@ -54,7 +54,8 @@ export async function segmentBounds(session: Session, plan: TablePlan, facts: Ta
   return bounds
 }
 
-function literal(text: string, column: { wire: string; type: string }): string {
+/** A key's value as SQL, of the type that the row encoding gives it. */
+export function boundLiteral(text: string, column: { wire: string; type: string }): string {
   return column.wire === 'utf8' ? quoteLiteral(text) : `${quoteLiteral(text)}::${column.type}`
 }
 
@@ -72,4 +73,10 @@ export function rangeSql(keys: readonly string[], from: Bound | null, to: Bound 
     keys.length === 1 ? `${keys[0]} ${operator} ${bound.literals[0]}` : `(${keys.join(', ')}) ${operator} (${bound.literals.join(', ')})`
   const terms = [from === null ? null : compare('>=', from), to === null ? null : compare('<', to)].filter((term) => term !== null)
   return terms.length === 0 ? null : terms.join(' AND ')
+}
+
+/** A segment's bounds for people. */
+export function rangeText(bounds: readonly Bound[], index: number, mask: (value: string | null) => string | null): string {
+  const show = (bound: Bound | undefined) => (bound === undefined ? '…' : bound.text.map((value) => mask(value) ?? 'NULL').join(', '))
+  return `[${show(bounds[index - 1])}; ${show(bounds[index])})`.slice(0, 512)
 }

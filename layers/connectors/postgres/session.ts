@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { WaybillError } from '../../core/errors.ts'
 import { failureOf } from './failure.ts'
+import type { Pace } from './pace.ts'
 import { quoteLiteral } from './sql.ts'
 import { diallingOf, tlsFailure, unreadable, wantsOtherWay } from './tls.ts'
 
@@ -24,6 +25,8 @@ export type Session = {
   /** The server's process, for `cancelBackend`. */
   backend: number
   serverVersion: number
+  /** How fast rows may be read here; left out: as fast as they come. */
+  pace?: Pace | undefined
   /** @throws SEGMENT_INCOMPLETE when a pinned setting changed since connecting: what was read meanwhile cannot be trusted */
   checkPinned(): Promise<void>
   /** Rejects or throws never; after it nothing else. */
