@@ -122,7 +122,7 @@ const withoutDuckDb: Plugin = {
       contents: `
         import { WaybillError } from './layers/core/errors.ts'
         const refuse = (): never => {
-          throw new WaybillError('SPEC_INVALID', 'On AWS, files are read by workers only: PARQUET and CSV sources cannot be discovered yet. Use a POSTGRESQL source.')
+          throw new WaybillError('SPEC_INVALID', 'On AWS, files are read by workers only: PARQUET, CSV and JSON sources cannot be discovered yet. Use a POSTGRESQL source.')
         }
         const absent = (): never => new Proxy(function () {}, { get: refuse, apply: refuse, construct: refuse }) as never
         ${duckDbNames()

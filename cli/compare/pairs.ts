@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import { matchesGlob, pairByName, type TablePair } from '../../layers/core/comparison.ts'
 import type { Comparison } from '../../layers/core/comparison-report/comparison.ts'
 import type { ConnectorOptions, Connectors, TableRef } from '../../layers/core/connector.ts'
@@ -55,7 +56,7 @@ export async function pairTables(connectors: Connectors, request: CompareRequest
 
 type Read = (side: 'source' | 'target', scope: readonly TableRef[]) => Promise<Catalog>
 
-/** Files of a folder are tables by their names: `flights.parquet` is public.flights, `sales/orders.parquet` is sales.orders. */
+/** Files of a folder are tables by their names: `flights.parquet` is public.flights, `sales/orders.parquet` or `sales/orders/year=…/…` is sales.orders. */
 async function pairFiles(request: CompareRequest, read: Read): Promise<Paired> {
   const { pattern } = request.source
   if (pattern !== null) {
@@ -75,7 +76,7 @@ async function pairFiles(request: CompareRequest, read: Read): Promise<Paired> {
     read('source', []),
     read('target', request.tables.length === 0 ? [] : request.tables.map((choice) => parseTableName(choice.target ?? choice.source))),
   )
-  const tables = all.tables.map((table) => ({ table, as: tableOfFile(table.name) }))
+  const tables = all.tables.map((table) => ({ table, as: tableOfFile(table.name, request.source.url) }))
   const pairs: Paired['pairs'] = []
   for (const choice of named) {
     const name = parseTableName(choice.target!)
@@ -105,9 +106,12 @@ async function pairFiles(request: CompareRequest, read: Read): Promise<Paired> {
   }
 }
 
-function tableOfFile(path: string): TableRef {
-  const parts = path.replace(/\.(parquet|csv)$/i, '').split('/')
-  return { schema: parts.at(-2) ?? 'public', name: parts.at(-1)! }
+/** A folder partitioned by `name=value` folders is one table under its own name. */
+function tableOfFile(path: string, folder: string): TableRef {
+  const parts = path.replace(/\.(parquet|csv|json|ndjson|jsonl)$/i, '').split('/')
+  const first = parts.findIndex((part) => /^[^=]+=\*$/.test(part))
+  const names = first === -1 ? parts : parts.slice(0, first)
+  return { schema: names.at(-2) ?? 'public', name: names.at(-1) ?? basename(resolve(folder)) }
 }
 
 /** The catalog of one side on a connection of its own. */

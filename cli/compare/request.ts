@@ -158,11 +158,13 @@ function choiceOfConfig(entry: NonNullable<CompareConfig['tables']>[number]): Ta
 
 function checkTogether(request: CompareRequest): void {
   const { files, mode } = request
+  const inFiles = [request.source, request.target].filter((side) => side.systemType !== 'POSTGRESQL').length
+  if (inFiles === 2) refuse('One side must be PostgreSQL: its columns say how the values of files are to be read.')
   const filtered = request.comparison.filter !== null || request.tables.some((table) => table.options.filter)
   if (request.showValues && request.mask) refuse('--show-values and --mask contradict each other. Choose one.')
   if (files.repairSql !== null) {
     if (!request.showValues) refuse('--repair-sql writes values as they are. Allow that with --show-values.')
-    if (request.source.systemType !== 'POSTGRESQL') refuse('--repair-sql needs PostgreSQL on both sides.')
+    if (inFiles > 0) refuse('--repair-sql needs PostgreSQL on both sides.')
     if (mode !== 'full') refuse('--repair-sql needs a comparison of every row.')
   }
   if (files.differences !== null) {
@@ -170,6 +172,8 @@ function checkTogether(request: CompareRequest): void {
     if (mode === 'schema' || mode === 'aggregates') refuse('--differences lists rows; without a comparison of rows there are none.')
   }
   if (files.state !== null && mode !== 'full') refuse('--state remembers tables found equal; that needs a comparison of every row.')
+  if (files.state !== null && request.target.systemType !== 'POSTGRESQL')
+    refuse('--state needs the files to be the source. Name them first.')
   if (mode === 'aggregates' && filtered) refuse('--aggregates-only looks at whole tables; leave --where and --tenant out.')
-  if (mode === 'sample' && request.source.systemType !== 'POSTGRESQL') refuse('--sample needs PostgreSQL on both sides.')
+  if (mode === 'sample' && inFiles > 0) refuse('--sample needs PostgreSQL on both sides.')
 }

@@ -9,6 +9,7 @@ import { hashingSpec } from '../../layers/core/rulebooks.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
 import { compareAggregates } from './aggregates.ts'
 import { raw } from './masking.ts'
+import { isMirrored, mirrored } from './mirror.ts'
 import { pairTables } from './pairs.ts'
 import type { CompareRequest } from './request.ts'
 import { schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
@@ -30,6 +31,16 @@ export type CompareEvents = {
  * @throws NOT_FOUND, BAD_INPUT, CONNECTION_FAILED, PERMISSION_DENIED, INTERRUPTED before anything was compared
  */
 export async function compare(
+  connectors: Connectors,
+  request: CompareRequest,
+  connector: ConnectorOptions,
+  events: CompareEvents,
+): Promise<Comparison> {
+  if (isMirrored(request)) return mirrored(request, events, (other, told) => compareSides(connectors, other, connector, told))
+  return compareSides(connectors, request, connector, events)
+}
+
+async function compareSides(
   connectors: Connectors,
   request: CompareRequest,
   connector: ConnectorOptions,

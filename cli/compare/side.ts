@@ -6,16 +6,18 @@ import { passwordFromFile } from './password-file.ts'
 
 /** One side of a comparison. `url` may hold a password; `label` never does and is what every output shows. */
 export type Side = {
-  systemType: 'POSTGRESQL' | 'PARQUET' | 'CSV'
+  systemType: 'POSTGRESQL' | FileType
   url: string
   label: string
   /** Files only: the one file or glob meant; null for every file below the folder. */
   pattern: string | null
 }
 
+type FileType = 'PARQUET' | 'CSV' | 'JSON'
 type Environment = Readonly<Record<string, string | undefined>>
 
-export const SIDE_FORMS = 'postgresql://user@host:5432/database, "host=… dbname=…", a database name, env://NAME, parquet:PATH or csv:PATH'
+export const SIDE_FORMS =
+  'postgresql://user@host:5432/database, "host=… dbname=…", a database name, env://NAME, parquet:PATH, csv:PATH or json:PATH'
 
 /** Query parameters libpq knows that are no connection facts of ours; anything else in the query is handed on as it is. */
 const WORDS = {
@@ -42,8 +44,8 @@ export function readSide(text: string, which: 'source' | 'target', env: Environm
       throw new WaybillError('BAD_INPUT', `${named[1]} points at another variable. Put the connection string there.`)
     return readSide(value, which, env)
   }
-  const file = /^(parquet|csv):(.+)$/i.exec(text)
-  if (file !== null) return fileSide(file[1]!.toUpperCase() as 'PARQUET' | 'CSV', file[2]!, which)
+  const file = /^(parquet|csv|json):(.+)$/i.exec(text)
+  if (file !== null) return fileSide(file[1]!.toUpperCase() as FileType, file[2]!)
   if (/^postgres(ql)?:\/\//i.test(text)) return postgresSide(fromUrl(text, which), env)
   if (/^\s*[a-z_]+\s*=/i.test(text)) return postgresSide(fromWords(text, which), env)
   if (/^[\w-]+$/.test(text)) return postgresSide({ dbname: text }, env)
@@ -117,8 +119,7 @@ function postgresSide(given: Connection, env: Environment): Side {
   }
 }
 
-function fileSide(systemType: 'PARQUET' | 'CSV', path: string, which: 'source' | 'target'): Side {
-  if (which === 'target') throw new WaybillError('BAD_INPUT', 'Files can be the source only. Put the PostgreSQL side second.')
+function fileSide(systemType: FileType, path: string): Side {
   const label = `${systemType.toLowerCase()}:${path}`
   try {
     if (statSync(path).isDirectory()) return { systemType, url: path, label, pattern: null }
@@ -126,8 +127,9 @@ function fileSide(systemType: 'PARQUET' | 'CSV', path: string, which: 'source' |
     // A glob, or missing: the connector says which.
   }
   const parts = path.split('/')
-  const wild = parts.findIndex((part) => /[*?[{]/.test(part))
+  const wild = parts.findIndex((part) => /[*?[{]|^[^=]+=/.test(part))
   if (wild === -1) return { systemType, url: dirname(path), label, pattern: basename(path) }
+  // From the first folder on whose name is a pattern or a partition, `year=2026`, names are part of the data.
   const folder = parts.slice(0, wild).join('/')
   return { systemType, url: folder === '' ? (path.startsWith('/') ? '/' : '.') : folder, label, pattern: parts.slice(wild).join('/') }
 }

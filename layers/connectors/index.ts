@@ -15,7 +15,7 @@ import { underTls } from './postgres/tls.ts'
 
 type End = { systemType: string; url: string }
 
-/** Every system Waybill can talk to, by its type: POSTGRESQL on both sides, PARQUET and CSV as a source. */
+/** Every system Waybill can talk to, by its type: POSTGRESQL on both sides, PARQUET, CSV and JSON as a source. */
 export const connectors: Connectors = {
   async source(systemType, url, options) {
     if (systemType !== 'POSTGRESQL') return openFileSource(fileFormat(systemType), url)
@@ -60,10 +60,10 @@ function checkSide(source: End, options: ConnectorOptions): Promise<CheckSide> {
 }
 
 function fileFormat(systemType: string): FileFormat {
-  if (systemType === 'PARQUET' || systemType === 'CSV') return systemType
+  if (systemType === 'PARQUET' || systemType === 'CSV' || systemType === 'JSON') return systemType
   throw new WaybillError(
     'BAD_INPUT',
-    `There is no connector for ${JSON.stringify(systemType.slice(0, 40))}. Use POSTGRESQL, PARQUET or CSV.`,
+    `There is no connector for ${JSON.stringify(systemType.slice(0, 40))}. Use POSTGRESQL, PARQUET, CSV or JSON.`,
   )
 }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { digestOf } from './canonical-json.ts'
 import { WaybillError } from './errors.ts'
 import csvToPostgres from './rulebooks/archetypes/csv-to-postgres.json' with { type: 'json' }
+import jsonToPostgres from './rulebooks/archetypes/json-to-postgres.json' with { type: 'json' }
 import parquetToPostgres from './rulebooks/archetypes/parquet-to-postgres.json' with { type: 'json' }
 import postgresToPostgres from './rulebooks/archetypes/postgres-to-postgres.json' with { type: 'json' }
 import hashingSpecFile from './rulebooks/hashing_spec.json' with { type: 'json' }
@@ -19,7 +20,7 @@ export const typeCoercionRulebook: shapes.TypeCoercionRulebook = shipped(
   typeCoercionFile,
 )
 export const hashingSpec: shapes.HashingSpec = shipped('hashing_spec.json', shapes.hashingSpec, hashingSpecFile)
-export const archetypes: readonly shapes.Archetype[] = [postgresToPostgres, parquetToPostgres, csvToPostgres].map((file) =>
+export const archetypes: readonly shapes.Archetype[] = [postgresToPostgres, parquetToPostgres, csvToPostgres, jsonToPostgres].map((file) =>
   shipped(file.id, shapes.archetype, file),
 )
 

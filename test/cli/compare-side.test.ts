@@ -70,7 +70,8 @@ describe('what a person writes for one side', () => {
     expect(readSide(`parquet:${folder}`, 'source', none)).toMatchObject({ systemType: 'PARQUET', url: folder, pattern: null })
     expect(readSide('csv:data/in/x.csv', 'source', none)).toMatchObject({ systemType: 'CSV', url: 'data/in', pattern: 'x.csv' })
     expect(readSide('parquet:data/*/p=1/*.parquet', 'source', none)).toMatchObject({ url: 'data', pattern: '*/p=1/*.parquet' })
-    expect(() => readSide('parquet:data', 'target', none)).toThrow(/source only/)
+    expect(readSide('json:data/in.ndjson', 'target', none)).toMatchObject({ systemType: 'JSON', url: 'data', pattern: 'in.ndjson' })
+    expect(readSide('parquet:data/year=2026/x.parquet', 'source', none)).toMatchObject({ url: 'data', pattern: 'year=2026/x.parquet' })
   })
 })
 

@@ -3,14 +3,14 @@ import { chooseArchetype } from '../../layers/core/archetype-registry.ts'
 import { archetypes } from '../../layers/core/rulebooks.ts'
 import { flightsSpec } from '../agents/support/facts.ts'
 
-const scope = (from: 'POSTGRESQL' | 'PARQUET' | 'CSV', archetype?: string) => {
+const scope = (from: 'POSTGRESQL' | 'PARQUET' | 'CSV' | 'JSON', archetype?: string) => {
   const { archetype: _own, ...spec } = flightsSpec()
   return { ...spec, source: { system_type: from }, ...(archetype === undefined ? {} : { archetype }) }
 }
 const refused = (says: string) => expect.objectContaining({ code: 'SPEC_INVALID', message: expect.stringContaining(says) })
 
 describe('an archetype', () => {
-  it.each(['POSTGRESQL', 'PARQUET', 'CSV'] as const)('is found for %s', (from) => {
+  it.each(['POSTGRESQL', 'PARQUET', 'CSV', 'JSON'] as const)('is found for %s', (from) => {
     const found = chooseArchetype(scope(from), archetypes)
     expect(found.source_system_types).toContain(from)
     expect(chooseArchetype(scope(from, found.id), archetypes)).toBe(found)

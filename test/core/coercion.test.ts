@@ -157,7 +157,12 @@ describe('shipped files', () => {
   test('policy, hashing spec and archetypes are what the architecture names', () => {
     expect(defaultPolicy).toMatchObject({ version: '2026.1', clean_runs_required: 1, bps: { scale: 50, warning: 0.15, critical: 0.35 } })
     expect(hashingSpec.row_encodings.map((encoding) => encoding.id)).toEqual(['native', 'canonical'])
-    expect(archetypes.map((archetype) => archetype.id)).toEqual(['postgres-to-postgres', 'parquet-to-postgres', 'csv-to-postgres'])
+    expect(archetypes.map((archetype) => archetype.id)).toEqual([
+      'postgres-to-postgres',
+      'parquet-to-postgres',
+      'csv-to-postgres',
+      'json-to-postgres',
+    ])
     expect(() => archetypeOf('oracle-to-abacus')).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }))
   })
 })

@@ -72,7 +72,7 @@ describe('a spec is refused with place, path and what is allowed', () => {
           "system_type: POSTGRES, connection: { secret_ref: 'env://S",
         ),
       ),
-    ).toBe('line 4, column 24: source.system_type: must be one of POSTGRESQL, PARQUET, CSV; did you mean "POSTGRESQL"?')
+    ).toBe('line 4, column 24: source.system_type: must be one of POSTGRESQL, PARQUET, CSV, JSON; did you mean "POSTGRESQL"?')
     expect(faultOf(SMALL.replace('approvers: []', 'approvers: []\nchecks: [{ kind: row_cuont, table: b }]'))).toContain(
       'did you mean "row_count"?',
     )

@@ -2,12 +2,13 @@ import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping } from '../../core/schemas/proposal.ts'
 import type { RowFilter } from '../../core/schemas/spec.ts'
 import { readSqlType, sqlType } from '../../core/sql-type.ts'
+import { jsonRaw, jsonText } from './json-reader.ts'
 import { column as columnOf, type Relation } from './relation.ts'
 import { literal, name } from './session.ts'
 import type { Family } from './types.ts'
 
-/** A DuckDB expression and the family of its value. */
-export type Expression = { sql: string; family: Family }
+/** A DuckDB expression and the family of its value. `json`: the same value as JSON text, for jsonb. `duck`: the type in a file, where it is one. */
+export type Expression = { sql: string; family: Family; json?: string; duck?: string }
 
 /** White space that `trim` takes off, as on the PostgreSQL side. */
 const BLANKS = `' ' || chr(9) || chr(10) || chr(13) || chr(12) || chr(11)`
@@ -80,12 +81,25 @@ export function fileExpression(column: ColumnMapping, relation: Relation): Expre
 
 /** @throws NOT_REPRESENTABLE for a column whose type travels nowhere exactly */
 export function sourceExpression(source: string, relation: Relation): Expression {
-  const { name: own, type } = columnOf(relation, source)
+  const { name: own, type, partition } = columnOf(relation, source)
   if (type.family === null) {
     const message = `Column ${JSON.stringify(own)} has type ${type.duck}, which no PostgreSQL type holds exactly here. Exclude it, or rewrite the file with a plain type.`
     throw new WaybillError('NOT_REPRESENTABLE', message)
   }
-  return { sql: name(own), family: type.family }
+  if (relation.format === 'JSON' && !partition) return { sql: jsonText(own), family: 'text', json: jsonRaw(own) }
+  if (type.duck === 'TIMESTAMP_NS') {
+    const finer = complaint(own, 'holds nanoseconds that are no whole microseconds, which no PostgreSQL type holds')
+    return {
+      sql: `CASE WHEN epoch_ns(${name(own)}) % 1000 <> 0 THEN ${finer} ELSE CAST(${name(own)} AS TIMESTAMP) END`,
+      family: 'timestamp',
+    }
+  }
+  return { sql: name(own), family: type.family, duck: type.duck }
+}
+
+/** An expression that ends the statement with words of ours. */
+function complaint(column: string, what: string): string {
+  return `error(${literal(`waybill: Column ${JSON.stringify(column)} ${what}. Nothing is rounded; exclude it, or give it another type.`)})`
 }
 
 const NUMBERS: readonly Family[] = ['integer', 'decimal', 'float']
@@ -94,6 +108,7 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
   const type = readSqlType(column.target_type)
   const base = type === null || type.array ? sqlType(column.target_type) : type.base
   const { sql, family } = value
+  if (value.json !== undefined && base === 'jsonb') return { sql: value.json, family: 'text' }
   // Text is read by the target's own type: exactly what a person would see inserting it.
   if (family === 'text') return value
   if (TEXTUAL.includes(base)) {
@@ -102,7 +117,8 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
     throw refused(column, `a ${family} value has no text that DuckDB and PostgreSQL write alike`)
   }
   if (NUMERIC.includes(base) && NUMBERS.includes(family)) {
-    if (family === 'float' && base !== 'real') return { sql: `CAST(${sql} AS DOUBLE)`, family }
+    if (base === 'real' || base === 'double precision') return toFloat(column, value, base === 'real' ? 'FLOAT' : 'DOUBLE')
+    if (family === 'float') return { sql: `CAST(${sql} AS DOUBLE)`, family }
     return value
   }
   const same: Readonly<Record<string, Family>> = {
@@ -118,7 +134,12 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
   const wanted = Object.hasOwn(same, base) ? same[base] : undefined
   if (wanted === family) return value
   if (wanted === 'timestamp' && family === 'date') return { sql: `CAST(${sql} AS TIMESTAMP)`, family: 'timestamp' }
-  if (wanted === 'date' && family === 'timestamp') return { sql: `CAST(${sql} AS DATE)`, family: 'date' }
+  if (wanted === 'date' && family === 'timestamp') {
+    const day = `CAST(${sql} AS DATE)`
+    if (column.lossy) return { sql: day, family: 'date' }
+    const timed = complaint(column.target, 'holds times of day, which a date does not')
+    return { sql: `CASE WHEN ${sql} <> CAST(${day} AS TIMESTAMP) THEN ${timed} ELSE ${day} END`, family: 'date' }
+  }
   if (wanted === 'timestamp' && family === 'instant') {
     return {
       sql: `CASE WHEN isinf(${sql}) THEN CAST(CAST(${sql} AS VARCHAR) AS TIMESTAMP) ELSE make_timestamp(epoch_us(${sql})) END`,
@@ -126,6 +147,15 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
     }
   }
   throw refused(column, `a ${family} value does not become ${base} here`)
+}
+
+/** A plan may say that a value is rounded to a float; otherwise one that does not come back the same is refused. */
+function toFloat(column: ColumnMapping, { sql, family, duck }: Expression, type: 'FLOAT' | 'DOUBLE'): Expression {
+  if (duck === type || (duck === 'FLOAT' && type === 'DOUBLE')) return { sql: `CAST(${sql} AS ${type})`, family: 'float' }
+  if (column.lossy || duck === undefined) return { sql, family }
+  const rounded = complaint(column.target, `holds a number that ${type === 'FLOAT' ? 'real' : 'double precision'} would round`)
+  const same = `isnan(CAST(${sql} AS DOUBLE)) OR CAST(CAST(${sql} AS ${type}) AS ${duck}) = ${sql}`
+  return { sql: `CASE WHEN ${sql} IS NULL OR ${same} THEN CAST(${sql} AS ${type}) ELSE ${rounded} END`, family: 'float' }
 }
 
 /** A date or timestamp as PostgreSQL writes it: DuckDB has the era in the middle, "0044-03-15 (BC) 12:00:00". */
@@ -190,8 +220,8 @@ export function fileFilter(filter: RowFilter, relation: Relation): string {
         case 'ne':
           return values.length === 1 ? `(${sql} ${COMPARISONS[term.op]} ${values[0]})` : bad('takes exactly one value')
         default:
-          if (relation.format === 'CSV' && family === 'text')
-            return bad('has no order on text of a CSV file; use equality, or load the file first')
+          if (relation.format !== 'PARQUET' && family === 'text')
+            return bad('has no order on text of a file; use equality, or load the file first')
           return values.length === 1 ? `(${sql} ${COMPARISONS[term.op]} ${values[0]})` : bad('takes exactly one value')
       }
     })

@@ -5,8 +5,10 @@ import { isAbsolute, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WaybillError } from '../../core/errors.ts'
 import type { SystemIdentity } from '../../core/schemas/identity.ts'
+import { type Partition, partitionGlob, partitionsOf } from './partitions.ts'
 
-export type SourceFile = { path: string; bytes: bigint }
+/** `partitions`: what the folders between the source folder and the file say, `year=2026/month=01`. */
+export type SourceFile = { path: string; bytes: bigint; partitions: readonly Partition[] }
 
 /** The folder a file source reads under, links resolved. Accepts a path or a `file://` URL. @throws NOT_FOUND */
 export async function sourceFolder(url: string): Promise<string> {
@@ -50,15 +52,16 @@ export async function resolveFiles(root: string, pattern: string): Promise<Sourc
         `The path of "${pattern.slice(0, 200)}" holds one of * ? [ ] { }. Rename the file or its folder.`,
       )
     }
-    found.push({ path: real, bytes: BigInt(facts.size) })
+    found.push({ path: real, bytes: BigInt(facts.size), partitions: partitionsOf(match) })
   }
   if (found.length > 0) return found.sort((a, b) => (a.path < b.path ? -1 : 1))
   throw new WaybillError('NOT_FOUND', `No file "${pattern.slice(0, 200)}" in the source folder.`)
 }
 
-/** Every file with this extension below the folder, relative, sorted. */
-export async function listFiles(root: string, extension: string): Promise<string[]> {
-  return matches(root, `**/*.${extension}`)
+/** Every table below the folder, relative, sorted: a file with one of these extensions, or the glob of a partitioned folder. */
+export async function listTables(root: string, extensions: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(extensions.map((extension) => matches(root, `**/*.${extension}`)))
+  return [...new Set(found.flat().map(partitionGlob))].sort()
 }
 
 /** Every file that the patterns mean, once, with what is in it. */
@@ -73,7 +76,8 @@ export async function identityOfFiles(root: string, patterns: readonly string[])
   return { kind: 'files', files }
 }
 
-async function digestOfFile(path: string): Promise<{ bytes: string; sha256: string }> {
+/** Read from the first byte to the last, now. */
+export async function digestOfFile(path: string): Promise<{ bytes: string; sha256: string }> {
   const hash = createHash('sha256')
   let bytes = 0n
   for await (const part of createReadStream(path)) {

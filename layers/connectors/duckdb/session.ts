@@ -85,6 +85,9 @@ export function name(identifier: string): string {
 export function duckFailure(error: unknown, doing: string): WaybillError {
   if (error instanceof WaybillError) return error
   const said = error instanceof Error ? error.message : String(error)
+  // Our own words, said by the statement itself. Only where they begin the message: further on they could be a value.
+  const own = /^Invalid Input Error: waybill: ([^\n]+)/.exec(said)?.[1]
+  if (own !== undefined) return new WaybillError('NOT_REPRESENTABLE', own)
   const kind = /^([A-Z][A-Za-z ]+ Error)/.exec(said)?.[1] ?? 'Error'
   if (/^(Conversion|Invalid Input|Out of Range|Constraint|Serialization)/.test(kind)) {
     return new WaybillError(

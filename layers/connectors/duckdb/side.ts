@@ -4,9 +4,8 @@ import { readSqlType } from '../../core/sql-type.ts'
 import type { CheckSide, Measure } from '../postgres/side.ts'
 import { type Expression, fileExpression, fileFilter } from './expression.ts'
 import { sourceFolder } from './files.ts'
-import { type FileFormat, openRelation } from './relation.ts'
+import { type FileFormat, openRelation, wholeOf } from './relation.ts'
 import { name, openDuckDb } from './session.ts'
-import { wholeOf } from './source.ts'
 
 /** Files as the source side of checks: transform(source) with the target's column names and types. @throws NOT_FOUND */
 export async function openFileSide(format: FileFormat, url: string): Promise<CheckSide> {

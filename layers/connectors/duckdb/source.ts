@@ -1,7 +1,7 @@
 import type { Source, TableRef } from '../../core/connector.ts'
 import type { Catalog, CatalogTable, Profile, TableProfile } from '../../core/schemas/catalog.ts'
-import { identityOfFiles, listFiles, sourceFolder } from './files.ts'
-import { type FileFormat, openRelation, type Relation, reader } from './relation.ts'
+import { identityOfFiles, listTables, sourceFolder } from './files.ts'
+import { EXTENSIONS, type FileFormat, openRelation, type Relation, wholeOf } from './relation.ts'
 import { type DuckSession, name, openDuckDb } from './session.ts'
 import type { Family } from './types.ts'
 
@@ -14,15 +14,15 @@ const EXACT_DISTINCT_ROWS = 200_000n
 const ORDERED: readonly Family[] = ['integer', 'decimal', 'float', 'date', 'time', 'timestamp']
 
 /**
- * Parquet or CSV files below a folder, each path or glob one table. Types are named as PostgreSQL names the type that holds every value exactly,
- * otherwise as DuckDB names them; a CSV's columns are text. Files have no keys, no indexes and no checks, and every column may be NULL.
+ * Parquet, CSV or JSON files below a folder, each path or glob one table. Types are named as PostgreSQL names the type that holds every value
+ * exactly, otherwise as DuckDB names them; columns of CSV, of JSON and of partitioned folders are text. Files have no keys, no indexes and no checks, and every column may be NULL.
  * @throws NOT_FOUND, BAD_INPUT, PLAN_INVALID
  */
 export async function openFileSource(format: FileFormat, url: string): Promise<Source> {
   const root = await sourceFolder(url)
   const duck = await openDuckDb(root)
   const inScope = async (scope: readonly TableRef[]): Promise<readonly TableRef[]> =>
-    scope.length > 0 ? scope : (await listFiles(root, format.toLowerCase())).map((file) => ({ schema: FILES_SCHEMA, name: file }))
+    scope.length > 0 ? scope : (await listTables(root, EXTENSIONS[format])).map((file) => ({ schema: FILES_SCHEMA, name: file }))
   return {
     identity: async (scope) =>
       identityOfFiles(
@@ -129,13 +129,6 @@ async function profileTable(duck: DuckSession, table: TableRef, relation: Relati
       }
     }),
   }
-}
-
-export function wholeOf(relation: Relation): string {
-  return reader(
-    relation.format,
-    relation.files.map((file) => file.path),
-  )
 }
 
 async function countRows(duck: DuckSession, relation: Relation): Promise<bigint> {

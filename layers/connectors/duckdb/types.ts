@@ -42,15 +42,16 @@ const FIXED: Readonly<Record<string, readonly [string, Family]>> = {
   TIMESTAMP: ['timestamp without time zone', 'timestamp'],
   TIMESTAMP_S: ['timestamp without time zone', 'timestamp'],
   TIMESTAMP_MS: ['timestamp without time zone', 'timestamp'],
+  TIMESTAMP_NS: ['timestamp without time zone', 'timestamp'],
   'TIMESTAMP WITH TIME ZONE': ['timestamp with time zone', 'instant'],
   INTERVAL: ['interval', 'interval'],
   UUID: ['uuid', 'uuid'],
 }
 
-/** TIMESTAMP_NS, lists, structs, maps, unions and enums have no exact counterpart here: they are named, never rounded. */
+/** INT96, lists, structs, maps and unions have no exact counterpart here: they are named, never rounded. Nanoseconds are read where they are whole microseconds. */
 export function fileType(duck: string): FileType {
   const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(duck)
-  if (decimal) return { duck, postgres: `numeric(${decimal[1]},${decimal[2]})`, family: 'decimal' }
+  if (decimal && Number(decimal[1]) <= 38) return { duck, postgres: `numeric(${decimal[1]},${decimal[2]})`, family: 'decimal' }
   const fixed = Object.hasOwn(FIXED, duck) ? FIXED[duck] : undefined
   return { duck, postgres: fixed?.[0] ?? null, family: fixed?.[1] ?? null }
 }

@@ -69,7 +69,12 @@ export function filterInWords(filter: RowFilter | null): string {
   return `Only rows are moved where ${terms.join(' and ')}. All other rows stay behind.`
 }
 
-const SYSTEMS: Readonly<Record<SystemType, string>> = { POSTGRESQL: 'a PostgreSQL database', PARQUET: 'Parquet files', CSV: 'CSV files' }
+const SYSTEMS: Readonly<Record<SystemType, string>> = {
+  POSTGRESQL: 'a PostgreSQL database',
+  PARQUET: 'Parquet files',
+  CSV: 'CSV files',
+  JSON: 'JSON files',
+}
 
 const name = (part: { schema: string; name: string }) => (part.schema === '' ? part.name : `${part.schema}.${part.name}`)
 

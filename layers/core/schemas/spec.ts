@@ -18,7 +18,7 @@ export const connectionReference = z.strictObject({
 })
 export type ConnectionReference = z.infer<typeof connectionReference>
 
-export const systemType = z.enum(['POSTGRESQL', 'PARQUET', 'CSV'])
+export const systemType = z.enum(['POSTGRESQL', 'PARQUET', 'CSV', 'JSON'])
 export type SystemType = z.infer<typeof systemType>
 
 /** What may happen to a value on its way. Closed on purpose: no free SQL from a spec ever reaches a server. */
@@ -64,7 +64,7 @@ export const foreignKeyRequest = z.strictObject({
 })
 
 export const tableRequest = z.strictObject({
-  /** `schema.name`, or a file path or glob for PARQUET and CSV. */
+  /** `schema.name`, or a file path or glob for PARQUET, CSV and JSON. */
   source: z.string().min(1).max(512),
   target: qualifiedName,
   columns: z.array(columnRequest).max(1600).optional(),

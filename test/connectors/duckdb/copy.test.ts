@@ -266,7 +266,7 @@ describe('transforms on files', () => {
     )
     await copyAll('PARQUET', raw)
     const columns = cases.map(([target, source, type, transform]) =>
-      column(target, type, { source, source_types: source.map((name) => types[name] ?? ''), transform }),
+      column(target, type, { source, source_types: source.map((name) => types[name] ?? ''), transform, lossy: target === 'dated' }),
     )
     const filter = {
       all: [

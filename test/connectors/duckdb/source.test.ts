@@ -61,7 +61,7 @@ it('names each type as PostgreSQL does where it holds every value, otherwise as 
     span: 'interval',
     id: 'uuid',
   })
-  expect(catalog.tables[1]!.columns.map((own) => own.type)).toEqual(['INTEGER[]', 'TIMESTAMP_NS', 'integer'])
+  expect(catalog.tables[1]!.columns.map((own) => own.type)).toEqual(['INTEGER[]', 'timestamp without time zone', 'integer'])
   expect(catalog.tables[0]).toMatchObject({ kind: 'file', primary_key: null, estimated_rows: '4', schema: 'files' })
 })
 

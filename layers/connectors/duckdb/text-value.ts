@@ -1,0 +1,92 @@
+import type { CanonicalType } from '../../core/encoding/canonical-type.ts'
+import { canonicalValue } from '../../core/encoding/canonical-value.ts'
+import { WaybillError } from '../../core/errors.ts'
+import { jsonbText } from './jsonb-text.ts'
+
+/**
+ * The canonical bytes of a value that a file holds as text, read as PostgreSQL's type reads it or not at all: a fraction finer than a
+ * microsecond, an offset on a timestamp without time zone, or a form whose meaning depends on a setting is refused.
+ * @throws NOT_REPRESENTABLE; the text is not repeated
+ */
+export function textValue(type: CanonicalType, text: string): Uint8Array {
+  switch (type.kind) {
+    case 'boolean':
+      return canonicalValue(type, WORDS[text.trim().toLowerCase()] ?? text)
+    case 'date':
+      return canonicalValue(type, moment(text)?.date ?? text)
+    case 'time':
+      return canonicalValue(type, /^\d{2}:\d{2}$/.test(text) ? `${text}:00` : text)
+    case 'timestamp':
+      return canonicalValue(type, timestamp(text, type.zoned))
+    case 'interval':
+      return canonicalValue(type, interval(text))
+    case 'json':
+      return canonicalValue(type, jsonbText(text))
+    default:
+      return canonicalValue(type, text)
+  }
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(['t', 'true', 'y', 'yes', 'on', '1'].map((word) => [word, 'true'])),
+  ...Object.fromEntries(['f', 'false', 'n', 'no', 'off', '0'].map((word) => [word, 'false'])),
+}
+
+const MOMENT = /^(\d{4,7}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,12})?)?))?(?: ?(Z|[+-]\d{2}(?::?\d{2}(?::\d{2})?)?))?( BC)?$/
+const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+type Moment = { date: string; time: string; zone: string | undefined; bc: boolean }
+
+function moment(text: string): (Moment & { timed: boolean }) | null {
+  const match = MOMENT.exec(text)
+  if (match === null) return null
+  const [, day = '', clock, zone, bc] = match
+  const [, month = 0, date = 0] = day.split('-').map(Number)
+  if (month < 1 || month > 12 || date < 1 || date > (DAYS[month - 1] ?? 0)) return null
+  const time = clock === undefined ? '00:00:00' : clock.length === 5 ? `${clock}:00` : clock
+  return { date: `${day}${bc ?? ''}`, time, zone, bc: bc !== undefined, timed: clock !== undefined }
+}
+
+/** A timestamp as the encoding reads it, with time zone in UTC; one without an offset is in UTC, as on every session of Waybill. */
+function timestamp(text: string, zoned: boolean): string {
+  const read = moment(text)
+  if (read === null) return text
+  const { date, time, zone, bc } = read
+  const plain = `${date.replace(' BC', '')} ${time}`
+  if (!zoned) return zone === undefined ? `${plain}${bc ? ' BC' : ''}` : text
+  if (zone === undefined || zone === 'Z' || /^[+-][0:]+$/.test(zone)) return `${plain}+00${bc ? ' BC' : ''}`
+  return inUtc(plain, zone, bc) ?? text
+}
+
+function inUtc(plain: string, zone: string, bc: boolean): string | null {
+  const [, year = '', month = '', day = '', hour = '', minute = '', second = '', fraction = ''] =
+    /^(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)(\.\d+)?$/.exec(plain) ?? []
+  if (bc || year.length > 4 || Number(year) < 2) return null
+  const [, sign = '', hours = '0', minutes = '0', seconds = '0'] = /^([+-])(\d{2}):?(\d{2})?:?(\d{2})?$/.exec(zone) ?? []
+  const offset = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * (sign === '-' ? -1 : 1)
+  const at = new Date(0)
+  at.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
+  at.setUTCHours(Number(hour), Number(minute), Number(second) - offset)
+  const iso = at.toISOString()
+  return /^\d{4}-/.test(iso) ? `${iso.slice(0, 10)} ${iso.slice(11, 19)}${fraction}+00` : null
+}
+
+const VERBOSE =
+  /^(?:([+-]?\d+) years?)? ?(?:([+-]?\d+) mons?)? ?(?:([+-]?\d+) days?)? ?(?:([+-]?)(\d{2,}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?)?$/
+
+/** PostgreSQL's own `1 year 2 mons -3 days 04:05:06.7` as ISO 8601; what already is ISO 8601 stays. */
+function interval(text: string): string {
+  const match = VERBOSE.exec(text)
+  if (text === '' || match === null) return text
+  const [, years = '0', months = '0', days = '0', sign = '', hours = '0', minutes = '0', seconds = '0', fraction = ''] = match
+  const number = (value: string) => String(BigInt(value.replace('+', '')))
+  const minus = sign === '-' ? '-' : ''
+  const time = `T${minus}${number(hours)}H${minus}${number(minutes)}M${minus}${number(seconds)}${fraction === '' ? '' : `.${fraction}`}S`
+  return `P${number(years)}Y${number(months)}M${number(days)}D${time}`
+}
+
+/** The same failure with the column's name in it. */
+export function ofColumn(column: string, error: unknown): unknown {
+  if (!(error instanceof WaybillError) || error.code !== 'NOT_REPRESENTABLE') return error
+  return new WaybillError('NOT_REPRESENTABLE', `Column ${JSON.stringify(column)} of the file: ${error.message}`)
+}
