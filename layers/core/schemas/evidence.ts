@@ -81,3 +81,31 @@ export const auditChainFile = z.strictObject({
   chain: z.strictObject({ count: z.int().min(1), head_sha256: sha256Hex, anchored: z.array(z.int().min(0)) }),
 })
 export type AuditChainFile = z.infer<typeof auditChainFile>
+
+/** One side of a segment, and its way up to that side's Merkle root: sibling hashes from the leaf on, each with where it stands. */
+const segmentPath = z.strictObject({
+  rows: count,
+  sha256: sha256Hex,
+  path: z.array(z.strictObject({ sibling: sha256Hex, stands: z.enum(['left', 'right']) })).max(31),
+  root: sha256Hex,
+})
+
+/**
+ * One segment of a reconciliation, shown to lie under roots that were signed: all that is needed of a pack, and nothing else of it.
+ * `position` is the leaf's, from 0; it differs from `index` only where segments before it were never completed.
+ */
+export const segmentProof = z.strictObject({
+  schema: z.literal('waybill/segment-proof/v1'),
+  project_id: slug,
+  run_id: slug,
+  table_id: slug,
+  index: z.int().min(0),
+  position: z.int().min(0),
+  tree_size: z.int().min(1),
+  source: segmentPath,
+  target: segmentPath,
+  /** `proof_certificate.dsse.json` in base64, and the public key that signed it. A key in the file is a hint, not a reason to trust it. */
+  certificate: z.base64().max(20_000_000),
+  public_key: z.string().max(1000),
+})
+export type SegmentProof = z.infer<typeof segmentProof>
