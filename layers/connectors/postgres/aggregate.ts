@@ -7,6 +7,8 @@ import type { TablePlan } from './table-plan.ts'
 
 type Aggregate = TableResult['aggregates'][number]
 type Kind = Aggregate['kind']
+/** `wire` null: held to a tolerance, so that its sums and edges may differ and only its NULLs are one figure. */
+type Counted = Pick<RowColumn, 'name' | 'source' | 'target'> & { wire: WireKind | null }
 type Figures = { column: string; kind: Kind; value: string | null }[]
 
 /** Sums of floats depend on the order of adding, so there is none that two sides could be held to. */
@@ -38,8 +40,9 @@ export async function tableAggregates(
   options: ReconcileOptions,
 ): Promise<Aggregate[]> {
   const full = options.aggregates === true
-  const required = plan.columns.filter((column) => plan.mapping.columns.some((mapped) => mapped.target === column.name && !mapped.nullable))
-  const asked = full ? plan.columns : required
+  const columns: Counted[] = [...plan.columns, ...plan.tolerant.map((column) => ({ ...column, wire: null }))]
+  const required = columns.filter((column) => plan.mapping.columns.some((mapped) => mapped.target === column.name && !mapped.nullable))
+  const asked = full ? columns : required
   if (asked.length === 0) return []
   const forbidden = asked.every((column) => facts.target.columns.some((found) => found.name === column.name && found.notNull))
   const target: Figures =
@@ -60,7 +63,7 @@ export async function tableAggregates(
   })
 }
 
-async function figures(side: SnapshotSide, plan: TablePlan, columns: readonly RowColumn[], full: boolean): Promise<Figures> {
+async function figures(side: SnapshotSide, plan: TablePlan, columns: readonly Counted[], full: boolean): Promise<Figures> {
   const query = plan[side.side]
   const parts = columns.flatMap((column) => aggregatesOf(column, column[side.side], full))
   const where = query.where === null ? '' : ` WHERE ${query.where}`
@@ -68,7 +71,7 @@ async function figures(side: SnapshotSide, plan: TablePlan, columns: readonly Ro
   return parts.map((part, i) => ({ column: part.column, kind: part.kind, value: row?.[i] ?? null }))
 }
 
-function aggregatesOf(column: RowColumn, value: string, full: boolean): { column: string; kind: Kind; sql: string }[] {
+function aggregatesOf(column: Counted, value: string, full: boolean): { column: string; kind: Kind; sql: string }[] {
   const make = (kind: Kind, sql: string) => ({ column: column.name, kind, sql })
   const nulls = make('nulls', `(count(*) - count(${value}))::text`)
   if (!full) return [nulls]
@@ -76,8 +79,8 @@ function aggregatesOf(column: RowColumn, value: string, full: boolean): { column
   return [
     make('count', `count(${value})::text`),
     nulls,
-    ...(SUMMED.includes(column.wire) ? [make('sum', `trim_scale(sum((${value})::numeric))::text`)] : []),
-    ...(EDGED.includes(column.wire)
+    ...(column.wire !== null && SUMMED.includes(column.wire) ? [make('sum', `trim_scale(sum((${value})::numeric))::text`)] : []),
+    ...(column.wire !== null && EDGED.includes(column.wire)
       ? [make('min', `min((${value})${collate})::text`), make('max', `max((${value})${collate})::text`)]
       : []),
   ]

@@ -4,7 +4,8 @@ import { WaybillError } from '../../core/errors.ts'
 import type { TableResult } from '../../core/schemas/recon.ts'
 import { cancelBackends } from './session.ts'
 import { isSnapshot, type OpenSides, openSnapshot, type SnapshotSide } from './snapshot.ts'
-import { compareTable, undecided } from './table-comparison.ts'
+import { compareTable } from './table-comparison.ts'
+import { undecided } from './undecided.ts'
 
 /** One end of a comparison: a PostgreSQL database by URL, or rows of something else. */
 export type ReconcilerEnd = { systemType: string; url: string } | { systemType: string; rows: RowSide }

@@ -1,6 +1,6 @@
 import { decodeFrame } from '../../core/encoding/row-frame.ts'
 import type { Mismatch } from '../../core/schemas/recon.ts'
-import type { RowColumn } from './row-column.ts'
+import type { WireKind } from './row-column.ts'
 import { valueText } from './row-value.ts'
 
 /** Turns differing rows into mismatches: values as exact text, masked. */
@@ -11,12 +11,23 @@ export type Differ = {
   changed(source: Uint8Array, target: Uint8Array, segment: number): Mismatch
 }
 
+/** One field of a frame. `same`: what counts as no difference, where that is not the same bytes. */
+export type ReadColumn = {
+  name: string
+  wire: WireKind
+  /** Where the target sends another form than the source. */
+  targetWire?: WireKind
+  same?: (source: Uint8Array | null, target: Uint8Array | null) => boolean
+}
+
 /** The first `keyWidth` columns are the key; 0 when the table has none. */
-export function differ(columns: readonly RowColumn[], keyWidth: number, mask: (value: string | null) => string | null): Differ {
-  const text = (column: number, bytes: Uint8Array | null | undefined) =>
-    mask(bytes === null || bytes === undefined ? null : valueText(columns[column]!.wire, bytes))
+export function differ(columns: readonly ReadColumn[], keyWidth: number, mask: (value: string | null) => string | null): Differ {
+  const text = (column: number, bytes: Uint8Array | null | undefined, side: 'source' | 'target') => {
+    const { wire, targetWire = wire } = columns[column]!
+    return mask(bytes === null || bytes === undefined ? null : valueText(side === 'source' ? wire : targetWire, bytes))
+  }
   const keyOf = (fields: readonly (Uint8Array | null)[]) =>
-    columns.slice(0, keyWidth).map((column, i) => ({ column: column.name, value: text(i, fields[i]) }))
+    columns.slice(0, keyWidth).map((column, i) => ({ column: column.name, value: text(i, fields[i], 'source') }))
   return {
     lone(kind, frame, segment, sourceCount, targetCount) {
       const fields = decodeFrame(frame)
@@ -25,7 +36,7 @@ export function differ(columns: readonly RowColumn[], keyWidth: number, mask: (v
         segment,
         key: keyOf(fields),
         columns: columns.slice(keyWidth).map((column, i) => {
-          const value = text(keyWidth + i, fields[keyWidth + i])
+          const value = text(keyWidth + i, fields[keyWidth + i], kind === 'missing' ? 'source' : 'target')
           return kind === 'missing'
             ? { column: column.name, source: value, target: null }
             : { column: column.name, source: null, target: value }
@@ -42,9 +53,9 @@ export function differ(columns: readonly RowColumn[], keyWidth: number, mask: (v
         segment,
         key: keyOf(before),
         columns: columns.flatMap((column, i) =>
-          i < keyWidth || sameField(before[i], after[i])
+          i < keyWidth || (column.same ?? sameField)(before[i] ?? null, after[i] ?? null)
             ? []
-            : [{ column: column.name, source: text(i, before[i]), target: text(i, after[i]) }],
+            : [{ column: column.name, source: text(i, before[i], 'source'), target: text(i, after[i], 'target') }],
         ),
         source_count: '1',
         target_count: '1',

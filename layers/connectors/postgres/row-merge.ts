@@ -29,7 +29,7 @@ class FrameReader {
     if (this.frame !== null && this.#order.compare(this.frame, 0, frame, 0) >= 0) {
       throw new WaybillError(
         'SEGMENT_INCOMPLETE',
-        'Rows did not arrive in the order of a unique key: an index of this table may be damaged. Check it (amcheck, REINDEX), then run again.',
+        'Rows did not arrive in the order of a unique key: two rows have one key, or an index of this table is damaged. Name a key that is unique, or check the index (amcheck, REINDEX), then run again.',
       )
     }
     this.#at = end

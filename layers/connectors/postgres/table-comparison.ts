@@ -1,16 +1,17 @@
 import type { ReconcileOptions, ReconcileWork } from '../../core/connector.ts'
-import { digestHeader, sideRoot } from '../../core/encoding/segment-digest.ts'
-import { isWaybillError, WaybillError } from '../../core/errors.ts'
+import { digestHeader } from '../../core/encoding/segment-digest.ts'
+import { WaybillError } from '../../core/errors.ts'
 import { schemaDifferences } from '../../core/schema-comparison/schema-differences.ts'
-import type { TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
-import type { Mismatch, SchemaDifference, TableResult } from '../../core/schemas/recon.ts'
+import type { Mismatch, SchemaDifference, TableResult, ToleranceResult } from '../../core/schemas/recon.ts'
+import { toleranceSentences } from '../../core/tolerance/claim.ts'
 import { tableAggregates } from './aggregate.ts'
 import { asker } from './ask.ts'
 import { readCatalog } from './catalog.ts'
 import { compareBucketed } from './compare-bucketed.ts'
 import { type CompareInput, compareOrdered } from './compare-ordered.ts'
-import type { Comparison } from './comparison.ts'
+import { type Comparison, earlierWords } from './comparison.ts'
 import { copyOut } from './copy-stream.ts'
+import { DifferenceTally } from './difference-tally.ts'
 import { withoutIndexes } from './heap-scan.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
 import { differ } from './row-difference.ts'
@@ -18,9 +19,10 @@ import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { quoteQualified } from './sql.ts'
 import { type TableFacts, tableFacts } from './table-facts.ts'
 import { canonicalColumns, encodingOrder, nativeColumns, planTable, rowsSql, sourceObject, type TablePlan } from './table-plan.ts'
-
-/** The first differences stand in the result itself; all of them went to `onMismatch`. */
-const MISMATCHES_IN_RESULT = 1000
+import { checkTolerances, digestedMapping, tolerantColumns } from './tolerance-column.ts'
+import { compareTolerant } from './tolerance-pass.ts'
+import { objectText } from './undecided.ts'
+import { differenceWords, judge, judgeTolerances } from './verdict.ts'
 
 /** Compares one table pair. @throws what made it impossible to decide */
 export async function compareTable(
@@ -33,26 +35,43 @@ export async function compareTable(
   const { mapping } = work
   const differences = await schemas(sides, work)
   const { plan, facts } = await planned(sides, work)
-  const tally = new Tally(mapping.table_id, options)
+  const all = new DifferenceTally((mismatch) => options.onMismatch(mapping.table_id, mismatch))
+  // With tolerances the second pass names the rows, and what the digests find is only counted.
+  const exact = plan.tolerant.length === 0 ? all : new DifferenceTally(() => {})
+  let rowsRead = 0n
   const orderColumn = plan.columns.findIndex((column) => column.name === mapping.order_key)
   const watch = orderColumn === -1 ? null : new OrderWatch(orderColumn, plan.keyWidth > 0)
   const plainDiffer = differ(plan.columns, plan.keyWidth, options.mask)
   const columns = plan.columns.map(({ name, type }) => ({ name, type }))
   const input = {
     plan,
-    header: digestHeader({ table_id: mapping.table_id, encoding: plan.encoding, version: 1, mode: plan.mode, columns }),
+    header: digestHeader({
+      table_id: mapping.table_id,
+      encoding: plan.encoding,
+      version: 1,
+      mode: plan.mode,
+      columns,
+      tolerances: work.recon.tolerances,
+    }),
     make: watch === null ? plainDiffer : watch.watch(plainDiffer),
-    emit: (mismatch: Mismatch, targetSegment?: number) => tally.add(mismatch, targetSegment),
+    emit: (mismatch: Mismatch, targetSegment?: number) => exact.add(mismatch, targetSegment),
     mask: options.mask,
-    onRows: (rows: bigint) => tally.progress(rows),
+    onRows: (rows: bigint) => {
+      rowsRead += rows
+      options.onProgress(mapping.table_id, rowsRead)
+    },
     stop,
+    // The pass over columns with a tolerance reads every row again, now: segments of earlier would not be of its moment.
+    memory: plan.tolerant.length === 0 ? options.memory : undefined,
   }
   const snapshot = {
     source: isSnapshot(sides.source) ? sides.source.snapshot : await sides.source.snapshot(mapping),
     target: sides.target.snapshot,
   }
   const comparison = await compare(sides, plan, facts, input, options)
-  const verdict = judge(comparison, tally)
+  const verdict = judge(comparison, exact)
+  const tolerances = await compareTolerances(sides, plan, comparison, exact, all, options, stop)
+  const equal = verdict.equal && all.changed === 0n
   const ordering =
     watch === null || mapping.order_key === null
       ? null
@@ -65,6 +84,8 @@ export async function compareTable(
         })()
   const unplanned = differences.filter((difference) => !difference.planned && difference.severity !== 'INFO')
   const broken = unplanned.filter((difference) => difference.severity !== 'WARNING')
+  const passed = equal && broken.length === 0
+  const held = tolerances.length === 0 ? {} : { tolerances }
   return {
     table_id: mapping.table_id,
     source_object: objectText(mapping.source),
@@ -81,24 +102,27 @@ export async function compareTable(
     segments: comparison.segments,
     source_root: verdict.sourceRoot,
     target_root: verdict.targetRoot,
-    missing: String(tally.missing),
-    extra: String(tally.extra),
-    changed: String(tally.changed),
-    mismatches: tally.first,
-    aggregates: await tableAggregates(sides, plan, facts, verdict.equal, options),
+    missing: String(all.missing),
+    extra: String(all.extra),
+    changed: String(all.changed),
+    mismatches: all.first,
+    ...held,
+    ...(comparison.earlier === undefined ? {} : { earlier_segments: comparison.earlier }),
+    aggregates: await tableAggregates(sides, plan, facts, equal, options),
     ordering,
     schema_differences: differences,
     severity:
-      tally.missing + tally.extra > 0n || comparison.sourceRows !== comparison.targetRows
+      all.missing + all.extra > 0n || comparison.sourceRows !== comparison.targetRows
         ? 'Critical'
-        : tally.changed > 0n
+        : all.changed > 0n
           ? 'Major'
           : unplanned.length > 0
             ? 'Minor'
             : null,
-    verdict: verdict.equal && broken.length === 0 ? 'pass' : 'fail',
+    verdict: passed ? 'pass' : 'fail',
     reasons: [
-      ...verdict.reasons,
+      ...differenceWords(all, verdict.differing, comparison.segmentsExpected),
+      ...toleranceSentences({ ...held, verdict: passed ? 'pass' : 'fail' }),
       ...broken.map((difference) =>
         `${difference.where}: ${difference.kind.replace('_', ' ')} (${difference.source ?? '–'} → ${difference.target ?? '–'})`.slice(
           0,
@@ -106,67 +130,11 @@ export async function compareTable(
         ),
       ),
       ...(plan.modeReason === null ? [] : [plan.modeReason]),
+      ...earlierWords(comparison),
     ],
     started_at: startedAt.toISOString(),
     finished_at: new Date().toISOString(),
   }
-}
-
-/** The result of a table pair that could not be compared: never `pass`, and why in words. */
-export function undecided(
-  sides: OpenSides | null,
-  mapping: TableMapping,
-  recon: TableRecon,
-  options: ReconcileOptions,
-  error: unknown,
-  startedAt: Date,
-): TableResult {
-  const reason = isWaybillError(error)
-    ? `${error.code}: ${error.message}`
-    : `The comparison stopped on an unexpected ${error instanceof Error ? error.name : 'failure'}${systemCode(error)}; nothing is concluded from it.`
-  const empty = sideRoot([])
-  return {
-    table_id: mapping.table_id,
-    source_object: objectText(mapping.source),
-    target_object: objectText(mapping.target),
-    encoding: recon.encoding,
-    mode: recon.mode,
-    method: 'stream',
-    hashing_spec_sha256: options.hashingSpecSha256,
-    columns: [],
-    snapshot: {
-      source: sides !== null && isSnapshot(sides.source) ? sides.source.snapshot : '',
-      target: sides === null ? '' : sides.target.snapshot,
-    },
-    source_rows: '0',
-    target_rows: '0',
-    segments_expected: recon.segments,
-    segments: [],
-    source_root: empty,
-    target_root: empty,
-    missing: '0',
-    extra: '0',
-    changed: '0',
-    mismatches: [],
-    aggregates: [],
-    ordering: null,
-    schema_differences: [],
-    severity: null,
-    verdict: 'inconclusive',
-    reasons: [reason.slice(0, 1000)],
-    started_at: startedAt.toISOString(),
-    finished_at: new Date().toISOString(),
-  }
-}
-
-/** `ENOSPC` and its like name the cause without naming data. */
-function systemCode(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && /^E[A-Z]+$/.test(code) ? ` (${code})` : ''
-}
-
-function objectText(object: { schema: string; name: string }): string {
-  return `${object.schema}.${object.name}`
 }
 
 async function schemas(sides: OpenSides, { mapping, unplanned }: ReconcileWork): Promise<SchemaDifference[]> {
@@ -178,20 +146,42 @@ async function schemas(sides: OpenSides, { mapping, unplanned }: ReconcileWork):
   return schemaDifferences({ source, target }, unplanned ?? { mapping })
 }
 
-async function planned(
+/** The plan of one table pair as it would be compared now. @throws NOT_FOUND, PERMISSION_DENIED, NOT_REPRESENTABLE, BAD_INPUT */
+export async function planned(
   sides: OpenSides,
   { mapping, recon, scope }: ReconcileWork,
 ): Promise<{ plan: TablePlan; facts: { source: TableFacts | null; target: TableFacts } }> {
+  checkTolerances(mapping, recon.tolerances, isSnapshot(sides.source))
   const targetFacts = await tableFacts(sides.target.main, mapping.target, 'target')
   if (!isSnapshot(sides.source)) {
     const columns = canonicalColumns(mapping)
-    const plan = planTable({ mapping, recon, scope, encoding: 'canonical', columns, sourceFacts: null, targetFacts })
+    const plan = planTable({ mapping, recon, scope, encoding: 'canonical', columns, tolerant: [], sourceFacts: null, targetFacts })
     return { plan, facts: { source: null, target: targetFacts } }
   }
   const sourceFacts = await tableFacts(sides.source.main, mapping.source, 'source')
-  const columns = await nativeColumns(mapping, sides.source.main, sides.target.main)
-  const plan = planTable({ mapping, recon, scope, encoding: 'native', columns, sourceFacts, targetFacts })
+  const [source, target] = [sides.source.main, sides.target.main]
+  const columns = await nativeColumns(digestedMapping(mapping, recon.tolerances), source, target)
+  const tolerant = await tolerantColumns(mapping, recon.tolerances, source, target)
+  const plan = planTable({ mapping, recon, scope, encoding: 'native', columns, tolerant, sourceFacts, targetFacts })
   return { plan, facts: { source: sourceFacts, target: targetFacts } }
+}
+
+/** Empty where the plan has no tolerances. */
+async function compareTolerances(
+  sides: OpenSides,
+  plan: TablePlan,
+  comparison: Comparison,
+  exact: DifferenceTally,
+  all: DifferenceTally,
+  options: ReconcileOptions,
+  stop: () => void,
+): Promise<ToleranceResult[]> {
+  const { source, target } = sides
+  if (plan.tolerant.length === 0 || !isSnapshot(source)) return []
+  const emit = (mismatch: Mismatch, targetSegment?: number) => all.add(mismatch, targetSegment)
+  const pass = await compareTolerant({ plan, source, target, comparison, exact, mask: options.mask, emit, stop })
+  judgeTolerances(comparison, exact, pass, all)
+  return pass.columns
 }
 
 async function compare(
@@ -217,79 +207,4 @@ async function compare(
       readTarget: async () => copyOut(target.main, rowsSql(plan, 'target'), `reading the target table ${plan.target.object}`),
     }),
   )
-}
-
-type Judgement = { equal: boolean; sourceRoot: string; targetRoot: string; reasons: string[] }
-
-/**
- * Equal needs all of it: every expected segment once, counts of the segments adding up to what was read, equal digests, equal roots, and no
- * named difference. Digests that differ without a difference found, or the other way round, are no verdict at all.
- */
-function judge(comparison: Comparison, tally: Tally): Judgement {
-  const { segments, segmentsExpected, sourceRows, targetRows } = comparison
-  const broken = (what: string): never => {
-    throw new WaybillError('SEGMENT_INCOMPLETE', `${what} Nothing is concluded; run the comparison again.`)
-  }
-  if (segments.length !== segmentsExpected || segments.some((segment, i) => segment.index !== i)) {
-    broken(`${segments.length} of ${segmentsExpected} segments were completed.`)
-  }
-  const sum = (side: 'source_rows' | 'target_rows') => segments.reduce((rows, segment) => rows + BigInt(segment[side]), 0n)
-  if (sum('source_rows') !== sourceRows || sum('target_rows') !== targetRows) broken('The segments do not hold as many rows as were read.')
-  if (sourceRows - targetRows !== tally.missing - tally.extra) broken('The named differences do not explain the difference of the counts.')
-  const root = (side: 'source' | 'target') =>
-    sideRoot(
-      segments.map((segment) => ({ index: segment.index, rows: BigInt(segment[`${side}_rows`]), sha256: segment[`${side}_sha256`] })),
-    )
-  const [sourceRoot, targetRoot] = [root('source'), root('target')]
-  const differing = segments.filter((segment) => segment.source_sha256 !== segment.target_sha256)
-  const named = tally.missing + tally.extra + tally.changed
-  if (differing.length > 0 !== named > 0n || (sourceRoot === targetRoot) !== (differing.length === 0)) {
-    broken('Digests and rows contradict each other.')
-  }
-  const unexplained = differing.find((segment) => !tally.segments.has(segment.index))
-  if (unexplained !== undefined) broken(`Segment ${unexplained.index} differs, but no row in it does.`)
-  if (named === 0n) return { equal: true, sourceRoot, targetRoot, reasons: [] }
-  const words = [
-    [tally.missing, 'missing'],
-    [tally.extra, 'extra'],
-    [tally.changed, 'changed'],
-  ].flatMap(([rows, kind]) => ((rows as bigint) > 0n ? [`${rows} ${kind}`] : []))
-  return {
-    equal: false,
-    sourceRoot,
-    targetRoot,
-    reasons: [`Rows differ: ${words.join(', ')}; ${differing.length} of ${segmentsExpected} segments.`],
-  }
-}
-
-/** Counts differences as they come; remembers only the first. */
-class Tally {
-  missing = 0n
-  extra = 0n
-  changed = 0n
-  readonly first: Mismatch[] = []
-  readonly segments = new Set<number>()
-  readonly #tableId: string
-  readonly #options: ReconcileOptions
-  #rows = 0n
-
-  constructor(tableId: string, options: ReconcileOptions) {
-    this.#tableId = tableId
-    this.#options = options
-  }
-
-  add(mismatch: Mismatch, targetSegment = mismatch.segment): void {
-    const surplus = BigInt(mismatch.source_count) - BigInt(mismatch.target_count)
-    if (mismatch.kind === 'changed') this.changed++
-    else if (surplus > 0n) this.missing += surplus
-    else this.extra -= surplus
-    this.segments.add(mismatch.segment).add(targetSegment)
-    if (this.first.length < MISMATCHES_IN_RESULT) this.first.push(mismatch)
-    this.#options.onMismatch(this.#tableId, mismatch)
-  }
-
-  progress(rows: bigint): void {
-    this.#rows += rows
-    this.#options.onProgress(this.#tableId, this.#rows)
-  }
 }

@@ -3,11 +3,12 @@ import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping, TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import { fieldTypes } from './field-types.ts'
 import type { RowColumn } from './row-column.ts'
-import { canonicalColumn, nativeColumn } from './row-column.ts'
+import { canonicalColumn, type FieldType, nativeColumn } from './row-column.ts'
 import { sampleSql } from './sample.ts'
 import type { Session } from './session.ts'
 import { quoteIdentifier, quoteQualified } from './sql.ts'
 import type { TableFacts } from './table-facts.ts'
+import type { TolerantColumn } from './tolerance-column.ts'
 import { filterSql, selectExpression } from './transform.ts'
 
 /** How one side of a table pair is read. */
@@ -32,6 +33,8 @@ export type TablePlan = {
   modeReason: string | null
   /** Key columns first, the others in the plan's order. */
   columns: readonly RowColumn[]
+  /** Columns held to a tolerance: not in the row encoding, compared in a second pass. */
+  tolerant: readonly TolerantColumn[]
   keyWidth: number
   source: SideQuery
   target: SideQuery
@@ -58,11 +61,24 @@ export function encodingOrder(mapping: TableMapping): readonly ColumnMapping[] {
 /** Columns of the native encoding, by asking both servers what the expressions give. @throws NOT_REPRESENTABLE, NOT_FOUND, PERMISSION_DENIED */
 export async function nativeColumns(mapping: TableMapping, source: Session, target: Session): Promise<RowColumn[]> {
   const order = encodingOrder(mapping)
-  const sql = (side: 'source' | 'target') => order.map((column) => selectExpression(column, side))
+  const types = await columnTypes(mapping, order, source, target)
+  return order.map((column, i) => nativeColumn(column.target, types[i]!.source, types[i]!.target))
+}
+
+type TypedExpression = FieldType & { sql: string }
+
+/** What each side selects for these columns of the mapping, and which type its server says that has. @throws NOT_FOUND, PERMISSION_DENIED */
+export async function columnTypes(
+  mapping: TableMapping,
+  columns: readonly ColumnMapping[],
+  source: Session,
+  target: Session,
+): Promise<{ source: TypedExpression; target: TypedExpression }[]> {
+  const sql = (side: 'source' | 'target') => columns.map((column) => selectExpression(column, side))
   const [from, to] = [sql('source'), sql('target')]
   const sources = await fieldTypes(source, from, sourceObject(mapping), 'source')
   const targets = await fieldTypes(target, to, quoteQualified(mapping.target), 'target')
-  return order.map((column, i) => nativeColumn(column.target, { ...sources[i]!, sql: from[i]! }, { ...targets[i]!, sql: to[i]! }))
+  return columns.map((_, i) => ({ source: { ...sources[i]!, sql: from[i]! }, target: { ...targets[i]!, sql: to[i]! } }))
 }
 
 /** Columns of the canonical encoding; only the target is PostgreSQL. */
@@ -80,10 +96,11 @@ export function planTable(input: {
   scope: ComparisonScope | undefined
   encoding: 'native' | 'canonical'
   columns: readonly RowColumn[]
+  tolerant: readonly TolerantColumn[]
   sourceFacts: TableFacts | null
   targetFacts: TableFacts
 }): TablePlan {
-  const { mapping, recon, scope, encoding, columns, sourceFacts, targetFacts } = input
+  const { mapping, recon, scope, encoding, columns, tolerant, sourceFacts, targetFacts } = input
   const keyWidth = mapping.key?.length ?? 0
   const obstacle = orderObstacle(mapping, columns.slice(0, keyWidth), sourceFacts, targetFacts)
   const ordered = recon.mode === 'ordered' && obstacle === null
@@ -100,6 +117,7 @@ export function planTable(input: {
     recon,
     encoding,
     columns,
+    tolerant,
     keyWidth,
     mode: ordered ? 'ordered' : 'bucketed',
     modeReason: recon.mode === 'ordered' && obstacle !== null ? `Compared by hash buckets instead of key order: ${obstacle}.` : null,

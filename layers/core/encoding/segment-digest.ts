@@ -8,6 +8,8 @@ export type DigestHeader = {
   version: 1
   mode: 'ordered' | 'bucketed'
   columns: readonly { name: string; type: string }[]
+  /** Columns left out of the rows because they are held to a tolerance. */
+  tolerances?: readonly { column: string; kind: string; value: string }[]
 }
 
 /** int32 length, big-endian, and the header's RFC 8785 bytes. */
@@ -18,6 +20,10 @@ export function digestHeader(header: DigestHeader): Uint8Array {
     version: header.version,
     mode: header.mode,
     columns: header.columns.map(({ name, type }) => ({ name, type })),
+    // Absent, not empty, where there are none.
+    ...(header.tolerances === undefined || header.tolerances.length === 0
+      ? {}
+      : { tolerances: header.tolerances.map(({ column, kind, value }) => ({ column, kind, value })) }),
   })
   const framed = new Uint8Array(4 + body.byteLength)
   new DataView(framed.buffer).setInt32(0, body.byteLength)

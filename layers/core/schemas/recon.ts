@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { artifactPointer, count, findingSeverity, identifier, instant, sha256Hex, slug, verdict } from './common.ts'
+import { artifactPointer, count, decimal, findingSeverity, identifier, instant, sha256Hex, slug, verdict } from './common.ts'
 import { endIdentities } from './identity.ts'
 
 /** A segment of one table: a key range or a hash bucket, digested on both sides. */
@@ -24,6 +24,22 @@ export const mismatch = z.strictObject({
   target_count: count,
 })
 export type Mismatch = z.infer<typeof mismatch>
+
+/**
+ * A column that is not in the row digests but was compared value by value, in every row that both sides have, and held to a tolerance.
+ * `compared` = `equal` + `within` + `beyond`. `largest`: of the rows within, rounded up; a share for `relative`, milliseconds for `time`.
+ */
+export const toleranceResult = z.strictObject({
+  column: identifier,
+  kind: z.enum(['absolute', 'relative', 'time']),
+  value: decimal.max(64),
+  compared: count,
+  equal: count,
+  within: count,
+  beyond: count,
+  largest: decimal.max(80).nullable(),
+})
+export type ToleranceResult = z.infer<typeof toleranceResult>
 
 export const aggregate = z.strictObject({
   column: identifier,
@@ -85,7 +101,7 @@ export const schemaDifference = z.strictObject({
 })
 export type SchemaDifference = z.infer<typeof schemaDifference>
 
-/** One table pair compared. `equal` needs: every expected segment completed on both sides, one snapshot a side, exact counts, equal roots. */
+/** One table pair compared. `equal` needs: every expected segment completed on both sides, one snapshot a side, exact counts, equal roots, no value beyond a tolerance. */
 export const tableResult = z.strictObject({
   table_id: slug,
   source_object: z.string().max(1200),
@@ -109,12 +125,31 @@ export const tableResult = z.strictObject({
   changed: count,
   /** The first differences; all of them are in the differences file. */
   mismatches: z.array(mismatch).max(1000),
+  /** Only where the plan has tolerances: then `columns` and `segments` are about the other columns. */
+  tolerances: z.array(toleranceResult).min(1).optional(),
   aggregates: z.array(aggregate),
   ordering: orderingResult.nullable(),
   schema_differences: z.array(schemaDifference),
   severity: z.enum(['Critical', 'Major', 'Minor']).nullable(),
   verdict,
   reasons: z.array(z.string().max(1000)),
+  /** Segments that an earlier run found equal and that were not read again: their digests are of that time. */
+  earlier_segments: z.strictObject({ segments: z.int().min(1), first: instant, last: instant }).optional(),
+  /** Keys that differed at first and were read again, on tables that are written to meanwhile. The digests are those of the first read. */
+  live: z
+    .strictObject({
+      keys: count,
+      /** Equal when read again. */
+      settled: count,
+      /** The same difference every time, long enough to be one. */
+      differing: count,
+      /** Still changing at the deadline. */
+      unsettled: count,
+      reads: z.int().min(0),
+      deadline_ms: z.int().min(1),
+      stable_ms: z.int().min(1),
+    })
+    .optional(),
   started_at: instant,
   finished_at: instant,
 })

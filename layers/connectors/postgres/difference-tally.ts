@@ -1,0 +1,31 @@
+import type { Mismatch } from '../../core/schemas/recon.ts'
+
+/** The first differences stand in the result itself; all of them went to `onMismatch`. */
+const MISMATCHES_IN_RESULT = 1000
+
+/** Differences as counted: rows missing, extra and changed, and the segments they lie in. */
+export type Named = { missing: bigint; extra: bigint; changed: bigint; segments: ReadonlySet<number> }
+
+/** Counts differences as they come; remembers only the first. */
+export class DifferenceTally implements Named {
+  missing = 0n
+  extra = 0n
+  changed = 0n
+  readonly first: Mismatch[] = []
+  readonly segments = new Set<number>()
+  readonly #onMismatch: (mismatch: Mismatch) => void
+
+  constructor(onMismatch: (mismatch: Mismatch) => void) {
+    this.#onMismatch = onMismatch
+  }
+
+  add(mismatch: Mismatch, targetSegment = mismatch.segment): void {
+    const surplus = BigInt(mismatch.source_count) - BigInt(mismatch.target_count)
+    if (mismatch.kind === 'changed') this.changed++
+    else if (surplus > 0n) this.missing += surplus
+    else this.extra -= surplus
+    this.segments.add(mismatch.segment).add(targetSegment)
+    if (this.first.length < MISMATCHES_IN_RESULT) this.first.push(mismatch)
+    this.#onMismatch(mismatch)
+  }
+}
