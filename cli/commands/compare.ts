@@ -8,10 +8,11 @@ import { CompareOutputs } from '../compare/outputs.ts'
 import { estimateLine, printComparison } from '../compare/print.ts'
 import { CompareProgress } from '../compare/progress.ts'
 import { type CompareFlags, readRequest } from '../compare/request.ts'
-import { compare } from '../compare/run.ts'
+import { compare, nameOf } from '../compare/run.ts'
 import { SIDE_FORMS } from '../compare/side.ts'
+import type { StateFile } from '../compare/state-file.ts'
 import { interruption } from '../failure.ts'
-import { EXIT, seconds, type Terminal } from '../terminal.ts'
+import { EXIT, seconds, type Terminal, visible } from '../terminal.ts'
 
 const EXIT_OF = { pass: EXIT.pass, fail: EXIT.fail, inconclusive: EXIT.undecided, 'not-applicable': EXIT.undecided }
 
@@ -22,6 +23,10 @@ function whole(text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1')
   return value
+}
+
+function wholeOrNone(text: string): number {
+  return text === '0' ? 0 : whole(text)
 }
 
 const collect = (value: string, previous: string[]) => [...previous, value]
@@ -42,6 +47,9 @@ A side is one of: ${SIDE_FORMS}.
 What a connection string leaves out comes from PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE and ~/.pgpass, as with psql.
 
 Exit codes: 0 equal · 1 different · 2 not able to decide, or wrong input · 130 interrupted
+
+The first Ctrl-C stops the servers' work and prints what is known by then; with --state FILE the same command goes on from there. A second one ends
+at once. A statement that takes longer than --timeout, or a server that stays away, leaves its table undecided: exit code 2.
 
 Examples:
   waybill compare postgresql://me@old/db postgresql://me@new/db
@@ -73,12 +81,16 @@ export function compareCommand(terminal: Terminal): Command {
     .option('--seed <text>', 'which sample')
     .option('--connections <n>', 'connections on each side (2)', whole)
     .option('--timeout <seconds>', 'longest time one statement may take (3600)', whole)
+    .option('--retries <n>', 'begin a table again so often when a connection is lost, each time under a new snapshot (3)', wholeOrNone)
+    .option('--max-rows-per-second <n>', 'read no faster than this on each side', whole)
+    .option('--pause-above <ms>', 'wait while the source takes longer than this to answer a small question; uses one connection', whole)
+    .option('--live <seconds>', 'for tables written to meanwhile: read differing rows again until they settle, at most so long', whole)
     .option('--estimate', 'print tables, rows, bytes and time, and compare nothing')
     .option('--differences <file>', 'every difference, as .jsonl or .parquet')
     .option('--repair-sql <file>', 'statements that would make the target equal; never executed; needs --show-values')
     .option('--junit <file>', 'a test case for each table, for CI')
     .option('--html <file>', 'a page with the summary, where differences lie, and the first of them')
-    .option('--state <file>', 'remember tables found equal, to go on after an interruption')
+    .option('--state <file>', 'remember tables and segments found equal, to go on after Ctrl-C, kill -9 or a lost connection')
     .option('--show-values', 'values as they are in files and --json; without it they are masked there')
     .option('--mask', 'mask values on the terminal too')
     .option('--verbose', 'a line for each equal table, however many')
@@ -105,6 +117,18 @@ export function compareCommand(terminal: Terminal): Command {
             progress.finished(item, BigInt(result.source_rows))
             outputs?.result(item, result)
           },
+          onRetry: (item, { attempt, of, waitMs, reason }) =>
+            terminal.err(
+              `${visible(nameOf(item.pair.target))}: ${visible(reason)} Begun again in ${seconds(waitMs)}, under a new snapshot (${attempt} of ${of}).`,
+            ),
+          onPause: (paused, milliseconds) =>
+            terminal.err(
+              paused
+                ? `paused: the source took ${milliseconds} ms or more to answer (--pause-above ${request.throttle.pauseAboveMs})`
+                : `going on: the source answers in ${milliseconds} ms`,
+            ),
+          onSettling: (item, keys) => progress.settling(item, keys),
+          segments: outputs?.state ?? null,
           earlier: (item) => outputs?.state?.earlier(item) ?? null,
         })
         terminal.endProgress()
@@ -127,8 +151,11 @@ export function compareCommand(terminal: Terminal): Command {
         }
         for (const note of notes) terminal.err(note)
         if (comparison.interrupted)
-          terminal.err(resumeWords(request.files.state, `${comparison.tables.length} of ${comparison.estimate.tables} tables`))
-        else terminal.err(seconds(performance.now() - started))
+          terminal.err(resumeWords(outputs.state, `Interrupted after ${comparison.tables.length} of ${comparison.estimate.tables} tables.`))
+        else {
+          terminal.err(seconds(performance.now() - started))
+          if (comparison.verdict === 'inconclusive' && outputs.state !== null) terminal.err(resumeWords(outputs.state, 'Not finished.'))
+        }
       } catch (error) {
         terminal.endProgress()
         outputs?.abandon()
@@ -137,8 +164,8 @@ export function compareCommand(terminal: Terminal): Command {
     })
 }
 
-function resumeWords(state: string | null, finished: string): string {
-  if (state !== null)
-    return `Interrupted after ${finished}. The same command goes on from ${state}: tables found equal are not compared again.`
-  return `Interrupted after ${finished}. With --state FILE the next run could go on where this one was stopped.`
+function resumeWords(state: StateFile | null, so: string): string {
+  if (state === null) return `${so} With --state FILE the next run could go on where this one was stopped.`
+  const within = state.segments > 0 ? ` nor are ${state.segments} segments of tables that were not finished;` : ''
+  return `${so} The same command goes on from ${state.path}: tables found equal are not compared again,${within} what is in neither is.`
 }

@@ -44,6 +44,13 @@ export class CompareProgress {
     )
   }
 
+  settling(item: Item, keys: number): void {
+    if (keys > 0)
+      this.#terminal.progress(
+        `${visible(nameOf(item.pair.target))} · ${grouped(keys)} ${keys === 1 ? 'key' : 'keys'} in motion, read again`,
+      )
+  }
+
   finished(item: Item, rows: bigint): void {
     this.#finished++
     this.#done += rows

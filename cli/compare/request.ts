@@ -2,6 +2,7 @@ import type { ComparisonOptions } from '../../layers/core/comparison.ts'
 import type { ComparisonMode } from '../../layers/core/comparison-report/comparison.ts'
 import { readCondition } from '../../layers/core/comparison-request/condition.ts'
 import type { CompareConfig } from '../../layers/core/comparison-request/config.ts'
+import type { LiveOptions, Throttle } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { RowFilter } from '../../layers/core/schemas/spec.ts'
 import { readSide, SIDE_FORMS, type Side } from './side.ts'
@@ -22,6 +23,10 @@ export type CompareFlags = {
   seed?: string
   connections?: number
   timeout?: number
+  retries?: number
+  live?: number
+  maxRowsPerSecond?: number
+  pauseAbove?: number
   differences?: string
   junit?: string
   html?: string
@@ -51,6 +56,11 @@ export type CompareRequest = {
   filter: readonly string[]
   connections: number
   timeoutMs: number
+  /** How often a table whose connections were lost is begun again. */
+  retries: number
+  throttle: Throttle
+  /** Null: the tables are at rest. */
+  live: LiveOptions | null
   files: { differences: string | null; junit: string | null; html: string | null; repairSql: string | null; state: string | null }
   showValues: boolean
   mask: boolean
@@ -104,6 +114,9 @@ export function readRequest(
     filter: [...where, ...(tenant === undefined ? [] : [tenant])],
     connections: flags.connections ?? config.connections ?? 2,
     timeoutMs: (flags.timeout ?? config.timeout_seconds ?? 3600) * 1000,
+    retries: flags.retries ?? config.retries ?? 3,
+    throttle: readThrottle(flags, config),
+    live: readLive(flags, config),
     files: {
       differences: flags.differences ?? config.differences ?? null,
       junit: flags.junit ?? config.junit ?? null,
@@ -131,6 +144,17 @@ function readMode(flags: CompareFlags, config: CompareConfig): ComparisonMode {
   const mode = asked[0] ?? config.mode ?? (config.sample === undefined ? 'full' : 'sample')
   if (mode === 'sample' && (flags.sample ?? config.sample) === undefined) return refuse('A sample needs a number of rows: --sample N.')
   return mode
+}
+
+function readThrottle(flags: CompareFlags, config: CompareConfig): Throttle {
+  const rowsPerSecond = flags.maxRowsPerSecond ?? config.max_rows_per_second
+  const pauseAboveMs = flags.pauseAbove ?? config.pause_above_ms
+  return { ...(rowsPerSecond === undefined ? {} : { rowsPerSecond }), ...(pauseAboveMs === undefined ? {} : { pauseAboveMs }) }
+}
+
+function readLive(flags: CompareFlags, config: CompareConfig): LiveOptions | null {
+  const seconds = flags.live ?? config.live_seconds
+  return seconds === undefined ? null : { deadlineMs: seconds * 1000 }
 }
 
 function readTenant(text: string): RowFilter['all'][number] {
@@ -174,6 +198,23 @@ function checkTogether(request: CompareRequest): void {
   if (files.state !== null && mode !== 'full') refuse('--state remembers tables found equal; that needs a comparison of every row.')
   if (files.state !== null && request.target.systemType !== 'POSTGRESQL')
     refuse('--state needs the files to be the source. Name them first.')
+  checkServers(request)
   if (mode === 'aggregates' && filtered) refuse('--aggregates-only looks at whole tables; leave --where and --tenant out.')
   if (mode === 'sample' && inFiles > 0) refuse('--sample needs PostgreSQL on both sides.')
+}
+
+/** What is asked about reading itself. */
+function checkServers({ mode, live, throttle, files, connections, source, target }: CompareRequest): void {
+  const rows = mode === 'full' || mode === 'sample'
+  if (throttle.rowsPerSecond !== undefined && !rows) refuse('--max-rows-per-second is about reading rows, and none are read. Leave it out.')
+  if (throttle.pauseAboveMs !== undefined) {
+    if (!rows) refuse('--pause-above is about reading rows, and none are read. Leave it out.')
+    if (source.systemType !== 'POSTGRESQL') refuse('--pause-above watches the source, which must be PostgreSQL then.')
+    if (connections < 2) refuse('--pause-above takes one of the connections to watch the source. Allow at least --connections 2.')
+  }
+  if (live === null) return
+  if (mode !== 'full') refuse('--live reads differing rows again until they settle; that needs a comparison of every row.')
+  if (source.systemType !== 'POSTGRESQL' || target.systemType !== 'POSTGRESQL')
+    refuse('--live needs PostgreSQL on both sides: files do not settle.')
+  if (files.state !== null) refuse('--live and --state exclude each other: what is in motion is not worth remembering. Choose one.')
 }

@@ -3,7 +3,14 @@ import { type ComparisonWork, comparisonWork, type TablePair } from '../../layer
 import { claimOf, verdictOf } from '../../layers/core/comparison-report/claim.ts'
 import type { Comparison, ComparisonEstimate, EarlierTable } from '../../layers/core/comparison-report/comparison.ts'
 import { estimateComparison } from '../../layers/core/comparison-report/estimate.ts'
-import type { ConnectorOptions, Connectors } from '../../layers/core/connector.ts'
+import type {
+  ConnectorOptions,
+  Connectors,
+  ReconcileOptions,
+  RememberedBound,
+  RememberedSegment,
+  SegmentMemory,
+} from '../../layers/core/connector.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { hashingSpec } from '../../layers/core/rulebooks.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
@@ -16,12 +23,28 @@ import { schemaDifferencesOf, withFindings, withoutRows } from './table-result.t
 
 export type Item = { pair: TablePair; work: ComparisonWork }
 
+export type Retry = Parameters<NonNullable<ReconcileOptions['onRetry']>>[1]
+
+/** `SegmentMemory` by what is compared instead of by its number in this run. */
+export type ItemSegments = {
+  recall(item: Item, identity: string): ReturnType<SegmentMemory['recall']>
+  begin(item: Item, identity: string, bounds: readonly RememberedBound[]): void
+  remember(item: Item, segments: readonly RememberedSegment[]): void
+}
+
 /** What the caller learns while it runs. Values are as they are: masking is for whoever shows them. */
 export type CompareEvents = {
   onEstimate(estimate: ComparisonEstimate, items: readonly Item[]): void
   onProgress(item: Item, rows: bigint): void
   onMismatch(item: Item, mismatch: Mismatch): void
   onResult(item: Item, result: TableResult): void
+  /** The connections of a table were lost; it is begun again after `waitMs`. */
+  onRetry(item: Item, retry: Retry): void
+  /** Reading waits because the source is slow, or goes on. */
+  onPause(paused: boolean, milliseconds: number): void
+  onSettling(item: Item, keysInMotion: number): void
+  /** Where equal segments of a table outlive the process, or null. */
+  segments: ItemSegments | null
   /** A table that an earlier run of the same comparison found equal, or null. */
   earlier(item: Item): EarlierTable | null
 }
@@ -173,11 +196,26 @@ async function reconcile(
           const item = byId.get(result.table_id)!
           keep(item, withFindings(item, result))
         },
+        retries: request.retries,
+        onRetry: (id, retry) => events.onRetry(byId.get(id)!, retry),
+        throttle: request.throttle,
+        onPause: (paused, milliseconds) => events.onPause(paused, milliseconds),
+        ...(request.live === null ? {} : { live: request.live }),
+        onSettling: (id, keys) => events.onSettling(byId.get(id)!, keys),
+        ...(events.segments === null ? {} : { memory: memoryOf(events.segments, byId) }),
         signal: connector.signal,
       },
     )
   } finally {
     await reconciler.close()
+  }
+}
+
+function memoryOf(segments: ItemSegments, byId: ReadonlyMap<string, Item>): SegmentMemory {
+  return {
+    recall: (id, identity) => segments.recall(byId.get(id)!, identity),
+    begin: (id, identity, bounds) => segments.begin(byId.get(id)!, identity, bounds),
+    remember: (id, found) => segments.remember(byId.get(id)!, found),
   }
 }
 

@@ -1,30 +1,55 @@
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import { z } from 'zod'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { type EarlierTable, earlierTable } from '../../layers/core/comparison-report/comparison.ts'
+import type { RememberedBound, RememberedSegment, SegmentMemory } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { sha256Hex } from '../../layers/core/schemas/common.ts'
+import { count, instant, sha256Hex } from '../../layers/core/schemas/common.ts'
 import type { TableResult } from '../../layers/core/schemas/recon.ts'
-import type { Item } from './run.ts'
+import type { Item, ItemSegments } from './run.ts'
 
 const header = z.strictObject({ schema: z.literal('waybill/comparison-state/v1'), source: z.string(), target: z.string() })
-const line = z.strictObject({ work_sha256: sha256Hex, ...earlierTable.shape })
+const table = z.strictObject({ work_sha256: sha256Hex, ...earlierTable.shape })
+const bounds = z.strictObject({
+  work_sha256: sha256Hex,
+  identity: sha256Hex,
+  bounds: z.array(z.strictObject({ frame: z.base64(), text: z.array(z.string()) })),
+})
+const segments = z.strictObject({
+  work_sha256: sha256Hex,
+  segments: z.array(
+    z.strictObject({
+      index: z.int().min(0),
+      source_rows: count,
+      target_rows: count,
+      source_sha256: sha256Hex,
+      target_sha256: sha256Hex,
+      compared_at: instant,
+    }),
+  ),
+})
+const line = z.union([table, bounds, segments])
+
+type Begun = { identity: string; bounds: readonly RememberedBound[]; segments: RememberedSegment[] }
 
 /**
- * Tables found equal so far, a line each, so that an interrupted comparison goes on with the others. Tables that differed or were not decided
- * are not remembered: they are compared again. Holds names, counts and digests, no values and no password.
+ * Tables and segments found equal so far, a line each, so that an interrupted comparison goes on with the others. What differed or was not
+ * decided is not remembered: it is compared again. A line counts once it is on disk with its end. Holds names, counts, digests, and the keys at
+ * which segments begin; no other values and no password.
  */
-export class StateFile {
+export class StateFile implements ItemSegments {
   readonly path: string
-  readonly #known: ReadonlyMap<string, EarlierTable>
+  readonly #tables = new Map<string, EarlierTable>()
+  readonly #begun = new Map<string, Begun>()
 
   /** Reads what is there, or begins the file. @throws BAD_INPUT when it belongs to another comparison or is damaged before its last line */
   constructor(path: string, ends: { source: string; target: string }) {
     this.path = path
     const text = readOrNull(path)
-    if (text === null || text === '') {
-      writing(path, () => writeFileSync(path, `${JSON.stringify({ schema: 'waybill/comparison-state/v1', ...ends })}\n`, { mode: 0o600 }))
-      this.#known = new Map()
+    const opening = `${JSON.stringify({ schema: 'waybill/comparison-state/v1', ...ends })}\n`
+    // Nothing, or the torn first line of this very comparison.
+    if (text === null || (opening.startsWith(text) && text !== opening)) {
+      this.#write('w', opening)
       return
     }
     const [first, ...rest] = text.split('\n')
@@ -36,25 +61,48 @@ export class StateFile {
         `${path} is the state of comparing ${begun.data.source} with ${begun.data.target}. Name another file for this comparison.`,
       )
     }
-    const known = new Map<string, EarlierTable>()
     const torn = rest.pop()
     for (const [index, one] of rest.entries()) {
       const read = line.safeParse(parsed(one))
       if (!read.success) throw new WaybillError('BAD_INPUT', `${path} is damaged in line ${index + 2}. Delete it and start again.`)
-      const { work_sha256, ...table } = read.data
-      known.set(work_sha256, table)
+      this.#take(read.data)
     }
-    this.#known = known
     // A line without its end was being written when the process died: nothing follows from it, so it goes.
-    if (torn !== '') writing(path, () => writeFileSync(path, `${[first, ...rest].join('\n')}\n`, { mode: 0o600 }))
+    if (torn !== '') truncateSync(path, Buffer.byteLength(`${[first, ...rest].join('\n')}\n`))
   }
 
-  get size(): number {
-    return this.#known.size
+  #take({ work_sha256, ...found }: z.infer<typeof line>): void {
+    if ('bounds' in found) this.#begun.set(work_sha256, { ...found, segments: [] })
+    else if ('segments' in found) this.#begun.get(work_sha256)?.segments.push(...found.segments)
+    else this.#tables.set(work_sha256, found)
+  }
+
+  get tables(): number {
+    return this.#tables.size
+  }
+
+  /** Equal segments of tables that are not finished. */
+  get segments(): number {
+    let sum = 0
+    for (const [work, begun] of this.#begun) if (!this.#tables.has(work)) sum += begun.segments.length
+    return sum
   }
 
   earlier(item: Item): EarlierTable | null {
-    return this.#known.get(workDigest(item)) ?? null
+    return this.#tables.get(workDigest(item)) ?? null
+  }
+
+  recall(item: Item, identity: string): ReturnType<SegmentMemory['recall']> {
+    const begun = this.#begun.get(workDigest(item))
+    return begun?.identity === identity ? begun : null
+  }
+
+  begin(item: Item, identity: string, from: readonly RememberedBound[]): void {
+    this.#add({ work_sha256: workDigest(item), identity, bounds: from.map(({ frame, text }) => ({ frame, text: [...text] })) })
+  }
+
+  remember(item: Item, found: readonly RememberedSegment[]): void {
+    this.#add({ work_sha256: workDigest(item), segments: [...found] })
   }
 
   /** A comparison that came to its end leaves nothing to go on from; what is kept would only grow old. */
@@ -64,24 +112,46 @@ export class StateFile {
 
   add(item: Item, result: TableResult): void {
     if (result.verdict !== 'pass') return
-    const table: EarlierTable = {
+    this.#add({
+      work_sha256: workDigest(item),
       source_object: result.source_object,
       target_object: result.target_object,
       rows: result.target_rows,
       source_root: result.source_root,
       target_root: result.target_root,
       snapshot: result.snapshot,
+      ...(result.earlier_segments === undefined ? {} : { earliest_at: result.earlier_segments.first }),
       finished_at: result.finished_at,
+    })
+  }
+
+  #add(entry: z.infer<typeof line>): void {
+    this.#write('a', `${JSON.stringify(entry)}\n`)
+    this.#take(entry)
+  }
+
+  /** Returns when the text is on disk: what is not there after a power cut was never said to be. */
+  #write(how: 'w' | 'a', text: string): void {
+    try {
+      const file = openSync(this.path, how, 0o600)
+      try {
+        const bytes = Buffer.from(text, 'utf8')
+        for (let at = 0; at < bytes.byteLength; ) at += writeSync(file, bytes, at)
+        fsyncSync(file)
+      } finally {
+        closeSync(file)
+      }
+    } catch (error) {
+      throw new WaybillError('BAD_INPUT', `--state: ${this.path} cannot be written (${(error as NodeJS.ErrnoException).code}).`)
     }
-    writing(this.path, () => appendFileSync(this.path, `${JSON.stringify({ work_sha256: workDigest(item), ...table })}\n`))
   }
 }
 
 /** What was compared and how, without what changes from run to run: numbering and estimates. */
 function workDigest({ work }: Item): string {
   const { table_id: _, ...mapping } = work.mapping
-  const { encoding, mode } = work.recon
-  return digestOf({ mapping, encoding, mode, scope: work.scope ?? null, gaps: work.gaps })
+  const { encoding, mode, tolerances } = work.recon
+  return digestOf({ mapping, encoding, mode, tolerances, scope: work.scope ?? null, gaps: work.gaps })
 }
 
 function readOrNull(path: string): string | null {
@@ -90,14 +160,6 @@ function readOrNull(path: string): string | null {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw new WaybillError('BAD_INPUT', `--state: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`)
-  }
-}
-
-function writing(path: string, write: () => void): void {
-  try {
-    write()
-  } catch (error) {
-    throw new WaybillError('BAD_INPUT', `--state: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`)
   }
 }
 

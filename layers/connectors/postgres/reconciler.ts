@@ -1,14 +1,17 @@
 import type { ConnectorOptions, ReconcileOptions, Reconciler, ReconcileWork } from '../../core/connector.ts'
-import type { RowSide } from '../../core/encoding/row-stream.ts'
 import { WaybillError } from '../../core/errors.ts'
-import type { TableResult } from '../../core/schemas/recon.ts'
-import { cancelBackends } from './session.ts'
-import { isSnapshot, type OpenSides, openSnapshot, type SnapshotSide } from './snapshot.ts'
+import type { Mismatch, TableResult } from '../../core/schemas/recon.ts'
+import { mayPass } from './failure.ts'
+import { HeldMismatches } from './held-mismatches.ts'
+import { LiveKeys } from './live-keys.ts'
+import { settle } from './live-settling.ts'
+import { type OpenEnds, openEnds, type ReconcilerEnd } from './open-ends.ts'
+import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { compareTable } from './table-comparison.ts'
 import { undecided } from './undecided.ts'
+import { backOff, waiting } from './waiting.ts'
 
-/** One end of a comparison: a PostgreSQL database by URL, or rows of something else. */
-export type ReconcilerEnd = { systemType: string; url: string } | { systemType: string; rows: RowSide }
+const MOST_CONNECTIONS = 16
 
 /**
  * A reconciler between two PostgreSQL databases, or from other rows to PostgreSQL. Tables are compared one after the other under one
@@ -23,88 +26,177 @@ export async function openReconciler(source: ReconcilerEnd, target: ReconcilerEn
     throw new WaybillError('BAD_INPUT', `A source of type ${source.systemType} must be given as rows.`)
   }
   return {
-    reconcile: (work, reconcile) => run(source, target.url, work, options, reconcile),
+    reconcile: (work, reconcile) => new Comparing(source, target.url, options, reconcile).run(work),
     async close() {
       if ('rows' in source) await source.rows.close()
     },
   }
 }
 
-async function run(
-  source: ReconcilerEnd,
-  targetUrl: string,
-  work: readonly ReconcileWork[],
-  connector: ConnectorOptions,
-  options: ReconcileOptions,
-): Promise<TableResult[]> {
-  const connections = Math.max(1, Math.min(16, options.connections))
-  const session = { connectTimeoutMs: connector.connectTimeoutMs, statementTimeoutMs: options.statementTimeoutMs }
-  const open = async (): Promise<OpenSides> => {
-    const target = await openSnapshot('target', targetUrl, connections, session)
-    try {
-      return { source: 'rows' in source ? source.rows : await openSnapshot('source', source.url, connections, session), target }
-    } catch (error) {
-      await target.close()
-      throw error
-    }
-  }
-  const interrupted = () => new WaybillError('INTERRUPTED', 'The comparison was interrupted. Run it again to get a verdict.')
-  if (options.signal.aborted) throw interrupted()
+/** One call of `reconcile`: its connections, and what happens when they are lost. */
+class Comparing {
+  readonly #options: ReconcileOptions
+  readonly #source: ReconcilerEnd
+  readonly #open: (connections: number) => Promise<OpenEnds>
+  #ends: OpenEnds | null = null
+  #stopping: Promise<unknown> = Promise.resolve()
 
-  let sides: OpenSides | null = await open()
-  let cancelling: Promise<unknown> = Promise.resolve()
-  const stop = () => {
-    const current = sides
-    if (current === null) return
-    sides = null
-    // A server in the middle of a sort does not notice a dropped connection for a long time, so it is told as well.
-    const ends: [SnapshotSide, string][] = [[current.target, targetUrl]]
-    if (isSnapshot(current.source) && 'url' in source) ends.push([current.source, source.url])
-    cancelling = Promise.all([
-      cancelling,
-      ...ends.map(([side, url]) => {
-        for (const one of side.sessions) one.destroy()
-        return cancelBackends(
-          url,
-          side.sessions.map((one) => one.backend),
-          connector.connectTimeoutMs,
-        )
-      }),
-    ])
+  constructor(source: ReconcilerEnd, targetUrl: string, connector: ConnectorOptions, options: ReconcileOptions) {
+    const { connectTimeoutMs } = connector
+    this.#options = options
+    this.#source = source
+    this.#open = (connections) => openEnds(source, targetUrl, { ...options, connectTimeoutMs, connections })
   }
-  options.signal.addEventListener('abort', stop)
-  try {
-    const results: TableResult[] = []
-    for (const item of work) {
-      if (options.signal.aborted) throw interrupted()
-      const startedAt = new Date()
-      try {
-        sides ??= await open()
-        await savepoint(sides, 'SAVEPOINT waybill')
-        const current: OpenSides = sides
-        const result = await compareTable(current, item, options, stop, startedAt)
-        await checkPinned(current).catch((error: unknown) => {
-          stop()
-          throw error
-        })
+
+  async run(work: readonly ReconcileWork[]): Promise<TableResult[]> {
+    const { signal } = this.#options
+    this.#refuseLive()
+    this.#refuseInterrupted()
+    this.#ends = await this.#openAll()
+    signal.addEventListener('abort', this.#stop)
+    try {
+      const results: TableResult[] = []
+      for (const item of work) {
+        this.#refuseInterrupted()
+        const result = await this.#table(item)
         results.push(result)
-      } catch (error) {
-        if (options.signal.aborted) throw interrupted()
-        results.push(undecided(sides, item.mapping, item.recon, options, error, startedAt))
-        if (sides !== null) await savepoint(sides, 'ROLLBACK TO SAVEPOINT waybill').catch(stop)
+        this.#options.onResult?.(result)
       }
-      options.onResult?.(results.at(-1)!)
-    }
-    return results
-  } finally {
-    options.signal.removeEventListener('abort', stop)
-    await cancelling
-    const current: OpenSides | null = sides
-    if (current !== null) {
-      await current.target.close()
-      if (isSnapshot(current.source)) await current.source.close()
+      return results
+    } finally {
+      signal.removeEventListener('abort', this.#stop)
+      await this.#stopping
+      await this.#ends?.close()
     }
   }
+
+  #openAll(): Promise<OpenEnds> {
+    return this.#open(Math.max(1, Math.min(MOST_CONNECTIONS, this.#options.connections)))
+  }
+
+  #refuseInterrupted(): void {
+    if (this.#options.signal.aborted)
+      throw new WaybillError('INTERRUPTED', 'The comparison was interrupted. Run it again to get a verdict.')
+  }
+
+  #refuseLive(): void {
+    const { live, mask } = this.#options
+    if (live === undefined) return
+    if ('rows' in this.#source) throw new WaybillError('BAD_INPUT', 'A live comparison needs two databases: files do not settle.')
+    if (mask('x') !== 'x')
+      throw new WaybillError('BAD_INPUT', 'A live comparison reads keys again by their values, so it cannot be given masked ones.')
+  }
+
+  /** Drops every connection; whoever goes on opens new ones, and with them a new snapshot. */
+  readonly #stop = (): void => {
+    const ends = this.#ends
+    this.#ends = null
+    if (ends !== null) this.#stopping = Promise.all([this.#stopping, ends.stop()])
+  }
+
+  /** One table pair, begun again as often as is allowed when its connections are lost. Differences of a void attempt are never handed on. */
+  async #table(item: ReconcileWork): Promise<TableResult> {
+    const { onMismatch, onRetry, retries = 0, signal } = this.#options
+    const { table_id } = item.mapping
+    const startedAt = new Date()
+    const lost: string[] = []
+    for (;;) {
+      const held = new HeldMismatches((mismatch) => onMismatch(table_id, mismatch))
+      if (retries === 0) held.release()
+      try {
+        const result = await this.#attempt(item, held, startedAt)
+        held.release()
+        return lost.length === 0 ? result : { ...result, reasons: [...result.reasons, againWords(lost)] }
+      } catch (error) {
+        if (signal.aborted) {
+          held.release()
+          this.#refuseInterrupted()
+        }
+        const again = mayPass(error) && lost.length < retries && !held.final
+        if (!again) return this.#undecided(item, held, error, lost, startedAt)
+        const reason = (error as WaybillError).message
+        lost.push(reason)
+        this.#stop()
+        // The connections that may be used are counted: the old ones are gone before new ones are opened.
+        await this.#stopping
+        const waitMs = backOff(lost.length + 1)
+        onRetry?.(table_id, { attempt: lost.length, of: retries, waitMs, reason })
+        await waiting(waitMs, signal)
+        this.#refuseInterrupted()
+      }
+    }
+  }
+
+  async #attempt(item: ReconcileWork, held: HeldMismatches, startedAt: Date): Promise<TableResult> {
+    const { live } = this.#options
+    this.#ends ??= await this.#openAll()
+    const { sides } = this.#ends
+    await savepoint(sides, 'SAVEPOINT waybill')
+    const keys = live === undefined ? null : new LiveKeys()
+    const onMismatch = (_: string, mismatch: Mismatch) => (keys === null ? held.add(mismatch) : keys.add(mismatch))
+    const result = withReplicas(await compareTable(sides, item, { ...this.#options, onMismatch }, this.#stop, startedAt), sides)
+    await checkPinned(sides).catch((error: unknown) => {
+      this.#stop()
+      throw error
+    })
+    if (live === undefined || keys === null || keys.size === 0) return result
+    // What is read from here on is read under new snapshots, on connections of their own; the old snapshot only holds the servers up.
+    const ends = this.#ends
+    this.#ends = null
+    await ends.close()
+    return settle({
+      work: item,
+      result,
+      keys,
+      open: async () => {
+        this.#ends = await this.#open(this.#options.throttle?.pauseAboveMs === undefined ? 1 : 2)
+        return this.#ends
+      },
+      done: async () => {
+        const used: OpenEnds | null = this.#ends
+        this.#ends = null
+        await used?.close()
+      },
+      emit: (mismatch) => held.add(mismatch),
+      options: this.#options,
+      live,
+    })
+  }
+
+  async #undecided(
+    item: ReconcileWork,
+    held: HeldMismatches,
+    error: unknown,
+    lost: readonly string[],
+    startedAt: Date,
+  ): Promise<TableResult> {
+    // Not all of its differences, but real ones.
+    const final = held.final
+    if (this.#options.live === undefined) held.release()
+    const result = undecided(this.#ends?.sides ?? null, item.mapping, item.recon, this.#options, error, startedAt)
+    if (this.#ends !== null) await savepoint(this.#ends.sides, 'ROLLBACK TO SAVEPOINT waybill').catch(this.#stop)
+    const { retries = 0 } = this.#options
+    const words =
+      lost.length > 0
+        ? [`Given up after ${lost.length + 1} attempts.`]
+        : retries > 0 && final && mayPass(error)
+          ? ['Not begun again, because differences of it had been handed on already.']
+          : []
+    return { ...result, reasons: [...result.reasons, ...words] }
+  }
+}
+
+function againWords(lost: readonly string[]): string {
+  const times = lost.length === 1 ? 'once' : `${lost.length} times`
+  return `Begun again ${times}, each time from its beginning under a new snapshot, after: ${lost.at(-1)}`.slice(0, 1000)
+}
+
+/** A replica shows its primary as it was: whoever reads the result must know how long ago. */
+function withReplicas(result: TableResult, sides: OpenSides): TableResult {
+  const words = [sides.source, sides.target]
+    .filter(isSnapshot)
+    .flatMap(({ side, replica }) => (replica === null ? [] : [`The ${side} is ${replica}.`]))
+  return words.length === 0 ? result : { ...result, reasons: [...result.reasons, ...words] }
 }
 
 async function checkPinned(sides: OpenSides): Promise<void> {

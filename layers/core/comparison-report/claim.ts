@@ -64,11 +64,30 @@ function leftOut({ left_out }: Pick<Comparison, 'left_out'>): string {
 /** What a reader must know who would take the result for one moment of both databases. */
 function timesOf(found: Omit<Comparison, 'claim'>): string {
   const { earlier, tables } = found
-  if (earlier.length > 0) {
-    const at = earlier.map((table) => table.finished_at).sort()
-    return ` ${earlier.length} of the ${earlier.length + tables.length} tables were compared by an earlier run (${at[0]} to ${at.at(-1)}) and not again: not under one snapshot.`
+  const between = (instants: readonly string[]) => {
+    const sorted = [...instants].sort()
+    return `${sorted[0]} to ${sorted.at(-1)}`
   }
-  return moments(found) > 1 ? ' The tables were compared at different times, not under one snapshot.' : ''
+  const said: string[] = []
+  if (earlier.length > 0) {
+    const at = between(earlier.flatMap((table) => [table.earliest_at ?? table.finished_at, table.finished_at]))
+    said.push(
+      `${earlier.length} of the ${earlier.length + tables.length} tables were compared by an earlier run (${at}) and not again: not under one snapshot.`,
+    )
+  }
+  const resumed = tables.flatMap((table) => table.earlier_segments ?? [])
+  if (resumed.length > 0) {
+    const segments = resumed.reduce((sum, one) => sum + one.segments, 0)
+    const at = between(resumed.flatMap((one) => [one.first, one.last]))
+    said.push(
+      `${segments} segments of ${resumed.length} ${resumed.length === 1 ? 'table' : 'tables'} were compared by an earlier run (${at}) and not again: not under one snapshot.`,
+    )
+  }
+  const settled = tables.reduce((sum, table) => sum + BigInt(table.live?.settled ?? 0), 0n)
+  if (settled > 0n)
+    said.push(`${settled} ${settled === 1n ? 'key was' : 'keys were'} in motion and settled: read again until equal on both sides.`)
+  if (said.length === 0 && moments(found) > 1) said.push('The tables were compared at different times, not under one snapshot.')
+  return said.map((sentence) => ` ${sentence}`).join('')
 }
 
 /**

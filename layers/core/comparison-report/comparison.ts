@@ -13,6 +13,8 @@ export const earlierTable = z.strictObject({
   source_root: sha256Hex,
   target_root: sha256Hex,
   snapshot: z.strictObject({ source: z.string(), target: z.string() }),
+  /** When the earliest of its segments was compared, if that was by a run before the one that finished it. */
+  earliest_at: instant.optional(),
   finished_at: instant,
 })
 export type EarlierTable = z.infer<typeof earlierTable>

@@ -44,6 +44,12 @@ export const compareConfig = z.strictObject({
   seed: z.string().min(1).max(64).optional(),
   connections: z.int().min(1).max(16).optional(),
   timeout_seconds: z.int().min(1).max(604_800).optional(),
+  retries: z.int().min(0).max(100).optional(),
+  /** For tables that are written to meanwhile: how long differing rows are read again. */
+  live_seconds: z.int().min(1).max(86_400).optional(),
+  /** On each side. */
+  max_rows_per_second: z.int().min(1).max(1_000_000_000).optional(),
+  pause_above_ms: z.int().min(1).max(600_000).optional(),
   differences: z.string().min(1).max(4096).optional(),
   junit: z.string().min(1).max(4096).optional(),
   html: z.string().min(1).max(4096).optional(),
