@@ -216,8 +216,10 @@ export type LaneHasher = {
   run(end: number): number
 }
 
-/** Null where WebAssembly has no SIMD. */
-export function laneHasher(): LaneHasher | null {
+/** Made once: writing and compiling the module costs as much as comparing a small table. Null where WebAssembly has no SIMD. */
+let compiled: object | null | undefined
+
+function compiledModule(): object | null {
   const bytes = moduleBytes(
     PAGES,
     3,
@@ -227,8 +229,14 @@ export function laneHasher(): LaneHasher | null {
     ],
     body(),
   )
-  if (!runtime.validate(bytes)) return null
-  const { memory, run } = new runtime.Instance(new runtime.Module(bytes)).exports
+  return runtime.validate(bytes) ? new runtime.Module(bytes) : null
+}
+
+/** A hasher of its own memory. Null where WebAssembly has no SIMD. */
+export function laneHasher(): LaneHasher | null {
+  if (compiled === undefined) compiled = compiledModule()
+  if (compiled === null) return null
+  const { memory, run } = new runtime.Instance(compiled).exports
   const view = Buffer.from(memory.buffer)
   view.fill(0xff, KEEP, KEEP + 64)
   view[END_BIT + 64] = 0x80
