@@ -13,6 +13,10 @@ export const NASTY: Readonly<Record<string, readonly string[]>> = {
     '9223372036854775807',
     '123456789012345678',
     '123456789012345679',
+    '1000000000000000000',
+    '2000000000000000000',
+    '-1000000000000000000',
+    '-1000000000000000001',
   ],
   numeric: [
     '0',
@@ -98,12 +102,14 @@ export const NASTY: Readonly<Record<string, readonly string[]>> = {
   posint: ['1', '2'],
 }
 
-/** Types whose keys are drawn for ordered tables, and some that are not ordered here. */
+/** Types whose keys are drawn; some of them have no order that both sides and Waybill agree on. */
 const KEY_TYPES = [
   'integer',
   'bigint',
+  'bigint',
   'smallint',
   'numeric',
+  'text',
   'text',
   'uuid',
   'date',
@@ -115,30 +121,48 @@ const KEY_TYPES = [
   'mood',
 ]
 
+/** Types of keys whose order is one on both sides. */
+const ORDERED_KEY_TYPES = ['integer', 'bigint', 'smallint', 'numeric', 'text', 'uuid', 'date', 'timestamp without time zone', 'bytea']
+
+/** Types by which a table may be divided. */
+const HASHABLE = ['integer', 'bigint', 'smallint', 'numeric', 'text', 'uuid', 'date', 'bytea', 'boolean']
+
+export type Kind = 'plain' | 'partitioned' | 'inherited' | 'view' | 'materialized'
+
 export type RandomTable = PlainTable & {
   source: readonly (readonly string[])[]
   target: readonly (readonly string[])[]
-  /** Whether the key is declared on both sides, so that key order can be used. */
-  declared: boolean
-  collate: boolean
+  /** What both sides declare of the key: only with `primary` may key order be used; a key that is only `unique` may hold NULL. */
+  declared: 'primary' | 'unique' | 'none'
+  collation: { source: string; target: string }
+  kind: { source: Kind; target: Kind }
   segments: number
   mode: 'ordered' | 'bucketed'
 }
 
 const pick = <T>(values: readonly T[]) => fc.constantFrom(...values)
 
-const columnsOf = fc.record({
-  keyTypes: fc.array(pick(KEY_TYPES), { maxLength: 2 }),
-  types: fc.array(pick(Object.keys(NASTY)), { minLength: 1, maxLength: 4 }),
-})
+/** Half of all tables can be compared in key order; the others are anything. */
+const shapeOf = fc.boolean().chain((orderable) =>
+  fc.record({
+    orderable: fc.constant(orderable),
+    keyTypes: fc.array(pick(orderable ? ORDERED_KEY_TYPES : KEY_TYPES), { minLength: orderable ? 1 : 0, maxLength: 2 }),
+    types: fc.array(pick(Object.keys(NASTY)), { minLength: 1, maxLength: 4 }),
+    declared: orderable ? fc.constant('primary' as const) : pick(['primary', 'unique', 'unique', 'none'] as const),
+  }),
+)
 
-export const randomTable: fc.Arbitrary<Omit<RandomTable, 'name'>> = columnsOf.chain(({ keyTypes, types }) => {
+/** The collation of every text column of one side; the empty one is the database's own, which is ICU's. */
+const COLLATIONS = ['', ' COLLATE "C"', ' COLLATE "C"', ' COLLATE "en-US-x-icu"', ' COLLATE "ucs_basic"']
+
+const KINDS: readonly Kind[] = ['plain', 'plain', 'plain', 'plain', 'partitioned', 'inherited', 'view', 'materialized']
+
+export const randomTable: fc.Arbitrary<Omit<RandomTable, 'name'>> = shapeOf.chain(({ orderable, keyTypes, types, declared }) => {
   const columns = [...types.map((type, i) => ({ name: `c${i}`, type })), ...keyTypes.map((type, i) => ({ name: `k${i}`, type }))]
   const key = keyTypes.map((_, i) => `k${i}`)
-  const cell = (type: string, nullable: boolean) => {
-    const values = NASTY[type]!
-    const nasty = pick(nullable ? [...values, 'NULL'] : values)
-    if (nullable) return nasty
+  const cell = (type: string, isKey: boolean) => {
+    const nasty = pick(!isKey || declared !== 'primary' ? [...NASTY[type]!, 'NULL'] : NASTY[type]!)
+    if (!isKey) return nasty
     // Keys need more different values than the list of nasty ones.
     const many = fc.integer({ min: -300, max: 300 })
     if (['integer', 'bigint', 'smallint', 'numeric'].includes(type)) return fc.oneof(nasty, many.map(String))
@@ -154,45 +178,81 @@ export const randomTable: fc.Arbitrary<Omit<RandomTable, 'name'>> = columnsOf.ch
       )
     return nasty
   }
-  const row = fc.tuple(...columns.map((column, i) => cell(column.type, i < types.length)))
+  const row = fc.tuple(...columns.map((column, i) => cell(column.type, i >= types.length)))
   const mutation = fc.oneof(
     fc.record({ what: fc.constant('delete' as const), at: fc.nat() }),
-    fc.record({ what: fc.constant('duplicate' as const), at: fc.nat() }),
+    fc.record({ what: fc.constant('duplicate' as const), at: fc.nat(), times: fc.integer({ min: 1, max: 4 }) }),
     fc.record({ what: fc.constant('insert' as const), row }),
     fc.record({ what: fc.constant('cell' as const), at: fc.nat(), column: fc.nat(columns.length - 1), row }),
   )
+  const collation = orderable ? fc.constant(' COLLATE "C"') : pick(COLLATIONS)
+  const kinds = pick<Kind>(orderable ? ['plain', 'plain', 'partitioned'] : KINDS)
   return fc
     .record({
       rows: fc.array(row, { maxLength: 40, size: 'max' }),
-      copies: fc.array(fc.nat(), { maxLength: 5 }),
+      copies: fc.array(fc.record({ at: fc.nat(), times: fc.constantFrom(1, 1, 2, 30) }), { maxLength: 5 }),
       mutations: fc.array(mutation, { maxLength: 3 }),
-      declared: fc.boolean(),
-      collate: fc.boolean(),
+      collation: fc.oneof(
+        collation.map((both) => ({ source: both, target: both })),
+        fc.record({ source: collation, target: collation }),
+      ),
+      kind: fc.oneof(
+        kinds.map((both) => ({ source: both, target: both })),
+        fc.record({ source: kinds, target: kinds }),
+      ),
       segments: fc.integer({ min: 1, max: 9 }),
-      mode: pick(['ordered', 'bucketed'] as const),
+      mode: pick(['ordered', 'ordered', 'ordered', 'bucketed'] as const),
     })
     .map(({ rows, copies, mutations, ...rest }) => {
       const source: string[][] = rows.map((one) => [...one])
-      for (const at of copies) if (source.length > 0) source.push([...source[at % source.length]!])
+      for (const { at, times } of copies) for (let i = 0; i < times && rows.length > 0; i++) source.push([...rows[at % rows.length]!])
       const target = source.map((one) => [...one])
       for (const change of mutations) {
         if (change.what === 'insert') target.push([...change.row])
         else if (target.length === 0) continue
         else if (change.what === 'delete') target.splice(change.at % target.length, 1)
-        else if (change.what === 'duplicate') target.push([...target[change.at % target.length]!])
+        else if (change.what === 'duplicate') for (let i = 0; i < change.times; i++) target.push([...target[change.at % target.length]!])
         else target[change.at % target.length]![change.column] = change.row[change.column]!
       }
-      return { columns, key, source, target: target.toReversed(), ...rest }
+      return { columns, key, declared, source, target: target.toReversed(), ...rest }
     })
 })
 
-/** DDL and rows of one side. With a declared key, rows whose key the server has already are left out by the server itself. */
+/**
+ * DDL and rows of one side. With a declared key, rows whose key the server has already are left out by the server itself. What a kind cannot
+ * be made of is a plain table.
+ */
 export function tableSql(table: RandomTable, side: 'source' | 'target'): string {
-  const keyed = table.declared && table.key.length > 0
-  const columns = table.columns.map(({ name, type }) => `"${name}" ${type}${table.collate && type === 'text' ? ' COLLATE "C"' : ''}`)
+  const keyed = table.declared !== 'none' && table.key.length > 0
+  const kind = table.kind[side]
+  const [first] = table.columns.filter(({ name, type }) => (keyed ? name === 'k0' : true) && HASHABLE.includes(type))
+  const partitioned = kind === 'partitioned' && first !== undefined
+  const relation = `public."${table.name}"`
+  const below = kind === 'view' || kind === 'materialized' ? `public."${table.name} below"` : relation
+  const columns = table.columns.map(({ name, type }) => `"${name}" ${type}${type === 'text' ? table.collation[side] : ''}`)
+  const keyClause = keyed
+    ? `, ${table.declared === 'primary' ? 'PRIMARY KEY' : 'UNIQUE'} (${table.key.map((name) => `"${name}"`).join(', ')})`
+    : ''
+  const conflict = keyed ? ' ON CONFLICT DO NOTHING' : ''
   const rows = table[side].map((row) => `(${row.map((value, i) => `(${value})::${table.columns[i]!.type}`).join(', ')})`)
-  return [
-    `CREATE TABLE public."${table.name}" (${columns.join(', ')}${keyed ? `, PRIMARY KEY (${table.key.map((name) => `"${name}"`).join(', ')})` : ''})`,
-    ...(rows.length === 0 ? [] : [`INSERT INTO public."${table.name}" VALUES ${rows.join(', ')}${keyed ? ' ON CONFLICT DO NOTHING' : ''}`]),
-  ].join('; ')
+  const insert = (into: string, some: readonly string[]) =>
+    some.length === 0 ? [] : [`INSERT INTO ${into} VALUES ${some.join(', ')}${conflict}`]
+  const statements = [
+    `CREATE TABLE ${below} (${columns.join(', ')}${keyClause})${partitioned ? ` PARTITION BY HASH ("${first.name}")` : ''}`,
+  ]
+  if (partitioned) {
+    for (const part of [0, 1, 2])
+      statements.push(
+        `CREATE TABLE public."${table.name} part ${part}" PARTITION OF ${relation} FOR VALUES WITH (MODULUS 3, REMAINDER ${part})`,
+      )
+  }
+  if (kind === 'inherited') {
+    const child = `public."${table.name} child"`
+    statements.push(`CREATE TABLE ${child} () INHERITS (${relation})`)
+    const half = rows.length >> 1
+    statements.push(...insert(relation, rows.slice(0, half)), ...insert(child, rows.slice(half)))
+  } else statements.push(...insert(below, rows))
+  if (kind === 'view') statements.push(`CREATE VIEW ${relation} AS SELECT * FROM ${below}`)
+  if (kind === 'materialized') statements.push(`CREATE MATERIALIZED VIEW ${relation} AS SELECT * FROM ${below}`)
+  return statements.join('; ')
 }
