@@ -25,6 +25,7 @@ import type { HttpRequest, HttpResponse, Log, Ports } from '../layers/core/ports
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import { slug } from '../layers/core/schemas/common.ts'
 import { type WorkerTask, workerTask } from '../layers/core/schemas/work.ts'
+import { openIdSignIn } from './work/open-id-sign-in.ts'
 
 export type TaskEvent = { project_id: string; run_id: string }
 
@@ -115,13 +116,18 @@ function afterPorts<H>(log: Log, createHandler: (deps: Ports) => H): () => Promi
   let made: Promise<H> | undefined
   return () => {
     made ??= awsTrust(process.env)
-      .then((trust) => createHandler(awsPorts(process.env, { connectors, policy: defaultPolicy, log, trust })))
+      .then((trust) => createHandler(awsPorts(process.env, { connectors, policy: defaultPolicy, signIn: signInOf(), log, trust })))
       .catch((error) => {
         made = undefined
         throw error
       })
     return made
   }
+}
+
+/** A public client: PKCE stands in for a secret, so there is none to keep. */
+function signInOf(): Ports['signIn'] {
+  return openIdSignIn({ issuer: process.env.WAYBILL_OIDC_ISSUER, clientId: process.env.WAYBILL_OIDC_CLIENT_ID, clientSecret: undefined })
 }
 
 function logOf(logger: Logger): Log {

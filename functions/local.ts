@@ -28,7 +28,9 @@ import { localSecrets } from '../layers/local/secrets.ts'
 import { fileSigners } from '../layers/local/signer.ts'
 import { aesTokenSeal } from '../layers/local/token-seal.ts'
 import { runWorkerProcess } from '../layers/local/worker-process.ts'
+import { chase } from './decide/chase.ts'
 import { tellOutcomes } from './decide/outbox.ts'
+import { openIdSignIn } from './work/open-id-sign-in.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 type Handler = (event: unknown) => Promise<unknown>
@@ -102,6 +104,11 @@ async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): 
     notifier: smtp
       ? smtpNotifier({ url: smtp, from: options.env.WAYBILL_MAIL_FROM ?? 'waybill@localhost' })
       : outboxNotifier({ folder: home.outbox, clock: systemClock, ids: randomIds }),
+    signIn: openIdSignIn({
+      issuer: options.env.WAYBILL_OIDC_ISSUER,
+      clientId: options.env.WAYBILL_OIDC_CLIENT_ID,
+      clientSecret: options.env.WAYBILL_OIDC_CLIENT_SECRET,
+    }),
     secrets: localSecrets({ env: options.env, onResolved: (secret) => hidden.add(secret) }),
     model: null,
     git: localGitHost({ folder: home.repository, clock: systemClock }),
@@ -168,6 +175,8 @@ function rememberPort(home: Home, port: number): void {
 
 /** Between two looks for outcomes that the state machine was not told. */
 const OUTBOX_MS = 5000
+/** Between two looks for people who have not decided: reminders count in hours. */
+const CHASE_MS = 60_000
 
 /**
  * Tells what was decided and not told, also what a process that died had half decided: once at the start, and again every few seconds, since a
@@ -177,8 +186,13 @@ async function openOutbox(ports: Ports): Promise<{ close(): Promise<void> }> {
   const quietly = (telling: Promise<number>) => telling.catch(() => ports.log.warn('the outbox could not be emptied; it is tried again'))
   for (const { project_id } of await ports.projects.list()) await quietly(tellOutcomes(ports, project_id))
   let current: Promise<unknown> = Promise.resolve()
+  let chased = 0
   const timer = setInterval(() => {
     current = current.then(() => quietly(tellOutcomes(ports)))
+    chased += OUTBOX_MS
+    if (chased < CHASE_MS) return
+    chased = 0
+    current = current.then(() => chase(ports))
   }, OUTBOX_MS)
   timer.unref()
   return {

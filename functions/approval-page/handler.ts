@@ -1,10 +1,17 @@
+import { checkRegistration } from '../../layers/core/approval-link.ts'
+import { formToken } from '../../layers/core/approval-page/form-token.ts'
 import { notice } from '../../layers/core/approval-page/notice.ts'
 import { htmlResponse } from '../../layers/core/approval-page/page.ts'
+import { SCRIPT, SCRIPT_PATH } from '../../layers/core/approval-page/passkey-script.ts'
+import { registrationPage } from '../../layers/core/approval-page/registration-page.ts'
+import { PAGE_HEADERS, PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
 import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
+import { type PasskeyDeps, registrationOptions, registrationSubject } from '../work/passkeys.ts'
 import { approvalIdOf, type OpeningDeps, opening } from './opening.ts'
-import { pageFor, type ViewDeps } from './view.ts'
+import { atTheBrowser, type SignInDeps, signInNotice, signInResponse } from './sign-in.ts'
+import { pageFor, type ViewDeps, withdrawalForm } from './view.ts'
 
-type Deps = OpeningDeps & ViewDeps & Pick<Ports, 'log'>
+type Deps = OpeningDeps & ViewDeps & SignInDeps & PasskeyDeps & Pick<Ports, 'log'>
 
 /**
  * Shows what a person decides on. GET, HEAD and OPTIONS change nothing, ever: mail scanners and browsers open links ahead of people,
@@ -21,19 +28,47 @@ export function createHandler(deps: Deps) {
 }
 
 async function respond(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
-  const approvalId = approvalIdOf(http.path)
-  if (approvalId === null) return notice('not-found')
+  if (http.path === SCRIPT_PATH)
+    return { status: 200, headers: { ...PAGE_HEADERS, 'content-type': 'text/javascript; charset=utf-8' }, body: SCRIPT }
   try {
-    const opened = await opening(deps, approvalId, http.query.t ?? '')
-    if (!opened.open) return notice(opened.why, opened.details)
-    return htmlResponse(200, await pageFor(deps, opened.request, opened.project))
+    const signIn = await signInResponse(deps, http)
+    if (signIn !== null) return signIn
+    const passkeyFor = approvalIdOf(http.path, 'passkeys')
+    return passkeyFor === null ? await approvalPage(deps, http) : await passkeyPage(deps, http, passkeyFor)
   } catch (error) {
-    deps.log.error('an approval page could not be shown', {
-      error: error instanceof Error ? error.name : 'unknown',
-      approval_id: approvalId,
-    })
+    deps.log.error('an approval page could not be shown', { error: error instanceof Error ? error.name : 'unknown' })
     return notice('trouble')
   }
+}
+
+async function approvalPage(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
+  const approvalId = approvalIdOf(http.path)
+  if (approvalId === null) return notice('not-found')
+  const token = http.query.t ?? ''
+  const opened = await opening(deps, approvalId, token)
+  if (!opened.open && opened.withdrawable === undefined) return notice(opened.why, opened.details)
+  const who = await atTheBrowser(deps, http, opened.request!)
+  if ('why' in who) return signInNotice(who.why, opened.request!, 'approvals', token)
+  if (opened.open) return pageFor(deps, opened.request, opened.project)
+  return notice(opened.why, opened.details, await withdrawalForm(deps, opened.request!))
+}
+
+async function passkeyPage(deps: Deps, http: HttpRequest, approvalId: string): Promise<HttpResponse> {
+  const token = http.query.t ?? ''
+  const opened = await opening(deps, approvalId, token, checkRegistration)
+  if (!opened.open) return notice(opened.why, opened.details)
+  const { request } = opened
+  const who = await atTheBrowser(deps, http, request)
+  if ('why' in who) return signInNotice(who.why, request, 'passkeys', token)
+  const challenge = formToken(await deps.keys.link(), registrationSubject(request), request.subject.sha256, deps.clock.now())
+  const html = registrationPage({
+    approver: request.approver,
+    action: `/passkeys/${request.approval_id}`,
+    linkToken: token,
+    formToken: challenge,
+    options: JSON.stringify(await registrationOptions(deps, request, challenge)),
+  })
+  return { ...htmlResponse(200, html), headers: { ...PASSKEY_HEADERS } }
 }
 
 function withAllow(response: HttpResponse): HttpResponse {

@@ -1,42 +1,71 @@
 import { formToken } from '../../layers/core/approval-page/form-token.ts'
-import { type FormState, type PageView, renderPage } from '../../layers/core/approval-page/page.ts'
+import { type FormState, htmlResponse, type PageView, renderPage, renderWithdrawal } from '../../layers/core/approval-page/page.ts'
+import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
 import { decisionSection, findingSection, planSections } from '../../layers/core/approval-page/plan-words.ts'
 import { cutoverSections, proofSections } from '../../layers/core/approval-page/proof-words.ts'
 import type { Section } from '../../layers/core/approval-page/section.ts'
+import { PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
+import { mayDelegate } from '../../layers/core/approvals.ts'
+import { getJson } from '../../layers/core/artifacts.ts'
 import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from '../../layers/core/flow/approval-words.ts'
-import { linkTokenOf } from '../../layers/core/flow/asking.ts'
+import { linkTokenOf, registrationLinkOf } from '../../layers/core/flow/asking.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import { listed } from '../../layers/core/flow/storing.ts'
+import type { ArtifactStore, HttpResponse, Ports } from '../../layers/core/ports.ts'
 import { findings } from '../../layers/core/schemas/finding.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { outcome } from '../../layers/core/schemas/outcome.ts'
+import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { cutoverProposal, type ManualDecision } from '../../layers/core/schemas/proposal.ts'
+import { type PasskeyDeps, passkeysOf, signingOptions } from '../work/passkeys.ts'
+import { policyOfRequest } from '../work/separation-of-duties.ts'
+import type { SignedPolicyDeps } from '../work/signed-policy.ts'
 
-export type ViewDeps = Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
+export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
 
-/** A page must open on a phone in a train: 96,000 bytes at most. Long lists are shortened, and the page says so. */
+/** A page must open on a phone in a train: 96,000 bytes at most, script included. Long lists are shortened, and the page says so. */
 const MAX_BYTES = 96_000
 const LIMITS = [400, 150, 60, 25, 8, 2]
 
 /** The page for one request, as long as it may be. */
-export async function pageFor(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord, state?: FormState): Promise<string> {
+export async function pageFor(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord, state?: FormState): Promise<HttpResponse> {
   const frame = await frameOf(deps, request, project)
   const sections = await sectionsOf(deps, request, project)
   let html = ''
   for (const limit of LIMITS) {
     html = renderPage({ ...frame, sections: sections(limit) }, state)
-    if (Buffer.byteLength(html) <= MAX_BYTES) return html
+    if (Buffer.byteLength(html) <= MAX_BYTES) break
   }
-  return html
+  const page = htmlResponse(200, html)
+  return frame.passkey ? { ...page, headers: { ...PASSKEY_HEADERS } } : page
+}
+
+/** True when the policy that judges this gate counts this role only with a passkey signature. */
+export async function needsPasskey(deps: SignedPolicyDeps, project: ProjectRecord, request: ApprovalRequest): Promise<boolean> {
+  if (request.transition === null) return false
+  return (await policyOfRequest(deps, project, request)).asking?.passkey_roles?.includes(request.role) === true
+}
+
+/** The form under a notice that takes an approval back. */
+export async function withdrawalForm(deps: Pick<Ports, 'keys' | 'clock'>, request: ApprovalRequest): Promise<string> {
+  return renderWithdrawal(await formFields(deps, request))
+}
+
+async function formFields(deps: Pick<Ports, 'keys' | 'clock'>, request: ApprovalRequest): Promise<PageView['form']> {
+  return {
+    action: `/approvals/${request.approval_id}`,
+    linkToken: await linkTokenOf(deps, request),
+    formToken: formToken(await deps.keys.link(), request.approval_id, request.subject.sha256, deps.clock.now()),
+  }
 }
 
 async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<Omit<PageView, 'sections'>> {
   const words = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
   const group = await deps.approvals.requests(request.group_id)
-  const key = await deps.keys.link()
   const questions = request.kind === 'decisions' ? await questionsOf(deps, project) : []
+  const { asking } = await policyOfRequest(deps, project, request)
   return {
     kind: request.kind,
     title: project.title,
@@ -49,18 +78,25 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
     subjectSha256: request.subject.sha256,
     others: group
       .filter((other) => other.approval_id !== request.approval_id)
-      .map((other) => ({
-        role: roleInWords(other.role),
-        who: other.approver,
-        status: other.decision === null ? 'has not decided yet' : other.decision.toLowerCase(),
-      })),
+      .map((other) => ({ role: roleInWords(other.role), who: other.approver, status: statusInWords(other) })),
     questions,
-    form: {
-      action: `/approvals/${request.approval_id}`,
-      linkToken: await linkTokenOf(deps, request),
-      formToken: formToken(key, request.approval_id, request.subject.sha256, deps.clock.now()),
-    },
+    form: await formFields(deps, request),
+    passkey: (await needsPasskey(deps, project, request)) ? await passkeyView(deps, request) : null,
+    mayDelegate: mayDelegate(asking, request),
   }
+}
+
+async function passkeyView(deps: ViewDeps, request: ApprovalRequest): Promise<NonNullable<PageView['passkey']>> {
+  const passkeys = await passkeysOf(deps, request.approver)
+  return {
+    options: passkeys.length === 0 ? null : JSON.stringify(signingOptions(deps, request, passkeys)),
+    registerAt: await registrationLinkOf(deps, request),
+  }
+}
+
+function statusInWords(request: ApprovalRequest): string {
+  if (request.decision === null) return 'has not decided yet'
+  return request.decision === 'DELEGATED' ? 'handed it on' : request.decision.toLowerCase()
 }
 
 /** What stands on the page, given how many lines each list may have. */
@@ -80,7 +116,13 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
   if (request.transition === 'PLAN_DRAFTED->PLANNED' || request.transition === 'PLANNED->EXECUTED') {
     const found = await artifactJson(artifacts, project, 'findings', findings)
     const decisions = await questionsOf(deps, project)
-    return (limit) => [...planSections(plan, limit), decisionSection(plan, decisions), findingSection(found.findings, limit)]
+    const before = await planBefore(artifacts, project, plan)
+    return (limit) => [
+      ...planSections(plan, limit),
+      changeSection(before, plan, limit),
+      decisionSection(plan, decisions),
+      findingSection(found.findings, limit),
+    ]
   }
   const proof = await artifactJson(artifacts, project, 'outcome', outcome)
   if (request.transition === 'CUTOVER_READY->CUTOVER_DONE') {
@@ -88,6 +130,14 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
     return (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)]
   }
   return (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))]
+}
+
+/** The plan that was made last before this one; null when this is the first. */
+async function planBefore(artifacts: ArtifactStore, project: ProjectRecord, now: Plan): Promise<Plan | null> {
+  const made = await listed(artifacts, `projects/${project.project_id}/migration_plan/`)
+  const plans = await Promise.all(made.map(({ pointer }) => getJson(artifacts, pointer, planSchema)))
+  const earlier = plans.filter((plan) => plan.created_at < now.created_at).sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
+  return earlier[0] ?? null
 }
 
 /** The questions last asked; none where nothing was ambiguous. */

@@ -12,6 +12,10 @@ export type Form = {
   digestPrefix: string
   reason: string
   button: string
+  /** Address of the person it is handed on to. */
+  delegateTo: string
+  /** What the passkey script put there, as JSON; empty without one. */
+  passkey: string
   answers: Record<string, string>
 }
 
@@ -33,6 +37,8 @@ export function readForm(body: string): Form | null {
     digestPrefix: take('digest_prefix').trim().toLowerCase(),
     reason: take('reason').replaceAll('\r\n', '\n').trim(),
     button: take('decision'),
+    delegateTo: take('delegate_to').trim(),
+    passkey: take('passkey'),
     answers: {},
   }
   for (const [name, value] of fields) {
@@ -50,14 +56,21 @@ export function judge(form: Form, request: ApprovalRequest, questions: readonly 
   if (form.digestPrefix !== request.subject.sha256.slice(0, DIGEST_PREFIX)) {
     faults.push(`The characters typed are not the first ${DIGEST_PREFIX} of the SHA-256 shown on the page.`)
   }
-  if (form.reason.length > MAX_REASON) faults.push(`The reason is longer than ${MAX_REASON} characters.`)
-  if (!form.reason.isWellFormed() || form.reason.includes('\u0000')) faults.push('The reason holds characters that cannot be stored.')
+  faults.push(...reasonFaults(form))
   const buttons = request.kind === 'decisions' ? ['answer', 'reject'] : ['approve', 'reject']
   if (!buttons.includes(form.button)) faults.push('Choose one of the two buttons.')
   if (form.button === 'reject' && form.reason === '') faults.push('Say why you reject: write it under "Reason".')
   const answers = form.button === 'answer' ? answersOf(form, questions, faults) : []
   if (faults.length > 0) return { faults }
   return { decision: form.button === 'reject' ? 'REJECTED' : form.button === 'answer' ? 'ANSWERED' : 'APPROVED', answers }
+}
+
+/** What keeps a reason from being stored, in sentences. */
+export function reasonFaults(form: Form): string[] {
+  return [
+    ...(form.reason.length > MAX_REASON ? [`The reason is longer than ${MAX_REASON} characters.`] : []),
+    ...(!form.reason.isWellFormed() || form.reason.includes('\u0000') ? ['The reason holds characters that cannot be stored.'] : []),
+  ]
 }
 
 function answersOf(form: Form, questions: readonly ManualDecision[], faults: string[]): ApprovalRequest['answers'] {

@@ -1,22 +1,27 @@
 import { checkFormToken } from '../../layers/core/approval-page/form-token.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
-import { htmlResponse } from '../../layers/core/approval-page/page.ts'
-import { samePerson } from '../../layers/core/approvals.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { record } from '../../layers/core/ledger.ts'
-import type { HttpRequest, HttpResponse } from '../../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { approvalIdOf, type OpeningDeps, opening } from '../approval-page/opening.ts'
-import { pageFor, type ViewDeps } from '../approval-page/view.ts'
-import { type Decided, type Form, judge, MAX_BODY, readForm } from './form.ts'
+import { atTheBrowser } from '../approval-page/sign-in.ts'
+import { needsPasskey, pageFor, type ViewDeps, withdrawalForm } from '../approval-page/view.ts'
+import { type PasskeyDeps, signedWith } from '../work/passkeys.ts'
+import { barredFromApproving } from '../work/separation-of-duties.ts'
+import { type ChaseDeps, chase } from './chase.ts'
+import { handOn } from './delegation.ts'
+import { type Decided, type Form, judge, MAX_BODY, readForm, reasonFaults } from './form.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
-import { type SettleDeps, settle } from './settlement.ts'
+import { register } from './registration.ts'
+import { type Identified, type SettleDeps, settle } from './settlement.ts'
+import { withdraw } from './withdrawal.ts'
 
-type Deps = OpeningDeps & ViewDeps & SettleDeps & OutboxDeps
+type Deps = OpeningDeps & ViewDeps & SettleDeps & OutboxDeps & ChaseDeps & PasskeyDeps & Pick<Ports, 'signIn'>
 
-/** POSTing here, with any body, empties the outbox. */
+/** POSTing here, with any body, empties the outbox and looks after those who have not decided. */
 export const OUTBOX_PATH = '/outbox'
 
 /**
@@ -36,66 +41,106 @@ export function createHandler(deps: Deps) {
 
 async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   if (http.method.toUpperCase() !== 'POST') return notice('method')
-  // The schedule's way in. Whoever else calls it only has decisions told that were taken and stored already.
+  // The schedule's way in. Whoever else calls it only makes happen now what would happen in a few minutes.
   if (http.path === OUTBOX_PATH) {
     await tellOutcomes(deps)
+    await chase(deps)
     return { status: 204, headers: {}, body: '' }
   }
-  const approvalId = approvalIdOf(http.path)
+  const passkeyFor = approvalIdOf(http.path, 'passkeys')
+  const approvalId = passkeyFor ?? approvalIdOf(http.path)
   if (approvalId === null) return notice('not-found')
   if (Buffer.byteLength(http.body) > MAX_BODY) return notice('too-large')
-  const form = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(http.headers['content-type'] ?? '') ? readForm(http.body) : null
+  const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(http.headers['content-type'] ?? '')
+  const form = isForm ? readForm(http.body) : null
   if (form === null) return notice('bad-form')
+  if (passkeyFor !== null) return register(deps, http, form, passkeyFor)
 
   const opened = await opening(deps, approvalId, form.linkToken)
   const { request } = opened
   if (request === null) return notice('unknown')
   // Threat: another site sends this form from the approver's browser. Browsers always send Origin with a POST; nothing else is accepted.
   if (http.headers.origin !== new URL(deps.publicUrl).origin) return refused(deps, request, 'bad-origin')
-  if (!opened.open) return refused(deps, request, opened.why, opened.details)
-  const { project } = opened
+  const withdrawing = form.button === 'withdraw' && request.decision === 'APPROVED' && !opened.open
+  const project = opened.open ? opened.project : withdrawing ? opened.withdrawable : undefined
+  if (project === undefined) {
+    if (opened.open) return notice('trouble')
+    return refused(deps, request, withdrawing && opened.why === 'decided' ? 'not-withdrawable' : opened.why, opened.details)
+  }
   if (!checkFormToken(await deps.keys.link(), approvalId, request.subject.sha256, form.formToken, deps.clock.now())) {
     return refused(deps, request, 'stale-form')
+  }
+  const who = await atTheBrowser(deps, http, request)
+  if ('why' in who) return refused(deps, request, who.why)
+  const identified = identifiedBy(who.person)
+
+  if (withdrawing) return takeBack(deps, request, project, form, identified)
+  if (form.button === 'delegate') {
+    const barred = await handOn(deps, request, project, form.delegateTo)
+    return barred === null ? notice('DELEGATED') : refused(deps, request, 'no-delegate', [barred])
   }
   const questions =
     request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'manual_decisions', manualDecisions)).decisions : []
   const judged = judge(form, request, questions)
   if ('faults' in judged) return again(deps, request, project, form, judged.faults)
-  const barred = await barredFrom(deps, request, project, judged)
+  const barred = judged.decision === 'APPROVED' ? await barredFromApproving(deps, request, project) : null
   if (barred !== null) return refused(deps, request, 'not-allowed', [barred])
+  const proven = await withPasskey(deps, request, project, form, judged, identified)
+  if ('fault' in proven) {
+    return form.passkey === ''
+      ? again(deps, request, project, form, [proven.fault])
+      : refused(deps, request, 'passkey-refused', [proven.fault])
+  }
 
-  const settled = await settle(deps, request, { ...judged, reason: form.reason })
+  const settled = await settle(deps, request, { ...judged, reason: form.reason, identified: proven })
   await tellOutcomes(deps, request.project_id)
   if (!settled.mine) return refused(deps, request, 'decided', [`It was decided at the same moment: ${settled.decision.toLowerCase()}.`])
-  return notice(settled.decision)
+  return notice(judged.decision)
+}
+
+function identifiedBy(person: Person | null): Identified {
+  return person === null
+    ? { identified_by: 'invited-address' }
+    : { identified_by: 'oidc', oidc: { issuer: person.issuer, subject: person.subject } }
+}
+
+/** The passkey signature over the subject digest, where the policy asks this role for one. Saying no needs none. */
+async function withPasskey(
+  deps: Deps,
+  request: ApprovalRequest,
+  project: ProjectRecord,
+  form: Form,
+  judged: Decided,
+  identified: Identified,
+): Promise<Identified | { fault: string }> {
+  const needed = judged.decision === 'APPROVED' && (await needsPasskey(deps, project, request))
+  if (!needed) return identified
+  if (form.passkey === '') return { fault: 'This approval needs your passkey. Allow scripts on this page, and have your passkey at hand.' }
+  const passkey = await signedWith(deps, request, form.passkey)
+  return 'fault' in passkey ? passkey : { ...identified, identified_by: 'passkey', passkey }
+}
+
+async function takeBack(
+  deps: Deps,
+  request: ApprovalRequest,
+  project: ProjectRecord,
+  form: Form,
+  identified: Identified,
+): Promise<HttpResponse> {
+  const faults = [...reasonFaults(form), ...(form.reason === '' ? ['Say why you withdraw: write it under "Reason".'] : [])]
+  if (faults.length > 0) return { ...notice('decided', faults, await withdrawalForm(deps, request)), status: 422 }
+  await withdraw(deps, request, form.reason, identified)
+  await tellOutcomes(deps, request.project_id)
+  return notice('WITHDRAWN', [
+    request.transition === `PLAN_DRAFTED->PLANNED` && project.state === 'PLANNED'
+      ? 'The plan had been signed already; without your approval nothing may be carried out, and the migration ends as rejected.'
+      : 'Nothing goes on until you decide again; you get a new link.',
+  ])
 }
 
 /** Nothing is stored; the page comes back with what is missing, and with what was typed. */
 async function again(deps: Deps, request: ApprovalRequest, project: ProjectRecord, form: Form, faults: string[]): Promise<HttpResponse> {
-  return htmlResponse(422, await pageFor(deps, request, project, { faults, reason: form.reason.slice(0, 2000), answers: form.answers }))
-}
-
-/** Separation of duties looks at stored people, not at the link. A rejection needs no second person and is never barred. */
-async function barredFrom(deps: Deps, request: ApprovalRequest, project: ProjectRecord, judged: Decided): Promise<string | null> {
-  if (judged.decision !== 'APPROVED') return null
-  if (samePerson(request.approver, project.author)) return 'You are the author of this migration; somebody else has to approve it.'
-  const others = await deps.approvals.byProject(project.project_id)
-  const twice = others.find(
-    (other) =>
-      other.approval_id !== request.approval_id &&
-      other.decision === 'APPROVED' &&
-      samePerson(other.approver, request.approver) &&
-      sameBarrier(other, request, project),
-  )
-  if (!twice) return null
-  return twice.role === request.role ? 'You approved this already.' : `You approved this already in another role (${twice.role}).`
-}
-
-/** Plan and execution are one barrier: nobody fills two of its seats. Elsewhere a transition and its subject stand alone. */
-function sameBarrier(other: ApprovalRequest, request: ApprovalRequest, project: ProjectRecord): boolean {
-  if (other.transition === request.transition) return other.subject.sha256 === request.subject.sha256
-  const planned = other.transition === 'PLAN_DRAFTED->PLANNED' && other.subject.sha256 === project.artifacts.migration_plan?.sha256
-  return planned && request.transition === 'PLANNED->EXECUTED' && other.role !== request.role
+  return { ...(await pageFor(deps, request, project, { faults, reason: form.reason.slice(0, 2000), answers: form.answers })), status: 422 }
 }
 
 async function refused(deps: Deps, request: ApprovalRequest, why: NoticeKind, details: string[] = []): Promise<HttpResponse> {

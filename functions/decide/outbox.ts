@@ -1,16 +1,15 @@
-import { outstanding } from '../../layers/core/approvals.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { type DecisionAnswers, decisionAnswers } from '../../layers/core/flow/decision-answers.ts'
-import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance } from '../../layers/core/project-service.ts'
 import type { ApprovalGroup, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
-import { policyOfGate } from '../work/signed-policy.ts'
+import { standingOf } from '../work/separation-of-duties.ts'
 import { complete, type SettleDeps } from './settlement.ts'
+import { completeWithdrawal } from './withdrawal.ts'
 
-export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log'>
+export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log' | 'keys' | 'notifier' | 'publicUrl'>
 
 /**
  * Tells the state machine every outcome it was not told yet: of one project (also decisions a crash left half-way), and of all groups
@@ -21,7 +20,10 @@ export async function tellOutcomes(deps: OutboxDeps, projectId?: string): Promis
   const groups = new Map((await deps.approvals.untold()).map((group) => [group.group_id, group]))
   if (projectId !== undefined) {
     const requests = await deps.approvals.byProject(projectId)
-    for (const request of requests) await complete(deps, request)
+    for (const request of requests) {
+      await complete(deps, request)
+      await completeWithdrawal(deps, request)
+    }
     for (const id of new Set(requests.map((request) => request.group_id))) {
       if (!groups.has(id)) groups.set(id, await deps.approvals.group(id))
     }
@@ -61,10 +63,8 @@ async function tell(deps: OutboxDeps, group: ApprovalGroup): Promise<boolean> {
 async function approved(deps: OutboxDeps, request: ApprovalRequest): Promise<'APPROVED' | 'REJECTED' | null> {
   if (request.transition === null) return null
   const project = await deps.projects.get(request.project_id)
-  const statements = await acceptedStatements(deps, request.project_id)
-  const about = { author: project.author, subjectSha256: request.subject.sha256, projectId: request.project_id }
-  const policy = await policyOfGate(deps, project, request.transition)
-  const standing = outstanding(policy, request.transition, statements, about)
+  const standing = await standingOf(deps, project, request.transition, request.subject.sha256)
+  if (standing === null) return 'REJECTED'
   return standing.refused.length > 0 ? 'REJECTED' : standing.approved ? 'APPROVED' : null
 }
 

@@ -10,8 +10,11 @@ import { PREDICATES, signStatement, statementOf } from '../../layers/core/statem
 import type { Decided } from './form.ts'
 
 export type SettleDeps = StoringDeps & Pick<Ports, 'approvals' | 'audit' | 'signers' | 'trust'>
-type Wanted = Decided & { reason: string }
-export type Settled = { decision: Decided['decision']; mine: boolean }
+
+/** How the person was identified; goes into the signed statement. */
+export type Identified = Pick<ApprovalPredicate, 'identified_by' | 'oidc' | 'passkey'>
+type Wanted = Decided & { reason: string; identified: Identified }
+export type Settled = { decision: NonNullable<ApprovalRequest['decision']>; mine: boolean }
 
 /**
  * Makes a decision final. COMMIT POINT of an approval: the statement under its write-once key; whoever stores it first has decided, and
@@ -23,7 +26,7 @@ export async function settle(deps: SettleDeps, request: ApprovalRequest, wanted:
   const decided: ApprovalRequest = {
     ...request,
     status: 'DECIDED',
-    decision: statement?.predicate.decision ?? wanted.decision,
+    decision: statement === null ? wanted.decision : statement.predicate.decision,
     reason: statement?.predicate.reason ?? wanted.reason,
     answers: wanted.answers,
     decided_at: statement?.predicate.decided_at ?? decidedAt,
@@ -32,16 +35,19 @@ export async function settle(deps: SettleDeps, request: ApprovalRequest, wanted:
   const wrote = await decideOnce(deps, decided)
   const stored = wrote ? decided : await deps.approvals.request(request.approval_id)
   await recordOnce(deps, stored)
-  return { decision: stored.decision ?? wanted.decision, mine: stored.decided_at === decidedAt && stored.decision === wanted.decision }
+  const mine = stored.decided_at === decidedAt && stored.decision === wanted.decision
+  return { decision: stored.decision ?? wanted.decision, mine }
 }
 
 /** Completes a decision whose statement was stored when the process died. */
 export async function complete(deps: SettleDeps, request: ApprovalRequest): Promise<void> {
+  if (request.decision === 'DELEGATED' || request.decision === 'WITHDRAWN') return
   if (request.status === 'DECIDED') return recordOnce(deps, request)
   const pointer = await deps.artifacts.find(approvalKey(request.project_id, request.approval_id))
   if (pointer === null || request.transition === null) return
   const said = readApproval(await deps.artifacts.get(pointer), deps.trust)
-  if (said !== null && said.decision !== null) await settle(deps, request, { decision: said.decision, reason: said.reason, answers: [] })
+  if (said === null || said.decision === 'WITHDRAWN') return
+  await settle(deps, request, { decision: said.decision, reason: said.reason, answers: [], identified: said })
 }
 
 async function statementFor(
@@ -62,14 +68,31 @@ async function statementFor(
     decided_at: decidedAt,
     subject_sha256: request.subject.sha256,
     subject_name: request.subject_name,
-    identified_by: 'invited-address',
+    ...wayOf(request),
+    ...wanted.identified,
   }
-  const subject = [{ name: request.subject_name, sha256: request.subject.sha256 }]
-  const pointer = await storeOnce(deps, approvalKey(request.project_id, request.approval_id), JSON_TYPE, async () => {
+  return storeStatement(deps, predicate)
+}
+
+/** How the person came to be asked, where that was not by being named for the role. */
+export function wayOf(request: ApprovalRequest): Pick<ApprovalPredicate, 'delegated_by' | 'escalated_from'> {
+  return {
+    ...(request.delegated_by?.length ? { delegated_by: request.delegated_by } : {}),
+    ...(request.escalated_from === undefined ? {} : { escalated_from: request.escalated_from }),
+  }
+}
+
+/** Signs a decision and stores it under its write-once key; what was stored there first is what counts. */
+export async function storeStatement(
+  deps: SettleDeps,
+  predicate: ApprovalPredicate,
+): Promise<{ pointer: ArtifactPointer; predicate: ApprovalPredicate }> {
+  const subject = [{ name: predicate.subject_name, sha256: predicate.subject_sha256 }]
+  const pointer = await storeOnce(deps, approvalKey(predicate.project_id, predicate.approval_id), JSON_TYPE, async () => {
     return (await signStatement(deps.signers.approval, statementOf({ predicateType: PREDICATES.approval, subject, predicate }))).bytes
   })
   const said = readApproval(await deps.artifacts.get(pointer), deps.trust)
-  return said === null ? { pointer, predicate } : { pointer, predicate: said }
+  return { pointer, predicate: said ?? predicate }
 }
 
 async function decideOnce(deps: SettleDeps, decided: ApprovalRequest): Promise<boolean> {
@@ -94,6 +117,7 @@ async function recordOnce(deps: SettleDeps, request: ApprovalRequest): Promise<v
       role: request.role,
       transition: request.transition ?? 'decisions',
       decision: request.decision ?? '',
+      ...(request.delegated_by?.length ? { delegated_by: request.delegated_by.join(', ') } : {}),
       ...(request.statement === null ? {} : { statement_sha256: request.statement.sha256 }),
     },
   })

@@ -1,12 +1,10 @@
-import { outstanding } from '../../layers/core/approvals.ts'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { type AskingDeps, approverFor, ask } from '../../layers/core/flow/asking.ts'
 import { approvalEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
-import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { policyOfGate } from '../work/signed-policy.ts'
+import { standingOf } from '../work/separation-of-duties.ts'
 
 type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts' | 'tasks' | 'trust'>
 
@@ -18,14 +16,9 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     const { artifact, file } = SUBJECTS[transition]
     const subject = artifactOf(project, artifact)
-    const statements = await acceptedStatements(deps, project_id)
-    const answer = outstanding(await policyOfGate(deps, project, transition), transition, statements, {
-      author: project.author,
-      subjectSha256: subject.sha256,
-      projectId: project_id,
-    })
-    if (answer.approved || answer.refused.length > 0) {
-      await deps.tasks.succeed(task_token, { decision: answer.approved ? 'APPROVED' : 'REJECTED' })
+    const answer = await standingOf(deps, project, transition, subject.sha256)
+    if (answer === null || answer.approved || answer.refused.length > 0) {
+      await deps.tasks.succeed(task_token, { decision: answer?.approved === true ? 'APPROVED' : 'REJECTED' })
       return { project_id, run_id }
     }
     const spec = await specOf(deps.artifacts, project)

@@ -68,6 +68,72 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
     return String(found.group_id)
   }
 
+  /** Two items a request, neither of which may be there yet. */
+  const puts = (request: ApprovalRequest) => {
+    const once = { TableName: table, ConditionExpression: 'attribute_not_exists(pk)' }
+    const body = approvalRequest.parse(request)
+    return [
+      {
+        Put: {
+          ...once,
+          Item: {
+            ...requestKey(body.group_id, body.approval_id),
+            asked_in: body.project_id,
+            approval_id: body.approval_id,
+            status: body.status,
+            body: JSON.stringify(body),
+          },
+        },
+      },
+      { Put: { ...once, Item: { pk: `request#${body.approval_id}`, sk: 'pointer', group_id: body.group_id } } },
+    ]
+  }
+
+  /** Somebody who joins a group is asked what the group asks, in its project. */
+  const joining = (request: ApprovalRequest) => {
+    if (request.status !== 'PENDING') throw new WaybillError('BAD_INPUT', 'Whoever joins a group has not decided yet; nothing was stored.')
+    const group = {
+      ConditionCheck: {
+        TableName: table,
+        Key: groupKey(request.group_id),
+        ConditionExpression: 'attribute_exists(pk) AND project_id = :project',
+        ExpressionAttributeValues: { ':project': request.project_id },
+      },
+    }
+    return [group, ...puts(request)]
+  }
+
+  /** Replaces the stored body of one request that is still as it was read, and lets another join, in one transaction. */
+  const replace = async (before: Record<string, unknown>, after: ApprovalRequest, next: ApprovalRequest | undefined, refused: string) => {
+    const change = {
+      Update: {
+        TableName: table,
+        Key: { pk: before.pk, sk: before.sk },
+        UpdateExpression: 'SET #status = :after, #body = :body',
+        ConditionExpression: '#body = :before',
+        ExpressionAttributeNames: { '#status': 'status', '#body': 'body' },
+        ExpressionAttributeValues: {
+          ':after': after.status,
+          ':before': before.body,
+          ':body': JSON.stringify(approvalRequest.parse(after)),
+        },
+      },
+    }
+    try {
+      // Commit point: a request is decided, and a decision taken back, once. Who was asked, and about what, cannot change with it.
+      await db.send(new TransactWriteCommand({ TransactItems: [change, ...(next === undefined ? [] : joining(next))] }))
+    } catch (error) {
+      if (brokenCondition(error)) throw new WaybillError('CONFLICT', refused)
+      throw asWaybillError(error, 'Storing a decision')
+    }
+  }
+
+  const stored = async (approvalId: string) => {
+    const found = await item(requestKey(await pointer(approvalId), approvalId))
+    if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
+    return found
+  }
+
   return {
     async open(group, asked) {
       const checked = approvalGroup.parse(group)
@@ -92,24 +158,7 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
                   },
                 },
               },
-              ...asked.flatMap((request) => {
-                const body = approvalRequest.parse(request)
-                return [
-                  {
-                    Put: {
-                      ...once,
-                      Item: {
-                        ...requestKey(body.group_id, body.approval_id),
-                        asked_in: body.project_id,
-                        approval_id: body.approval_id,
-                        status: body.status,
-                        body: JSON.stringify(body),
-                      },
-                    },
-                  },
-                  { Put: { ...once, Item: { pk: `request#${body.approval_id}`, sk: 'pointer', group_id: body.group_id } } },
-                ]
-              }),
+              ...asked.flatMap(puts),
             ],
           }),
         )
@@ -121,9 +170,7 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
     },
 
     async request(approvalId) {
-      const found = await item(requestKey(await pointer(approvalId), approvalId))
-      if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
-      return requestOf(found)
+      return requestOf(await stored(approvalId))
     },
 
     requests,
@@ -134,42 +181,33 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
       return groupOf(found)
     },
 
-    async decide(request) {
+    async decide(request, next) {
       const decided = approvalRequest.parse(request)
       if (decided.status !== 'DECIDED') throw new WaybillError('BAD_INPUT', 'Only a decided request can be stored as a decision.')
-      const group = await pointer(decided.approval_id)
-      const before = await item(requestKey(group, decided.approval_id))
-      if (before === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
+      const before = await stored(decided.approval_id)
+      const pending = requestOf(before)
+      const refused = 'This request was decided already; the first decision stands.'
+      if (pending.status !== 'PENDING') throw new WaybillError('CONFLICT', refused)
+      const { decision, reason, answers, decided_at, statement } = decided
+      await replace(before, { ...pending, status: 'DECIDED', decision, reason, answers, decided_at, statement }, next, refused)
+    },
+
+    async join(request) {
       try {
-        // Commit point: PENDING → DECIDED happens once. Who was asked, and about what, cannot change with it.
-        await db.send(
-          new UpdateCommand({
-            TableName: table,
-            Key: requestKey(group, decided.approval_id),
-            UpdateExpression: 'SET #status = :decided, #body = :body',
-            ConditionExpression: '#status = :pending AND #body = :before',
-            ExpressionAttributeNames: { '#status': 'status', '#body': 'body' },
-            ExpressionAttributeValues: {
-              ':decided': 'DECIDED',
-              ':pending': 'PENDING',
-              ':before': before.body,
-              ':body': JSON.stringify({
-                ...requestOf(before),
-                status: 'DECIDED',
-                decision: decided.decision,
-                reason: decided.reason,
-                answers: decided.answers,
-                decided_at: decided.decided_at,
-                statement: decided.statement,
-              }),
-            },
-          }),
-        )
+        await db.send(new TransactWriteCommand({ TransactItems: joining(request) }))
       } catch (error) {
-        if (sdkErrorName(error) === 'ConditionalCheckFailedException')
-          throw new WaybillError('CONFLICT', 'This request was decided already; the first decision stands.')
-        throw asWaybillError(error, 'Storing a decision')
+        if (!brokenCondition(error)) throw asWaybillError(error, 'Opening an approval')
+        if ((await item(groupKey(request.group_id))) === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval group.')
+        throw new WaybillError('ALREADY_EXISTS', `The approval request ${request.approval_id} exists already.`)
       }
+    },
+
+    async withdraw(request, next) {
+      const before = await stored(request.approval_id)
+      const approved = requestOf(before)
+      const refused = 'Only an approval that stands can be withdrawn, once.'
+      if (approved.decision !== 'APPROVED') throw new WaybillError('CONFLICT', refused)
+      await replace(before, { ...approved, decision: 'WITHDRAWN' }, next, refused)
     },
 
     async told(groupId, at) {
@@ -191,18 +229,21 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
     },
 
     async untold() {
-      const open = await query({
+      const outbox = await query({
         IndexName: OUTBOX_INDEX,
         KeyConditionExpression: 'outbox = :open',
         ExpressionAttributeValues: { ':open': 'open' },
       })
       const groups: ApprovalGroup[] = []
-      for (const { group_id } of open) {
+      for (const { group_id } of outbox) {
         const asked = await requests(String(group_id))
-        const settled = asked.every((request) => request.status === 'DECIDED') || asked.some((request) => request.decision === 'REJECTED')
+        const filled = new Set(asked.filter(({ decision }) => decision === 'APPROVED' || decision === 'ANSWERED').map(({ role }) => role))
+        const settled =
+          asked.every((request) => request.status === 'DECIDED' || filled.has(request.role)) ||
+          asked.some((request) => request.decision === 'REJECTED')
         // The index lags: only the group itself says whether it was told since.
-        const stored = settled ? await item(groupKey(String(group_id))) : undefined
-        if (stored !== undefined && stored.told_at === undefined) groups.push(await groupOf(stored))
+        const open = settled ? await item(groupKey(String(group_id))) : undefined
+        if (open !== undefined && open.told_at === undefined) groups.push(await groupOf(open))
       }
       return groups.sort((a, b) => (a.group_id < b.group_id ? -1 : 1))
     },

@@ -61,7 +61,7 @@ export async function awsTrust(env: Environment): Promise<TrustRoot | null> {
 }
 
 /** Every port over AWS. Each is made at its first use and then kept; one that the stack did not configure throws PERMISSION_DENIED at first use. */
-export function awsPorts(env: Environment, given: Pick<Ports, 'connectors' | 'policy'> & { log: Log; trust: TrustRoot | null }): Ports {
+export function awsPorts(env: Environment, given: Pick<Ports, 'connectors' | 'policy' | 'signIn'> & { log: Log; trust: TrustRoot | null }): Ports {
   const once = lazily({
     db: () => DynamoDBDocumentClient.from(new DynamoDBClient({}), { marshallOptions: { removeUndefinedValues: true } }),
     kms: () => new KMSClient({}),
@@ -77,6 +77,7 @@ export function awsPorts(env: Environment, given: Pick<Ports, 'connectors' | 'po
     connectors: () => given.connectors,
     policy: () => given.policy,
     model: () => null,
+    signIn: () => given.signIn,
     projects: () => dynamoProjectStore({ db: once.db, table: need('WAYBILL_PROJECTS_TABLE') }),
     audit: () => dynamoAuditLog({ db: once.db, table: need('WAYBILL_AUDIT_TABLE') }),
     approvals: () =>

@@ -18,10 +18,21 @@ export type LinkFields = {
 
 /** HMACs of this key for other purposes start with another word, so none can stand in for a link. */
 const PURPOSE = 'waybill/approval-link/v1'
+const REGISTRATION = 'waybill/passkey-registration/v1'
 
 /** base64url of HMAC-SHA256 over the fields, 43 characters. @throws BAD_INPUT for a key shorter than 32 bytes */
 export function linkToken(key: Uint8Array, fields: LinkFields): string {
   return mac(key, fields).toString('base64url')
+}
+
+/** As `linkToken`, for the page where the invited person registers a passkey. */
+export function registrationToken(key: Uint8Array, fields: LinkFields): string {
+  return mac(key, fields, REGISTRATION).toString('base64url')
+}
+
+/** As `checkLink`, for `registrationToken`. @throws APPROVAL_REFUSED, APPROVAL_EXPIRED */
+export function checkRegistration(key: Uint8Array, fields: LinkFields, token: string, now: Date): void {
+  check(mac(key, fields, REGISTRATION), fields, token, now)
 }
 
 /**
@@ -29,7 +40,10 @@ export function linkToken(key: Uint8Array, fields: LinkFields): string {
  * @throws APPROVAL_EXPIRED when it was, and its time is over; looked at second, so that nobody learns expiries by guessing
  */
 export function checkLink(key: Uint8Array, fields: LinkFields, token: string, now: Date): void {
-  const expected = mac(key, fields)
+  check(mac(key, fields), fields, token, now)
+}
+
+function check(expected: Buffer, fields: LinkFields, token: string, now: Date): void {
   const given = /^[A-Za-z0-9_-]{43}$/.test(token) ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
   // Unequal lengths would throw; comparing with zeros takes the same time and is never equal to a MAC that was asked for.
   const same = timingSafeEqual(expected, given.length === expected.length ? given : Buffer.alloc(expected.length))
@@ -42,9 +56,9 @@ export function checkLink(key: Uint8Array, fields: LinkFields, token: string, no
   }
 }
 
-function mac(key: Uint8Array, fields: LinkFields): Buffer {
+function mac(key: Uint8Array, fields: LinkFields, purpose = PURPOSE): Buffer {
   if (key.byteLength < 32) throw new WaybillError('BAD_INPUT', 'the link key must have at least 32 bytes')
   const { approval_id, approver, role, subject_sha256, transition, expires_at } = fields
-  const bound = { purpose: PURPOSE, approval_id, approver, role, subject_sha256, transition, expires_at }
+  const bound = { purpose, approval_id, approver, role, subject_sha256, transition, expires_at }
   return createHmac('sha256', key).update(canonicalBytes(bound)).digest()
 }

@@ -1,6 +1,7 @@
+import { verifyPasskey } from './passkey.ts'
 import type { Role } from './schemas/common.ts'
-import type { ApprovalPredicate } from './schemas/governance.ts'
-import type { GatedTransition, Policy } from './schemas/policy.ts'
+import type { ApprovalPredicate, ApprovalRequest } from './schemas/governance.ts'
+import type { Asking, GatedTransition, Policy } from './schemas/policy.ts'
 import { emptySeats, type Sitting, samePerson } from './separation.ts'
 
 export { samePerson } from './separation.ts'
@@ -18,7 +19,8 @@ export type Standing = {
 /**
  * How a gated transition stands. `statements` are predicates whose signatures were already checked. They count by person, never by
  * file or signature: the same approval twice, or re-encoded, is one approval. Statements about another transition or another subject
- * do not count; what the person reviewed must be exactly what is gated now.
+ * do not count; what the person reviewed must be exactly what is gated now. An approval that was withdrawn does not count, nor one
+ * without the passkey that the policy asks of its role.
  */
 export function outstanding(
   policy: Policy,
@@ -43,7 +45,12 @@ export function outstanding(
     .filter((statement) => statement.decision === 'REJECTED')
     .map(({ approver, role, reason }) => ({ approver, role, reason }))
   for (const { approver, role } of refused) reasons.push(`${approver} rejected it as ${role}`)
-  const sittings = sittingsOf(bound, about.author, reasons)
+  const proven = bound.filter((statement) => {
+    const fault = passkeyFault(policy, statement)
+    if (fault !== null) reasons.push(fault)
+    return fault === null
+  })
+  const sittings = sittingsOf(proven, about.author, reasons)
   const missing = emptySeats(
     policy.approvals[transition].map((role) => ({ gate: transition, role })),
     sittings,
@@ -58,14 +65,51 @@ export function outstanding(
   return { approved, missing, refused, reasons: approved ? [] : reasons }
 }
 
-/** Approvals that may count: decided APPROVED, and not by the author. */
+/** Approvals that may count: decided APPROVED, not withdrawn, and not by the author. */
 export function sittingsOf(statements: readonly ApprovalPredicate[], author: string, reasons: string[] = []): Sitting[] {
+  const withdrawn = withdrawnIn(statements)
   return statements
     .filter((statement) => statement.decision === 'APPROVED')
     .filter((statement) => {
+      if (withdrawn.has(statement.approval_id)) {
+        reasons.push(`${statement.approver} withdrew the approval as ${statement.role}`)
+        return false
+      }
       if (!samePerson(statement.approver, author)) return true
       reasons.push(`${statement.approver} is the author; nobody approves their own plan`)
       return false
     })
     .map(({ transition, role, approver }) => ({ gate: transition, role, email: approver }))
+}
+
+/** Approvals that their own approver took back. Somebody else's withdrawal takes nothing back. */
+function withdrawnIn(statements: readonly ApprovalPredicate[]): Set<string> {
+  const approvals = new Map(statements.filter((each) => each.decision === 'APPROVED').map((each) => [each.approval_id, each]))
+  return new Set(
+    statements.flatMap((statement) => {
+      const taken = statement.decision === 'WITHDRAWN' && statement.withdraws !== undefined ? approvals.get(statement.withdraws) : undefined
+      return taken !== undefined && taken.approver === statement.approver && taken.subject_sha256 === statement.subject_sha256
+        ? [taken.approval_id]
+        : []
+    }),
+  )
+}
+
+/** Why an approval does not have the passkey signature that it claims, or that its role needs; null when nothing is wrong. */
+function passkeyFault(policy: Policy, statement: ApprovalPredicate): string | null {
+  if (statement.decision !== 'APPROVED') return null
+  const needed = policy.asking?.passkey_roles?.includes(statement.role) === true
+  if (statement.passkey === undefined) {
+    if (statement.identified_by === 'passkey')
+      return `${statement.approver} is said to have signed with a passkey, and no signature is there`
+    return needed ? `${statement.approver} approved as ${statement.role} without the passkey that the policy asks for` : null
+  }
+  const fault = verifyPasskey(statement.passkey, statement)
+  return fault === null ? null : `the passkey signature of ${statement.approver} as ${statement.role} does not hold: ${fault}`
+}
+
+/** True when the policy lets this role hand on, and this request was not handed on as often as it allows. */
+export function mayDelegate(asking: Asking | undefined, request: ApprovalRequest): boolean {
+  const rule = asking?.delegation
+  return rule?.roles.includes(request.role) === true && (request.delegated_by?.length ?? 0) < rule.at_most
 }

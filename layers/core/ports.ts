@@ -73,11 +73,18 @@ export type ApprovalStore = {
   requests(groupId: string): Promise<ApprovalRequest[]>
   /** @throws NOT_FOUND */
   group(groupId: string): Promise<ApprovalGroup>
-  /** PENDING → DECIDED, once. @throws CONFLICT when it is not PENDING any more, NOT_FOUND */
-  decide(request: ApprovalRequest): Promise<void>
+  /**
+   * PENDING → DECIDED, once; `next` joins the group in the same write, for a request that is handed on.
+   * @throws CONFLICT when it is not PENDING any more, NOT_FOUND
+   */
+  decide(request: ApprovalRequest, next?: ApprovalRequest): Promise<void>
+  /** Another PENDING request in an open group. @throws ALREADY_EXISTS, NOT_FOUND when there is no such group */
+  join(request: ApprovalRequest): Promise<void>
+  /** APPROVED → WITHDRAWN, once, with its withdrawal statement; `next` as in `decide`. @throws CONFLICT, NOT_FOUND */
+  withdraw(request: ApprovalRequest, next: ApprovalRequest): Promise<void>
   /** Marks that the state machine accepted the outcome; marking twice is no error. */
   told(groupId: string, at: string): Promise<void>
-  /** Groups fully decided or rejected but not told, for the outbox. */
+  /** Groups that are rejected, or whose every role is decided by somebody, but not told; for the outbox. */
   untold(): Promise<ApprovalGroup[]>
   byProject(projectId: string): Promise<ApprovalRequest[]>
 }
@@ -122,6 +129,17 @@ export type Log = {
   error(message: string, fields?: Record<string, unknown>): void
 }
 
+/** Who an identity provider says that somebody is. `email` only where it says that it verified the address. */
+export type Person = { issuer: string; subject: string; email: string | null }
+
+/** Signing in at an organisation's identity provider: authorization code with PKCE, state and nonce. Null: people are known by their link alone. */
+export type SignIn = {
+  /** Where the browser goes. @throws CONNECTION_FAILED */
+  start(request: { redirectUri: string; state: string; nonce: string; verifier: string }): Promise<string>
+  /** `url`: where the browser came back to, with code and state. @throws PERMISSION_DENIED when anything does not agree, CONNECTION_FAILED */
+  finish(answer: { url: string; state: string; nonce: string; verifier: string }): Promise<Person>
+} | null
+
 /** One HTTP request, as every platform gives it. Header names are lower-case; the body is decoded text. */
 export type HttpRequest = {
   method: string
@@ -148,6 +166,7 @@ export type Ports = {
   policy: Policy
   tasks: TaskTokens
   notifier: Notifier
+  signIn: SignIn
   secrets: Secrets
   model: Model
   git: GitHost

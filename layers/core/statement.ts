@@ -11,6 +11,7 @@ import { sha256Hex } from './schemas/common.ts'
 export const PREDICATES = {
   plan: 'urn:waybill:predicate:plan:v1',
   approval: 'urn:waybill:predicate:approval:v1',
+  passkey: 'urn:waybill:predicate:passkey:v1',
   outcome: 'urn:waybill:predicate:outcome:v1',
   anchor: 'urn:waybill:predicate:anchor:v1',
   pack: 'urn:waybill:predicate:pack:v1',
@@ -21,6 +22,7 @@ export type PredicateKind = keyof typeof PREDICATES
 export const PREDICATE_PURPOSE: Readonly<Record<PredicateKind, SigningPurpose>> = {
   plan: 'plan',
   approval: 'approval',
+  passkey: 'approval',
   outcome: 'evidence',
   anchor: 'evidence',
   pack: 'evidence',

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { WaybillError } from '../core/errors.ts'
 import type { ApprovalStore } from '../core/ports.ts'
-import { type ApprovalGroup, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
+import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
 import { transaction } from './database.ts'
 import { checked, stored } from './record.ts'
 import type { TokenSeal } from './token-seal.ts'
@@ -21,10 +21,16 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
   const setDecided = db.prepare(
     "UPDATE approval_requests SET status = 'DECIDED', decision = ?, body = ? WHERE approval_id = ? AND status = 'PENDING'",
   )
+  const setWithdrawn = db.prepare(
+    "UPDATE approval_requests SET decision = 'WITHDRAWN', body = ? WHERE approval_id = ? AND decision = 'APPROVED'",
+  )
   const setTold = db.prepare('UPDATE approval_groups SET told_at = coalesce(told_at, ?) WHERE group_id = ?')
   const open = db.prepare(
     `SELECT * FROM approval_groups g WHERE told_at IS NULL
-       AND (NOT EXISTS (SELECT 1 FROM approval_requests r WHERE r.group_id = g.group_id AND r.status = 'PENDING')
+       AND (NOT EXISTS (SELECT 1 FROM approval_requests r WHERE r.group_id = g.group_id AND r.status = 'PENDING'
+                        AND NOT EXISTS (SELECT 1 FROM approval_requests s WHERE s.group_id = r.group_id
+                                        AND s.decision IN ('APPROVED', 'ANSWERED')
+                                        AND json_extract(s.body, '$.role') = json_extract(r.body, '$.role')))
             OR EXISTS (SELECT 1 FROM approval_requests r WHERE r.group_id = g.group_id AND r.decision = 'REJECTED'))
      ORDER BY group_id`,
   )
@@ -42,6 +48,22 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
       },
       'an approval group',
     )
+  const add = (request: ApprovalRequest): boolean => {
+    const { approval_id, group_id, project_id, status, decision } = request
+    return addRequest.run(approval_id, group_id, project_id, status, decision, JSON.stringify(request)).changes > 0
+  }
+  /** Somebody who joins a group is asked what the group asks, in its project. */
+  const addTo = (request: ApprovalRequest): void => {
+    const pending = checked(approvalRequest, request, 'an approval request')
+    const group = oneGroup.get(pending.group_id)
+    if (group === undefined) throw missing('group')
+    if (pending.status !== 'PENDING' || group.project_id !== pending.project_id)
+      throw new WaybillError(
+        'BAD_INPUT',
+        'Whoever joins a group has not decided yet and is asked about the same project; nothing was stored.',
+      )
+    if (!add(pending)) throw taken(pending.group_id)
+  }
   const taken = (groupId: string) =>
     new WaybillError('ALREADY_EXISTS', `The approval group ${groupId}, or a request in it, exists already.`)
 
@@ -55,9 +77,7 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
       transaction(db, () => {
         if (addGroup.run(body.group_id, body.project_id, body.expires_at, body.told_at, sealed).changes === 0) throw taken(body.group_id)
         for (const request of asked) {
-          const text = JSON.stringify(request)
-          const { approval_id, group_id, project_id, status, decision } = request
-          if (addRequest.run(approval_id, group_id, project_id, status, decision, text).changes === 0) throw taken(body.group_id)
+          if (!add(request)) throw taken(body.group_id)
         }
       })
     },
@@ -78,7 +98,7 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
       return groupOf(row)
     },
 
-    async decide(request) {
+    async decide(request, next) {
       const decided = checked(approvalRequest, request, 'an approval request')
       if (decided.status !== 'DECIDED') throw new WaybillError('BAD_INPUT', 'Only a decided request can be stored as a decision.')
       // Commit point: PENDING → DECIDED happens once. Who was asked, and about what, cannot change with it.
@@ -89,6 +109,23 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
         const body = JSON.stringify({ ...requestOf(row), status: 'DECIDED', decision, reason, answers, decided_at, statement })
         if (setDecided.run(decision, body, decided.approval_id).changes === 0)
           throw new WaybillError('CONFLICT', 'This request was decided already; the first decision stands.')
+        if (next !== undefined) addTo(next)
+      })
+    },
+
+    async join(request) {
+      transaction(db, () => addTo(request))
+    },
+
+    async withdraw(request, next) {
+      // Commit point: APPROVED → WITHDRAWN happens once, and the seat is asked again in the same write.
+      transaction(db, () => {
+        const row = oneRequest.get(request.approval_id)
+        if (row === undefined) throw missing('request')
+        const body = JSON.stringify(checked(approvalRequest, { ...requestOf(row), decision: 'WITHDRAWN' }, 'an approval request'))
+        if (setWithdrawn.run(body, request.approval_id).changes === 0)
+          throw new WaybillError('CONFLICT', 'Only an approval that stands can be withdrawn, once.')
+        addTo(next)
       })
     },
 

@@ -77,7 +77,7 @@ describe('HTTP events', () => {
 
 describe('ports on AWS', () => {
   const log = { info() {}, warn() {}, error() {} }
-  const given = { connectors: {} as Connectors, policy: defaultPolicy, log, trust: null }
+  const given = { connectors: {} as Connectors, policy: defaultPolicy, signIn: null, log, trust: null }
 
   it('are made when first read: a function without variables gets what needs none', () => {
     const ports = awsPorts({}, given)

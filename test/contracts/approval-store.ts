@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ApprovalStore } from '../../layers/core/ports.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { AT, approvalGroup, approvalRequest, decided, LATER, refusal, type UnderTest } from './samples.ts'
 
 export function approvalStoreContract(name: string, make: () => Promise<UnderTest<ApprovalStore>>): void {
@@ -10,7 +11,8 @@ export function approvalStoreContract(name: string, make: () => Promise<UnderTes
     })
     afterEach(() => it_.done())
 
-    const two = () => [approvalRequest('a1', 'g1'), approvalRequest('a2', 'g1')]
+    const as = (role: ApprovalRequest['role'], request: ApprovalRequest): ApprovalRequest => ({ ...request, role })
+    const two = () => [approvalRequest('a1', 'g1'), as('security', approvalRequest('a2', 'g1'))]
 
     it('opens a group with its requests and gives both back, the token included', async () => {
       await it_.store.open(approvalGroup('g1'), two())
@@ -62,7 +64,7 @@ export function approvalStoreContract(name: string, make: () => Promise<UnderTes
 
     it('lists groups that are settled and not told', async () => {
       await it_.store.open(approvalGroup('g1'), two())
-      await it_.store.open(approvalGroup('g2'), [approvalRequest('b1', 'g2'), approvalRequest('b2', 'g2')])
+      await it_.store.open(approvalGroup('g2'), [approvalRequest('b1', 'g2'), as('security', approvalRequest('b2', 'g2'))])
       await it_.store.decide(decided(two()[0]!))
       expect(await it_.store.untold()).toEqual([])
       await it_.store.decide(decided(two()[1]!))
@@ -72,6 +74,54 @@ export function approvalStoreContract(name: string, make: () => Promise<UnderTes
       await it_.store.told('g1', LATER)
       expect((await it_.second.untold()).map((group) => group.group_id)).toEqual(['g2'])
       expect((await it_.second.group('g1')).told_at).toBe(AT)
+    })
+
+    it('hands on in one write: the old request is decided and the new one is there, or neither', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      const handed = { ...decided(two()[0]!), decision: 'DELEGATED' as const }
+      const next = { ...approvalRequest('a3', 'g1'), approver: 'kay@example.org', delegated_by: ['grace@example.org'] }
+      expect(await refusal(it_.store.decide(handed, { ...next, approval_id: 'a2' }))).not.toBe('no error')
+      expect((await it_.second.request('a1')).status).toBe('PENDING')
+      await it_.store.decide(handed, next)
+      expect(await it_.second.request('a1')).toEqual(handed)
+      expect(await it_.second.request('a3')).toEqual(next)
+      expect(await refusal(it_.store.decide(handed, { ...next, approval_id: 'a4' }))).toBe('CONFLICT')
+      expect(await refusal(it_.second.request('a4'))).toBe('NOT_FOUND')
+    })
+
+    it('lets somebody join an open group, once, of its own project and undecided', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      const joining = { ...approvalRequest('a3', 'g1'), escalated_from: 'grace@example.org' }
+      await it_.store.join(joining)
+      expect(await it_.second.requests('g1')).toEqual([...two(), joining])
+      expect(await refusal(it_.store.join(joining))).toBe('ALREADY_EXISTS')
+      expect(await refusal(it_.store.join(approvalRequest('a4', 'g9')))).toBe('NOT_FOUND')
+      expect(await refusal(it_.store.join(decided(approvalRequest('a5', 'g1'))))).not.toBe('no error')
+      expect(await refusal(it_.store.join(approvalRequest('a6', 'g1', 'p2')))).not.toBe('no error')
+      expect((await it_.second.requests('g1')).length).toBe(3)
+    })
+
+    it('lists a group as settled when somebody of each role has decided, whoever else was asked', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      await it_.store.join({ ...approvalRequest('a3', 'g1'), approver: 'kay@example.org' })
+      await it_.store.decide(decided(approvalRequest('a3', 'g1')))
+      expect(await it_.store.untold()).toEqual([])
+      await it_.store.decide(decided(two()[1]!))
+      expect((await it_.second.untold()).map((group) => group.group_id)).toEqual(['g1'])
+    })
+
+    it('takes an approval back once, and asks again in the same write', async () => {
+      await it_.store.open(approvalGroup('g1'), two())
+      const again = { ...approvalRequest('a1-r', 'g1') }
+      expect(await refusal(it_.store.withdraw(two()[0]!, again))).toBe('CONFLICT')
+      await it_.store.decide(decided(two()[0]!))
+      await it_.store.decide(decided(two()[1]!, 'REJECTED'))
+      expect(await refusal(it_.store.withdraw(two()[1]!, again))).toBe('CONFLICT')
+      await it_.store.withdraw({ ...two()[0]!, approver: 'mallory@example.org' }, again)
+      expect(await it_.second.request('a1')).toEqual({ ...decided(two()[0]!), decision: 'WITHDRAWN' })
+      expect(await it_.second.request('a1-r')).toEqual(again)
+      expect(await refusal(it_.store.withdraw(two()[0]!, { ...again, approval_id: 'a1-s' }))).toBe('CONFLICT')
+      expect(await refusal(it_.second.request('a1-s'))).toBe('NOT_FOUND')
     })
   })
 }

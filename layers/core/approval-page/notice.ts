@@ -17,7 +17,17 @@ const NOTICES = {
   expired: {
     status: 410,
     title: 'This request has expired',
-    says: 'The time to decide has passed and nothing was changed. The author can start the step again; you then get a new link.',
+    says: 'The time to decide has passed, and nothing was changed. The step can be started again; you then get a new link.',
+  },
+  'handed-on': {
+    status: 410,
+    title: 'You handed this on',
+    says: 'Another person decides in your place, and your link does nothing any more. Nothing was changed.',
+  },
+  withdrawn: {
+    status: 410,
+    title: 'You withdrew this approval',
+    says: 'It no longer counts. If you are asked again, that comes with a new link. Nothing was changed.',
   },
   decided: { status: 409, title: 'This was decided already', says: 'The first decision stands and cannot be changed here.' },
   changed: {
@@ -30,6 +40,36 @@ const NOTICES = {
     status: 403,
     title: 'You cannot take this decision',
     says: 'Each approval needs a different person, and none of them may be the author. Ask for somebody else to be named for this role. Nothing was changed.',
+  },
+  'sign-in': {
+    status: 401,
+    title: 'Please sign in first',
+    says: 'Your organisation asks everyone who decides to sign in. Nothing was changed.',
+  },
+  'other-person': {
+    status: 403,
+    title: 'You are signed in as somebody else',
+    says: 'This request is for another person than the one who signed in, or the address was not confirmed by your organisation. Nothing was changed.',
+  },
+  'sign-in-failed': {
+    status: 403,
+    title: 'The sign-in did not work',
+    says: 'Your organisation’s sign-in was interrupted, took too long, or was not started here. Open the link from your e-mail again. Nothing was changed.',
+  },
+  'passkey-refused': {
+    status: 403,
+    title: 'The passkey did not sign this',
+    says: 'The signature does not belong to this request, or was made with a passkey that is not registered for you. Open the link from your e-mail and try again. Nothing was changed.',
+  },
+  'no-delegate': {
+    status: 403,
+    title: 'It cannot be handed on like that',
+    says: 'You are still the one who decides. Nothing was changed.',
+  },
+  'not-withdrawable': {
+    status: 409,
+    title: 'It is too late to withdraw this',
+    says: 'The data is being moved, or was moved already; what was executed cannot be unapproved. You can reject the steps that follow. Nothing was changed.',
   },
   'bad-origin': {
     status: 403,
@@ -64,13 +104,29 @@ const NOTICES = {
     title: 'Rejected',
     says: 'Your rejection is stored with its reason, and the migration does not go on. You can close this page.',
   },
+  DELEGATED: {
+    status: 200,
+    title: 'Handed on',
+    says: 'The person you named gets a link of their own, and yours does nothing any more. You can close this page.',
+  },
+  WITHDRAWN: {
+    status: 200,
+    title: 'Withdrawn',
+    says: 'Your approval no longer counts, and that is signed and stored. You can close this page.',
+  },
+  REGISTERED: {
+    status: 200,
+    title: 'Passkey registered',
+    says: 'It can now sign your approvals here. You can close this page and open the link to decide.',
+  },
   ANSWERED: { status: 200, title: 'Answers stored', says: 'The plan is made with your answers. You can close this page.' },
 } as const
 export type NoticeKind = keyof typeof NOTICES
 
-export function notice(kind: NoticeKind, details: readonly string[] = []): HttpResponse {
+/** `form`: markup of ours that lets the person do the one thing that is still possible. */
+export function notice(kind: NoticeKind, details: readonly string[] = [], form = ''): HttpResponse {
   const { status, title, says } = NOTICES[kind]
-  const more = details.map((line) => `<p>${escaped(line, 600)}</p>`).join('')
+  const more = details.map((line) => `<p>${escaped(line, 600)}</p>`).join('') + form
   const html = document(
     title,
     `<header><p class="brand">Waybill</p><h1>${title}</h1></header><main id="main"><p class="lead">${says}</p>${more}</main><footer></footer>`,

@@ -1,5 +1,6 @@
 import type { HttpResponse } from '../ports.ts'
 import type { ManualDecision } from '../schemas/proposal.ts'
+import { PASSKEY_SCRIPT } from './passkey-script.ts'
 import { renderSection, type Section } from './section.ts'
 import { PAGE_HEADERS, STYLE } from './style.ts'
 import { escaped, escapeMarkup, moment } from './visible-text.ts'
@@ -24,6 +25,10 @@ export type PageView = {
   others: readonly { role: string; who: string; status: string }[]
   questions: readonly ManualDecision[]
   form: { action: string; linkToken: string; formToken: string }
+  /** Where the policy asks this role for a passkey: what the script needs (JSON), or null while none is registered; and where to register. */
+  passkey?: { options: string | null; registerAt: string } | null
+  /** True where the policy lets this person hand the request on. */
+  mayDelegate?: boolean
 }
 
 /** What the person had filled in when the form came back with a fault. */
@@ -52,6 +57,7 @@ ${others}
 <p>Your decision is bound to these bytes and no others. If one character of ${escaped(view.subjectName)} changes, it no longer counts.</p>
 <dl><div><dt>File</dt><dd>${escaped(view.subjectName)}</dd></div><div><dt>SHA-256</dt> <dd class="digest"><code><b>${escaped(digest.slice(0, DIGEST_PREFIX))}</b>${escaped(digest.slice(DIGEST_PREFIX))}</code> </dd></div></dl></section>
 ${view.kind === 'approval' ? approvalForm(view, state) : decisionsForm(view, state)}
+${delegationForm(view)}
 </main>
 <footer><p>This page opens until ${escaped(moment(view.expiresAt))} and only with the link sent to ${escaped(view.approver)}. Opening it changes nothing.</p></footer>`,
   )
@@ -60,7 +66,36 @@ ${view.kind === 'approval' ? approvalForm(view, state) : decisionsForm(view, sta
 const hidden = (name: string, value: string) => `<input type="hidden" name="${name}" value="${escapeMarkup(value)}">`
 
 function formHead(view: PageView): string {
-  return `<form id="decide" method="post" action="${escapeMarkup(view.form.action)}" autocomplete="off" aria-labelledby="decide-title"><h2 id="decide-title">Your decision</h2>${hidden('t', view.form.linkToken)}${hidden('csrf', view.form.formToken)}`
+  const options = view.passkey?.options
+  return `<form id="decide" method="post" action="${escapeMarkup(view.form.action)}" autocomplete="off" aria-labelledby="decide-title"${options ? ` data-passkey="${escapeMarkup(options)}"` : ''}><h2 id="decide-title">Your decision</h2>${hidden('t', view.form.linkToken)}${hidden('csrf', view.form.formToken)}${options ? hidden('passkey', '') : ''}`
+}
+
+function passkeyNote({ passkey }: PageView): string {
+  if (!passkey) return ''
+  const register = `<a href="${escapeMarkup(passkey.registerAt)}">`
+  return passkey.options === null
+    ? `<p class="error"><strong>You need a passkey to approve.</strong> The policy asks this role for one, and none is registered for you here. ${register}Register one now</a>, then open the link from your e-mail again. Rejecting works without.</p>`
+    : `<p class="hint">When you press Approve, your device asks for your passkey: its signature covers exactly the SHA-256 above. On a new device, ${register}register another passkey</a>.</p>${PASSKEY_SCRIPT}`
+}
+
+/** Handing on is a form of its own: nothing typed above goes with it. */
+function delegationForm(view: PageView): string {
+  if (view.mayDelegate !== true) return ''
+  return `<details class="aside"><summary>Somebody else should decide this</summary>
+<form method="post" action="${escapeMarkup(view.form.action)}" autocomplete="off">${hidden('t', view.form.linkToken)}${hidden('csrf', view.form.formToken)}
+<label for="delegate_to">E-mail address of the person who decides in your place</label>
+<p class="hint" id="delegate-hint">They get a link of their own, and yours does nothing any more. It cannot be the author, nor anybody who decides in another role. Who handed on to whom is kept in the evidence.</p>
+<input type="email" id="delegate_to" name="delegate_to" required maxlength="254" aria-describedby="delegate-hint">
+<div class="buttons"><button class="plain" name="decision" value="delegate">Hand it on</button></div></form></details>`
+}
+
+/** For a notice: takes back what was approved. */
+export function renderWithdrawal(form: PageView['form']): string {
+  return `<details class="aside"><summary>I want to withdraw my approval</summary>
+<form method="post" action="${escapeMarkup(form.action)}" autocomplete="off">${hidden('t', form.linkToken)}${hidden('csrf', form.formToken)}
+<p class="hint">Possible until the data is moved. Your approval stays in the evidence, and so does its withdrawal.</p>
+<label for="reason">Reason</label><textarea id="reason" name="reason" maxlength="2000" required></textarea>
+<div class="buttons"><button class="no" name="decision" value="withdraw">Withdraw my approval</button></div></form></details>`
 }
 
 function digestField(view: PageView): string {
@@ -76,7 +111,7 @@ function reasonField(state: FormState): string {
 
 function approvalForm(view: PageView, state: FormState): string {
   return `${formHead(view)}${digestField(view)}${reasonField(state)}
-<div class="buttons"><button class="yes" name="decision" value="approve">Approve</button><button class="no" name="decision" value="reject">Reject</button></div></form>`
+${passkeyNote(view)}<div class="buttons"><button class="yes" name="decision" value="approve"${view.passkey ? ' data-passkey="sign"' : ''}${view.passkey?.options === null ? ' disabled' : ''}>Approve</button><button class="no" name="decision" value="reject">Reject</button></div></form>`
 }
 
 function decisionsForm(view: PageView, state: FormState): string {

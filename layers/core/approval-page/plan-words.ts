@@ -3,6 +3,7 @@ import type { Plan } from '../schemas/plan.ts'
 import type { ColumnMapping, ManualDecision, TableMapping } from '../schemas/proposal.ts'
 import type { RowFilter, SystemType } from '../schemas/spec.ts'
 import { identityInWords } from '../system-identity.ts'
+import { type Tolerance, toleranceInWords } from '../tolerance/request.ts'
 import type { Mark, Section } from './section.ts'
 import { moment } from './visible-text.ts'
 
@@ -84,7 +85,7 @@ export function planSections(plan: Plan, limit: number): Section[] {
   const tables = plan.tables.slice(0, Math.max(1, Math.ceil(limit / 4))).map((table) => {
     const shown = table.columns.slice(0, Math.max(0, left))
     left -= shown.length
-    return tableInWords(table, shown)
+    return tableInWords(table, shown, plan.recon.tables.find((recon) => recon.table_id === table.table_id)?.tolerances ?? [])
   })
   const hidden = plan.tables.length - tables.length
   const columns = plan.tables.flatMap((table) => table.columns)
@@ -121,7 +122,11 @@ export function planSections(plan: Plan, limit: number): Section[] {
   ]
 }
 
-function tableInWords(table: TableMapping, shown: readonly ColumnMapping[]): NonNullable<Section['tables']>[number] {
+function tableInWords(
+  table: TableMapping,
+  shown: readonly ColumnMapping[],
+  tolerances: readonly Tolerance[],
+): NonNullable<Section['tables']>[number] {
   const rest = table.columns.length - shown.length
   const key =
     table.key === null
@@ -135,14 +140,25 @@ function tableInWords(table: TableMapping, shown: readonly ColumnMapping[]): Non
   })
   return {
     caption: `${name(table.source)} becomes ${name(table.target)}`,
-    says: `${filterInWords(table.filter)} ${key}${foreign.join('')}`,
+    says: `${filterInWords(table.filter)} ${key}${foreign.join('')}${toleranceWords(tolerances)}`,
     head: ['New column', 'From', 'Type', 'What happens to the value'],
     rows: shown.map((column) => ({
-      ...(column.lossy || column.transform.kind.startsWith('mask_') ? { mark: 'care' as const } : {}),
+      ...(column.lossy || column.transform.kind.startsWith('mask_') || tolerances.some((one) => one.column === column.target)
+        ? { mark: 'care' as const }
+        : {}),
       cells: [column.target, column.source.join(', ') || 'nothing', column.target_type, columnInWords(column)],
     })),
     ...(rest > 0 ? { more: `${rest} more columns are not shown here. Read them in the plan file before you decide.` } : {}),
   }
+}
+
+/** What an approver excuses with this plan. */
+function toleranceWords(tolerances: readonly Tolerance[]): string {
+  if (tolerances.length === 0) return ''
+  const each = tolerances.map(
+    (one) => `${one.column} up to ${toleranceInWords(one)}${one.kind === 'relative' ? ' of the larger value' : ''}`,
+  )
+  return ` Not compared exactly: source and target may differ in ${each.join(', ')}.`
 }
 
 /** Validator results: what is not a pass first. */

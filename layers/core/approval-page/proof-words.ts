@@ -1,5 +1,7 @@
 import type { Outcome } from '../schemas/outcome.ts'
 import type { CutoverProposal } from '../schemas/proposal.ts'
+import { toleranceSentences } from '../tolerance/claim.ts'
+import { type Picture, share } from './picture.ts'
 import { grouped, markOf } from './plan-words.ts'
 import type { Mark, Section } from './section.ts'
 
@@ -20,28 +22,34 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
   const tables = proof.tables.slice(0, limit)
   const hidden = proof.tables.length - tables.length
   const bps = outcome.rollback_verdict
+  const held = proof.tables.flatMap((table) => {
+    const verdict = table.status === 'PASS' ? ('pass' as const) : ('fail' as const)
+    return toleranceSentences({ tolerances: table.tolerances, verdict }).map((sentence) => `${table.target_object}: ${sentence}`)
+  })
   return [
     {
       title: 'Is the copy equal to the source?',
       says:
         proof.proof_status === 'VALID'
-          ? 'Yes. Every row was compared, and the proof is valid.'
+          ? held.length === 0
+            ? 'Yes. Every row was compared, and the proof is valid.'
+            : 'Within tolerance, not exactly. Every row was compared, and the proof is valid; how far values are apart stands below.'
           : proof.proof_status === 'INVALID'
             ? 'No. The proof is not valid: source and target differ.'
             : 'Not known. The comparison could not decide; that is not the same as equal.',
+      pictures: [...rowPicture(proof.tables), ...riskPicture(bps)],
       items: [
         part('Integrity (same content)', proof.integrity_result),
         part('Completeness (same rows)', proof.completeness_result),
         part('Consistency (same structure)', proof.consistency_result),
         part('Ordering (same sequence)', proof.ordering_result),
+        ...held.slice(0, limit).map((text) => ({ mark: 'care' as const, text })),
+        ...(held.length > limit
+          ? [{ mark: 'care' as const, text: `${held.length - limit} more columns held to a tolerance are in outcome.json.` }]
+          : []),
       ],
       facts: [
-        [
-          'Risk score',
-          bps.bps_current === null
-            ? 'not measured'
-            : `${bps.bps_current} (warning from ${bps.bps_threshold_warning}, critical from ${bps.bps_threshold_critical})`,
-        ],
+        ...(bps.bps_current === null ? ([['Risk score', 'not measured']] as const) : []),
         ['What follows', bps.rollback_decision_rationale],
       ],
       tables: [
@@ -66,6 +74,46 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
         mark: finding.accepted && finding.verdict === 'fail' ? 'care' : markOf(finding.verdict),
         text: `${finding.what}${finding.accepted ? ' (accepted in the plan)' : ''}`,
       })),
+    },
+  ]
+}
+
+type Compared = Outcome['proof_certificate']['tables'][number]
+
+/** Of all rows of both sides' tables: how many are equal, how many differ or are on one side only. Nothing where nothing was counted. */
+function rowPicture(tables: readonly Compared[]): Picture[] {
+  const sum = (of: (table: Compared) => string | number) => tables.reduce((total, table) => total + BigInt(of(table)), 0n)
+  const source = sum((table) => table.source_record_count)
+  const [missing, extra, changed] = [sum((table) => table.missing), sum((table) => table.extra), sum((table) => table.changed)]
+  const undecided = tables.filter((table) => table.status !== 'PASS' && table.status !== 'FAIL').length
+  const whole = source + extra
+  if (whole === 0n) return []
+  const differ = missing + extra + changed
+  const equal = whole - differ
+  const words = `${grouped(String(equal))} of ${grouped(String(whole))} equal; ${grouped(String(missing))} missing, ${grouped(String(extra))} extra, ${grouped(String(changed))} changed.`
+  return [
+    {
+      label: 'Rows',
+      says: undecided > 0 ? `${words} ${undecided} ${undecided === 1 ? 'table' : 'tables'} could not be decided.` : words,
+      parts: [
+        { share: share(equal, whole), mark: undecided > 0 ? 'note' : 'good' },
+        { share: share(differ, whole), mark: 'bad' },
+      ],
+    },
+  ]
+}
+
+/** The breakdown point score between 0 and 1, with the lines where a warning and a roll-back begin. */
+function riskPicture(verdict: Outcome['rollback_verdict']): Picture[] {
+  const { bps_current: score, bps_threshold_warning: warning, bps_threshold_critical: critical } = verdict
+  if (score === null) return []
+  const at = Number(score)
+  return [
+    {
+      label: 'Risk score',
+      says: `${score} on a scale from 0 (best) to 1; warning from ${warning}, critical from ${critical}.`,
+      parts: [{ share: at, mark: at >= Number(critical) ? 'bad' : at >= Number(warning) ? 'care' : 'good' }],
+      limits: [Number(warning), Number(critical)],
     },
   ]
 }

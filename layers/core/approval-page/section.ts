@@ -1,3 +1,4 @@
+import { type Picture, renderPicture } from './picture.ts'
 import { escaped } from './visible-text.ts'
 
 export type Mark = 'good' | 'bad' | 'care' | 'note'
@@ -7,6 +8,8 @@ export type Section = {
   title: string
   says?: string
   facts?: readonly (readonly [label: string, value: string])[]
+  /** Drawn as inline pictures; everything a picture shows stands beside it in words. */
+  pictures?: readonly Picture[]
   items?: readonly { mark: Mark; text: string }[]
   tables?: readonly {
     caption: string
@@ -29,9 +32,10 @@ export function renderSection(section: Section, index: number): string {
         .map(({ mark, text }) => `<li><span class="mark ${mark}">${MARK_WORD[mark]}</span> <span>${escaped(text, 600)}</span></li>`)
         .join('')}</ul>`
     : ''
+  const pictures = (section.pictures ?? []).map(renderPicture).join('')
   const tables = (section.tables ?? []).map((table, at) => renderTable(table, `${id}t${at}`)).join('')
   const says = section.says ? `<p>${escaped(section.says, 1000)}</p>` : ''
-  return `<section aria-labelledby="${id}"><h2 id="${id}">${escaped(section.title)}</h2>${says}${facts}${items}${tables}</section>`
+  return `<section aria-labelledby="${id}"><h2 id="${id}">${escaped(section.title)}</h2>${says}${pictures}${facts}${items}${tables}</section>`
 }
 
 function renderTable(table: NonNullable<Section['tables']>[number], id: string): string {

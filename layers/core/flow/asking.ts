@@ -1,5 +1,4 @@
-import { type LinkFields, linkToken } from '../approval-link.ts'
-import { escapeMarkup, moment, visible } from '../approval-page/visible-text.ts'
+import { type LinkFields, linkToken, registrationToken } from '../approval-link.ts'
 import { sha256 } from '../digest.ts'
 import { isWaybillError, WaybillError } from '../errors.ts'
 import { record } from '../ledger.ts'
@@ -9,7 +8,8 @@ import type { ApprovalRequest } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
 import type { ProjectRecord } from '../schemas/project.ts'
 import type { MigrationSpec } from '../schemas/spec.ts'
-import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from './approval-words.ts'
+import { approvalMail, type Occasion } from './approval-mail.ts'
+import { roleInWords } from './approval-words.ts'
 
 export type AskingDeps = Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'keys' | 'notifier' | 'policy' | 'publicUrl'>
 
@@ -63,7 +63,7 @@ export async function ask(deps: AskingDeps, question: Question): Promise<void> {
         },
       })
     }
-    if (request.status === 'PENDING') await mail(deps, question.project, request)
+    if (request.status === 'PENDING') await sendLink(deps, question.project, request, { kind: 'asked' })
   }
 }
 
@@ -135,26 +135,20 @@ export function linkFields(request: ApprovalRequest): LinkFields {
   }
 }
 
-async function mail(deps: AskingDeps, project: ProjectRecord, request: ApprovalRequest): Promise<void> {
-  const { asks, consequence } = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
-  const link = await linkOf(deps, request)
-  const title = visible(project.title, 120)
-  const role = roleInWords(request.role)
-  const lines = [
-    `${asks}`,
-    `Migration: ${title}`,
-    `You are asked as ${role}. ${consequence}`,
-    `Open until ${moment(request.expires_at)}:`,
-    link,
-    'The link is yours alone; please do not pass it on. Opening it changes nothing.',
-    `What you decide on: ${request.subject_name}, SHA-256 ${request.subject.sha256}`,
-  ]
-  await deps.notifier.send({
-    to: request.approver,
-    subject: `${asks} ${title}`.slice(0, 180),
-    text: `${lines.join('\n\n')}\n`,
-    html: lines
-      .map((line) => (line === link ? `<p><a href="${escapeMarkup(link)}">Open the page</a></p>` : `<p>${escapeMarkup(line)}</p>`))
-      .join('\n'),
-  })
+/** Mails one person the link of one request. */
+export async function sendLink(
+  deps: Pick<Ports, 'keys' | 'notifier' | 'publicUrl' | 'policy'>,
+  project: ProjectRecord,
+  request: ApprovalRequest,
+  occasion: Occasion,
+): Promise<void> {
+  const needsPasskey = request.transition !== null && deps.policy.asking?.passkey_roles?.includes(request.role) === true
+  const links = { page: await linkOf(deps, request), passkey: needsPasskey ? await registrationLinkOf(deps, request) : null }
+  await deps.notifier.send(approvalMail(project, request, occasion, links))
+}
+
+/** Where the invited person registers a passkey; another HMAC than the approval's, so that neither link opens the other's door. */
+export async function registrationLinkOf(deps: Pick<Ports, 'keys' | 'publicUrl'>, request: ApprovalRequest): Promise<string> {
+  const token = registrationToken(await deps.keys.link(), linkFields(request))
+  return `${deps.publicUrl}/passkeys/${request.approval_id}?t=${encodeURIComponent(token)}`
 }

@@ -2,6 +2,31 @@ import { z } from 'zod'
 import { artifactPointer, email, instant, role, sha256Hex, slug } from './common.ts'
 import { gatedTransition } from './policy.ts'
 
+/** Base64url without padding, as WebAuthn gives bytes to a page. */
+const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/, 'base64url without padding')
+
+/**
+ * What an authenticator signed for one approval. Complete: whoever has the approval statement can check it again with nothing but
+ * SHA-256 and ECDSA.
+ */
+export const passkeyAssertion = z.strictObject({
+  credential_id: base64url.max(1400),
+  /** SPKI PEM of the passkey, P-256. */
+  public_key: z.string().max(400),
+  /** The host that the passkey is bound to. */
+  rp_id: z.string().min(1).max(253),
+  origin: z.string().min(1).max(300),
+  client_data_json: base64url.max(4096),
+  authenticator_data: base64url.max(2048),
+  /** ECDSA, DER. */
+  signature: base64url.max(200),
+})
+export type PasskeyAssertion = z.infer<typeof passkeyAssertion>
+
+/** Who an identity provider says that somebody is. */
+export const signedInPerson = z.strictObject({ issuer: z.string().min(1).max(500), subject: z.string().min(1).max(255) })
+export type SignedInPerson = z.infer<typeof signedInPerson>
+
 /** The predicate of an approval statement: one person's decision in one role on one transition, bound to what that person saw. */
 export const approvalPredicate = z.strictObject({
   approval_id: slug,
@@ -9,16 +34,36 @@ export const approvalPredicate = z.strictObject({
   transition: gatedTransition,
   role,
   approver: email,
-  decision: z.enum(['APPROVED', 'REJECTED']),
+  /** `WITHDRAWN` takes back the approval named by `withdraws`. */
+  decision: z.enum(['APPROVED', 'REJECTED', 'WITHDRAWN']),
   reason: z.string().max(2000),
   decided_at: instant,
   /** SHA-256 of exactly what was reviewed; also the statement's subject. */
   subject_sha256: sha256Hex,
   subject_name: z.string().max(200),
   /** How the person was identified, in words: an invited address, an OIDC session, a passkey. */
-  identified_by: z.enum(['invited-address', 'oidc', 'passkey']),
+  identified_by: z.enum(['invited-address', 'oidc', 'passkey', 'local-command']),
+  withdraws: slug.optional(),
+  /** Who handed this on, first to last, where the approver was not invited first. */
+  delegated_by: z.array(email).min(1).max(8).optional(),
+  /** In whose place the approver was invited, because that person had not decided in time. */
+  escalated_from: email.optional(),
+  oidc: signedInPerson.optional(),
+  passkey: passkeyAssertion.optional(),
 })
 export type ApprovalPredicate = z.infer<typeof approvalPredicate>
+
+/** The predicate of a passkey statement: whose it is. Its subject is the SPKI PEM of the passkey. */
+export const passkeyPredicate = z.strictObject({
+  email,
+  credential_id: base64url.max(1400),
+  public_key: z.string().max(400),
+  rp_id: z.string().min(1).max(253),
+  registered_at: instant,
+  /** The request whose registration link was used. */
+  approval_id: slug,
+})
+export type PasskeyPredicate = z.infer<typeof passkeyPredicate>
 
 /** The predicate of a plan statement; its subject is the plan file. */
 export const planPredicate = z.strictObject({
@@ -77,12 +122,17 @@ export const approvalRequest = z.strictObject({
   created_at: instant,
   expires_at: instant,
   status: z.enum(['PENDING', 'DECIDED']),
-  decision: z.enum(['APPROVED', 'REJECTED', 'ANSWERED']).nullable(),
+  /** `DELEGATED`: handed on to another person. `WITHDRAWN`: approved once, and taken back. Neither decides anything. */
+  decision: z.enum(['APPROVED', 'REJECTED', 'ANSWERED', 'DELEGATED', 'WITHDRAWN']).nullable(),
   reason: z.string().max(2000),
   answers: z.array(z.strictObject({ decision_id: slug, choice: slug })),
   decided_at: instant.nullable(),
   /** The signed approval statement, once decided. */
   statement: artifactPointer.nullable(),
+  /** Who handed this on, first to last. */
+  delegated_by: z.array(email).max(8).optional(),
+  /** The person in whose place this one was invited too. */
+  escalated_from: email.optional(),
 })
 export type ApprovalRequest = z.infer<typeof approvalRequest>
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { role, slug } from './common.ts'
+import { email, role, slug } from './common.ts'
 import { transform } from './spec.ts'
 
 /** Lifecycle transitions that need people. */
@@ -12,11 +12,28 @@ export const gatedTransition = z.enum([
 ])
 export type GatedTransition = z.infer<typeof gatedTransition>
 
+const hours = z.int().min(1).max(8760)
+
+/** Reminders, delegation, escalation, and how people prove who they are. */
+export const asking = z.strictObject({
+  /** Every `after_hours` hours without a decision, `at_most` times a person. */
+  reminders: z.strictObject({ after_hours: hours, at_most: z.int().min(1).max(20) }).optional(),
+  /** Roles whose approver may hand a request on to another person, and how often one request may be handed on. */
+  delegation: z.strictObject({ roles: z.array(role), at_most: z.int().min(1).max(8) }).optional(),
+  /** Who is invited too when somebody has not decided after `after_hours`, by role. */
+  escalation: z.strictObject({ after_hours: hours, people: z.array(z.strictObject({ role, email })) }).optional(),
+  /** Roles whose approval counts only with a passkey signature over the subject digest. */
+  passkey_roles: z.array(role).optional(),
+})
+export type Asking = z.infer<typeof asking>
+
 /** Versioned rules. Its digest is in every signed plan: a changed policy makes every plan not yet executed stale. */
 export const policy = z.strictObject({
   schema: z.literal('waybill/policy/v1'),
   version: z.string().min(1).max(64),
   approvals: z.record(gatedTransition, z.array(role).min(1)),
+  /** How people are asked. Left out: once, in person, by link alone. */
+  asking: asking.optional(),
   plan_ttl_hours: z.int().min(1).max(8760),
   approval_ttl_hours: z.int().min(1).max(8760),
   clean_runs_required: z.int().min(0).max(365),

@@ -75,6 +75,7 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     policy: { ...defaultPolicy, ...options.policy },
     notifier: { send: async (mail: Mail) => void mails.push(mail) },
     secrets: localSecrets({ env: { SOURCE: 'postgres://source', TARGET: 'postgres://target' } }),
+    signIn: null,
     model: null,
     git: localGitHost({ folder: home.repository, clock }),
     keys: fileKeys({ folder: home.keys }),

@@ -1,0 +1,89 @@
+import { checkLink, checkRegistration } from '../../layers/core/approval-link.ts'
+import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
+import { cookie, pendingSignIn, readCookie, session } from '../../layers/core/approval-page/session.ts'
+import { PAGE_HEADERS } from '../../layers/core/approval-page/style.ts'
+import { escapeMarkup } from '../../layers/core/approval-page/visible-text.ts'
+import { samePerson } from '../../layers/core/approvals.ts'
+import { isWaybillError } from '../../layers/core/errors.ts'
+import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import { type OpeningDeps, opening } from './opening.ts'
+
+export type SignInDeps = OpeningDeps & Pick<Ports, 'signIn' | 'ids' | 'keys' | 'clock' | 'publicUrl' | 'log'>
+type Folder = 'approvals' | 'passkeys'
+
+const SIGN_IN = '/sign-in'
+const CALLBACK = '/sign-in/callback'
+const SIGN_IN_SECONDS = 600
+const SESSION_SECONDS = 3600
+
+/**
+ * Who is at the browser: `person` null where no identity provider is configured, and `why` where one is and this is nobody, or not the
+ * invited person. Addresses are compared as separation of duties compares them.
+ */
+export async function atTheBrowser(
+  deps: Pick<Ports, 'signIn' | 'keys' | 'clock'>,
+  http: HttpRequest,
+  request: ApprovalRequest,
+): Promise<{ person: Person | null } | { why: NoticeKind }> {
+  if (deps.signIn === null) return { person: null }
+  const found = readCookie(await deps.keys.link(), 'session', http.headers.cookie, session, deps.clock.now())
+  if (found === null) return { why: 'sign-in' }
+  if (found.email === null || !samePerson(found.email, request.approver)) return { why: 'other-person' }
+  return { person: { issuer: found.issuer, subject: found.subject, email: found.email } }
+}
+
+/** The notice for somebody who has to sign in, first or as somebody else, with the way there. */
+export function signInNotice(why: NoticeKind, request: ApprovalRequest, folder: Folder, token: string): HttpResponse {
+  const query = new URLSearchParams({ approval: request.approval_id, t: token, to: folder })
+  const words = why === 'sign-in' ? 'Sign in' : 'Sign in as the person this was sent to'
+  return notice(why, [], `<p><a class="yes button" href="${escapeMarkup(`${SIGN_IN}?${query}`)}">${words}</a></p>`)
+}
+
+/** `/sign-in` and `/sign-in/callback`; null for any other path. They write nothing but a cookie in the visitor's own browser. */
+export async function signInResponse(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse | null> {
+  if (http.path === SIGN_IN) return start(deps, http)
+  if (http.path === CALLBACK) return finish(deps, http)
+  return null
+}
+
+async function start(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse> {
+  const { approval = '', t = '', to } = http.query
+  if (deps.signIn === null) return notice('not-found')
+  const folder: Folder = to === 'passkeys' ? 'passkeys' : 'approvals'
+  const opened = await opening(deps, approval, t, folder === 'passkeys' ? checkRegistration : checkLink)
+  if (!opened.open && opened.withdrawable === undefined) return notice(opened.why, opened.details)
+  const asked = {
+    state: deps.ids.next('s'),
+    nonce: deps.ids.next('n'),
+    verifier: `${deps.ids.next('v')}${deps.ids.next('v')}`,
+  }
+  const until = new Date(deps.clock.now().getTime() + SIGN_IN_SECONDS * 1000).toISOString()
+  const pending = pendingSignIn.parse({ approval_id: approval, link_token: t, folder, ...asked, until })
+  const location = await deps.signIn.start({ redirectUri: `${deps.publicUrl}${CALLBACK}`, ...asked })
+  return redirect(location, cookie(await deps.keys.link(), 'sign-in', pending, SIGN_IN_SECONDS, https(deps)))
+}
+
+async function finish(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse> {
+  const key = await deps.keys.link()
+  const pending = readCookie(key, 'sign-in', http.headers.cookie, pendingSignIn, deps.clock.now())
+  if (deps.signIn === null || pending === null) return notice('sign-in-failed')
+  const url = new URL(`${CALLBACK}?${new URLSearchParams(http.query)}`, deps.publicUrl).href
+  let person: Person
+  try {
+    person = await deps.signIn.finish({ url, state: pending.state, nonce: pending.nonce, verifier: pending.verifier })
+  } catch (error) {
+    if (!isWaybillError(error)) throw error
+    deps.log.warn('a sign-in was refused', { approval_id: pending.approval_id, error: error.code })
+    return notice('sign-in-failed')
+  }
+  const until = new Date(deps.clock.now().getTime() + SESSION_SECONDS * 1000).toISOString()
+  const back = `${deps.publicUrl}/${pending.folder}/${pending.approval_id}?${new URLSearchParams({ t: pending.link_token })}`
+  return redirect(back, cookie(key, 'session', session.parse({ ...person, until }), SESSION_SECONDS, https(deps)))
+}
+
+const https = (deps: Pick<Ports, 'publicUrl'>) => deps.publicUrl.startsWith('https:')
+
+function redirect(location: string, setCookie: string): HttpResponse {
+  return { status: 303, headers: { ...PAGE_HEADERS, location, 'set-cookie': setCookie }, body: '' }
+}

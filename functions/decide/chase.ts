@@ -1,0 +1,181 @@
+import { isWaybillError } from '../../layers/core/errors.ts'
+import { type AskingDeps, sendLink } from '../../layers/core/flow/asking.ts'
+import { JSON_TYPE, keyOf, retainUntil } from '../../layers/core/flow/storing.ts'
+import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
+import { record } from '../../layers/core/ledger.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { Asking } from '../../layers/core/schemas/policy.ts'
+import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { barredFromJoining, policyOfRequest } from '../work/separation-of-duties.ts'
+import type { SignedPolicyDeps } from '../work/signed-policy.ts'
+
+export type ChaseDeps = AskingDeps & SignedPolicyDeps & Pick<Ports, 'projects' | 'tasks' | 'log'>
+
+const HOUR_MS = 3_600_000
+const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK', 'FAILED']
+
+/**
+ * Looks after everybody who has not decided yet: reminds, invites the person to escalate to, and ends the wait when the time is over. A
+ * schedule calls it; call it as often as you like, from as many processes as you like: nothing happens twice.
+ */
+export async function chase(deps: ChaseDeps): Promise<void> {
+  for (const project of await deps.projects.list()) {
+    if (ENDED.includes(project.state)) continue
+    try {
+      await chaseProject(deps, project)
+    } catch (error) {
+      // One project that cannot be looked after must not leave the others alone.
+      deps.log.warn('the people of a project could not be reminded; it is tried again', {
+        project_id: project.project_id,
+        error: isWaybillError(error) ? error.code : 'unknown',
+      })
+    }
+  }
+}
+
+async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<void> {
+  const requests = await deps.approvals.byProject(project.project_id)
+  for (const groupId of new Set(requests.filter(waits).map((request) => request.group_id))) {
+    const group = await deps.approvals.group(groupId)
+    if (group.told_at !== null) continue
+    const asked = requests.filter((request) => request.group_id === groupId)
+    if (deps.clock.now().getTime() >= Date.parse(group.expires_at)) await expire(deps, project, groupId, asked)
+    else
+      for (const request of asked)
+        if (waits(request) && !isFilled(request, asked) && isCurrent(request, project)) await nudge(deps, project, request)
+  }
+}
+
+const waits = (request: ApprovalRequest) => request.status === 'PENDING'
+
+const isFilled = (request: ApprovalRequest, asked: readonly ApprovalRequest[]) =>
+  asked.some((other) => other.role === request.role && (other.decision === 'APPROVED' || other.decision === 'ANSWERED'))
+
+/** Still about what is at hand, in the state that waits for it. */
+function isCurrent(request: ApprovalRequest, project: ProjectRecord): boolean {
+  const { artifact } = request.transition === null ? DECISION_SUBJECT : SUBJECTS[request.transition]
+  const waiting = request.transition === null || request.transition.startsWith(`${project.state}->`)
+  return waiting && project.artifacts[artifact]?.sha256 === request.subject.sha256
+}
+
+/** The state machine hears that nobody decided in time, and the project can be taken up again with new links. */
+async function expire(deps: ChaseDeps, project: ProjectRecord, groupId: string, asked: readonly ApprovalRequest[]): Promise<void> {
+  if (asked.some((request) => request.decision === 'REJECTED')) return
+  const silent = asked.filter((request) => waits(request) && !isFilled(request, asked))
+  if (silent.length === 0) return
+  const who = silent.map((request) => `${request.approver} (${request.role})`).join(', ')
+  const { task_token } = await deps.approvals.group(groupId)
+  try {
+    await deps.tasks.fail(task_token, 'APPROVAL_EXPIRED', `Nobody decided in time: ${who}. Start the project again to ask anew.`)
+  } catch (error) {
+    // Spent: told before a crash, or a retry of the state has a newer one.
+    if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error
+  }
+  await deps.approvals.told(groupId, deps.clock.now().toISOString())
+  for (const request of silent) {
+    await record(deps, project.project_id, {
+      actor: 'waybill',
+      action: 'APPROVAL_EXPIRED',
+      subject_sha256: request.subject.sha256,
+      details: { approval_id: request.approval_id, role: request.role, approver: request.approver },
+    })
+  }
+}
+
+async function nudge(deps: ChaseDeps, project: ProjectRecord, request: ApprovalRequest): Promise<void> {
+  const { asking } = await policyOfRequest(deps, project, request)
+  const hours = hoursSince(deps, request.created_at)
+  if (asking?.escalation !== undefined && hours >= asking.escalation.after_hours) await escalate(deps, project, request, asking.escalation)
+  const rule = asking?.reminders
+  const due = rule === undefined ? 0 : Math.min(Math.floor(hours / rule.after_hours), rule.at_most)
+  if (due < 1 || !(await claim(deps, request, due))) return
+  await sendLink(deps, project, request, { kind: 'reminded', since: request.created_at })
+  await record(deps, project.project_id, {
+    actor: 'waybill',
+    action: 'APPROVER_REMINDED',
+    subject_sha256: request.subject.sha256,
+    details: { approval_id: request.approval_id, approver: request.approver, role: request.role, reminder: String(due) },
+  })
+}
+
+/**
+ * True for one caller only, ever. COMMIT POINT of a reminder: it is claimed before it is mailed, so that a crash between the two costs one
+ * reminder and never sends one twice.
+ */
+async function claim(deps: ChaseDeps, request: ApprovalRequest, reminder: number): Promise<boolean> {
+  const key = keyOf(request.project_id, 'reminders', `${request.approval_id}-${reminder}`)
+  if ((await deps.artifacts.find(key)) !== null) return false
+  const bytes = Buffer.from(JSON.stringify({ claimed_by: deps.ids.next('claim') }))
+  try {
+    await deps.artifacts.put(key, bytes, { contentType: JSON_TYPE, retainUntil: retainUntil(deps) })
+    return true
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'ALREADY_EXISTS') return false
+    throw error
+  }
+}
+
+/** Invites the person whom the policy names for the role, once; the first one stays invited. */
+async function escalate(
+  deps: ChaseDeps,
+  project: ProjectRecord,
+  request: ApprovalRequest,
+  rule: NonNullable<Asking['escalation']>,
+): Promise<void> {
+  const named = rule.people.find((person) => person.role === request.role)
+  if (named === undefined || request.escalated_from !== undefined) return
+  const next: ApprovalRequest = {
+    ...request,
+    approval_id: `${request.approval_id}-e`,
+    approver: named.email,
+    created_at: deps.clock.now().toISOString(),
+    delegated_by: [],
+    escalated_from: request.approver,
+  }
+  const chain = await deps.audit.read(project.project_id)
+  const done = (action: string) => chain.some((entry) => entry.action === action && entry.details.approval_id === request.approval_id)
+  if (done('APPROVAL_ESCALATED') || done('ESCALATION_REFUSED')) return
+  const barred = await barredFromJoining(deps, request, project, named.email)
+  const refused = barred !== null && !(await isThere(deps, next.approval_id))
+  // Invited a moment ago by another process, which is about to say so; much later, by one that died.
+  if (!refused && !(await joined(deps, next)) && hoursSince(deps, (await deps.approvals.request(next.approval_id)).created_at) < 0.02)
+    return
+  await record(deps, project.project_id, {
+    actor: 'waybill',
+    action: refused ? 'ESCALATION_REFUSED' : 'APPROVAL_ESCALATED',
+    subject_sha256: request.subject.sha256,
+    details: {
+      approval_id: request.approval_id,
+      role: request.role,
+      from: request.approver,
+      to: named.email,
+      ...(refused ? { why: barred } : { new_approval_id: next.approval_id }),
+    },
+  })
+  if (!refused) await sendLink(deps, project, next, { kind: 'escalated', from: request.approver })
+}
+
+async function isThere(deps: ChaseDeps, approvalId: string): Promise<boolean> {
+  return deps.approvals.request(approvalId).then(
+    () => true,
+    (error: unknown) => {
+      if (isWaybillError(error) && error.code === 'NOT_FOUND') return false
+      throw error
+    },
+  )
+}
+
+async function joined(deps: ChaseDeps, request: ApprovalRequest): Promise<boolean> {
+  try {
+    await deps.approvals.join(request)
+    return true
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'ALREADY_EXISTS') return false
+    throw error
+  }
+}
+
+function hoursSince(deps: ChaseDeps, instant: string): number {
+  return (deps.clock.now().getTime() - Date.parse(instant)) / HOUR_MS
+}

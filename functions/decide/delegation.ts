@@ -1,0 +1,55 @@
+import { mayDelegate } from '../../layers/core/approvals.ts'
+import { isWaybillError } from '../../layers/core/errors.ts'
+import { sendLink } from '../../layers/core/flow/asking.ts'
+import { record } from '../../layers/core/ledger.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { email as emailSchema } from '../../layers/core/schemas/common.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { barredFromJoining, policyOfRequest } from '../work/separation-of-duties.ts'
+import type { SignedPolicyDeps } from '../work/signed-policy.ts'
+
+type Deps = SignedPolicyDeps & Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'keys' | 'notifier' | 'publicUrl'>
+
+/**
+ * Hands a request on: the old link is dead and the new person is asked, in one write. The delegate decides in their own name; who handed on
+ * to whom stands in the signed approval.
+ * @returns why not, in words, or null when it was handed on
+ */
+export async function handOn(deps: Deps, request: ApprovalRequest, project: ProjectRecord, to: string): Promise<string | null> {
+  const policy = await policyOfRequest(deps, project, request)
+  if (!mayDelegate(policy.asking, request)) return 'The policy does not let this request be handed on (any further).'
+  const address = emailSchema.safeParse(to)
+  if (!address.success || /[\p{Cc}\p{Cf}]/u.test(to)) return 'Write one e-mail address, such as name@example.org.'
+  const barred = await barredFromJoining(deps, request, project, address.data)
+  if (barred !== null) return barred
+  const now = deps.clock.now().toISOString()
+  const closed: ApprovalRequest = { ...request, status: 'DECIDED', decision: 'DELEGATED', decided_at: now }
+  const next: ApprovalRequest = {
+    ...request,
+    approval_id: deps.ids.next('a'),
+    approver: address.data,
+    created_at: now,
+    delegated_by: [...(request.delegated_by ?? []), request.approver],
+  }
+  try {
+    await deps.approvals.decide(closed, next)
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'CONFLICT') return 'It was decided, or handed on, at the same moment.'
+    throw error
+  }
+  await record(deps, request.project_id, {
+    actor: request.approver,
+    action: 'REQUEST_DELEGATED',
+    subject_sha256: request.subject.sha256,
+    details: {
+      approval_id: request.approval_id,
+      role: request.role,
+      to: next.approver,
+      new_approval_id: next.approval_id,
+      chain: (next.delegated_by ?? []).join(', '),
+    },
+  })
+  await sendLink(deps, project, next, { kind: 'delegated', by: request.approver })
+  return null
+}

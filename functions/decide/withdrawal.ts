@@ -1,0 +1,122 @@
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { sendLink } from '../../layers/core/flow/asking.ts'
+import { approvalKey } from '../../layers/core/flow/project-artifacts.ts'
+import { readApproval } from '../../layers/core/flow/statements.ts'
+import { SUBJECTS } from '../../layers/core/flow/subject.ts'
+import { record } from '../../layers/core/ledger.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ApprovalPredicate, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { GatedTransition } from '../../layers/core/schemas/policy.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { executionBegun } from '../approval-page/opening.ts'
+import { type Identified, type SettleDeps, storeStatement, wayOf } from './settlement.ts'
+
+export type WithdrawalDeps = SettleDeps & Pick<Ports, 'projects' | 'keys' | 'notifier' | 'publicUrl' | 'log'>
+
+/** The id of the statement that takes an approval back; write-once under it, so that an approval is withdrawn once. */
+const withdrawalId = (approvalId: string) => `${approvalId}-w`
+const againId = (approvalId: string) => `${approvalId}-r`
+
+/**
+ * Takes an approval back. COMMIT POINT: the withdrawal statement under its write-once key; from then on every barrier and every verifier
+ * leaves the approval out. Then the seat is asked again, with a new link, and whoever waits is told.
+ */
+export async function withdraw(deps: WithdrawalDeps, request: ApprovalRequest, reason: string, identified: Identified): Promise<void> {
+  const { transition } = request
+  if (transition === null) throw new WaybillError('BAD_INPUT', 'Answers to open questions are not withdrawn; reject the plan instead.')
+  await storeStatement(deps, {
+    approval_id: withdrawalId(request.approval_id),
+    project_id: request.project_id,
+    transition,
+    role: request.role,
+    approver: request.approver,
+    decision: 'WITHDRAWN',
+    withdraws: request.approval_id,
+    reason,
+    decided_at: deps.clock.now().toISOString(),
+    subject_sha256: request.subject.sha256,
+    subject_name: request.subject_name,
+    ...wayOf(request),
+    ...identified,
+  })
+  await completeWithdrawal(deps, request)
+}
+
+/** Does what is left of a withdrawal whose statement is stored; nothing where there is none, or where all is done. */
+export async function completeWithdrawal(deps: WithdrawalDeps, request: ApprovalRequest): Promise<void> {
+  if (request.decision !== 'APPROVED' || request.transition === null) return
+  const pointer = await deps.artifacts.find(approvalKey(request.project_id, withdrawalId(request.approval_id)))
+  const said = pointer === null ? null : readApproval(await deps.artifacts.get(pointer), deps.trust)
+  if (pointer === null || said?.decision !== 'WITHDRAWN') return
+  const again: ApprovalRequest = {
+    ...request,
+    approval_id: againId(request.approval_id),
+    created_at: deps.clock.now().toISOString(),
+    status: 'PENDING',
+    decision: null,
+    reason: '',
+    decided_at: null,
+    statement: null,
+  }
+  try {
+    await deps.approvals.withdraw(request, again)
+  } catch (error) {
+    // Another process completed it at the same moment.
+    if (isWaybillError(error) && error.code === 'CONFLICT') return
+    throw error
+  }
+  await record(deps, request.project_id, {
+    actor: request.approver,
+    action: 'APPROVAL_WITHDRAWN',
+    subject_sha256: request.subject.sha256,
+    details: {
+      approval_id: request.approval_id,
+      role: request.role,
+      transition: request.transition,
+      reason: said.reason,
+      statement_sha256: pointer.sha256,
+      asked_again: again.approval_id,
+    },
+  })
+  const project = await deps.projects.get(request.project_id)
+  // Once the plan is signed nobody can decide on it again: the migration ends, and there is nothing to mail.
+  if (project.state === request.transition.split('->')[0]) await sendLink(deps, project, again, { kind: 'withdrawn' })
+}
+
+/**
+ * The author withdraws the whole plan: a rejection by the author, signed like every other, that every barrier reads.
+ * @throws ILLEGAL_TRANSITION when there is no plan, or its execution has begun: what is executed cannot be withdrawn, only rolled back
+ */
+export async function withdrawPlan(deps: WithdrawalDeps, project: ProjectRecord, reason: string): Promise<ApprovalPredicate> {
+  const transition: GatedTransition | null =
+    project.state === 'PLAN_DRAFTED' ? 'PLAN_DRAFTED->PLANNED' : project.state === 'PLANNED' ? 'PLANNED->EXECUTED' : null
+  if (transition === null || (await executionBegun(deps, project))) {
+    throw new WaybillError(
+      'ILLEGAL_TRANSITION',
+      `The project ${project.project_id} is ${project.state}${transition === null ? '' : ' and its execution has begun'}. A plan is withdrawn after it is made and before it is carried out; after that, reject the next step.`,
+    )
+  }
+  const subject = artifactOf(project, SUBJECTS[transition].artifact)
+  const { pointer, predicate } = await storeStatement(deps, {
+    approval_id: `a-withdrawn-${subject.sha256.slice(0, 40)}`,
+    project_id: project.project_id,
+    transition,
+    // The one role that no default policy lets decide: whoever leads the migration may stop it.
+    role: 'migration_lead',
+    approver: project.author,
+    decision: 'REJECTED',
+    reason,
+    decided_at: deps.clock.now().toISOString(),
+    subject_sha256: subject.sha256,
+    subject_name: SUBJECTS[transition].file,
+    identified_by: 'local-command',
+  })
+  await record(deps, project.project_id, {
+    actor: project.author,
+    action: 'PLAN_WITHDRAWN',
+    subject_sha256: subject.sha256,
+    details: { transition, reason: predicate.reason, statement_sha256: pointer.sha256 },
+  })
+  return predicate
+}

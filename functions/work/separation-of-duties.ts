@@ -1,0 +1,101 @@
+import { outstanding, type Standing, samePerson } from '../../layers/core/approvals.ts'
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { acceptedStatements } from '../../layers/core/flow/statements.ts'
+import { SUBJECTS } from '../../layers/core/flow/subject.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { policyOfGate, type SignedPolicyDeps } from './signed-policy.ts'
+
+type Deps = SignedPolicyDeps & Pick<Ports, 'approvals'>
+
+/** Both together let data move: nobody fills two of their seats. Every other transition stands alone. */
+const BARRIER: readonly GatedTransition[] = ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED']
+
+/** The policy that a request is judged by; questions before the plan are asked under the one in force. */
+export async function policyOfRequest(deps: SignedPolicyDeps, project: ProjectRecord, request: ApprovalRequest): Promise<Policy> {
+  return request.transition === null ? deps.policy : policyOfGate(deps, project, request.transition)
+}
+
+/** How a gate stands now; null where the plan under it lost an approval, so that nothing may follow from it. */
+export async function standingOf(
+  deps: SignedPolicyDeps,
+  project: ProjectRecord,
+  transition: GatedTransition,
+  subjectSha256: string,
+): Promise<Standing | null> {
+  const statements = await acceptedStatements(deps, project.project_id)
+  const policy = await policyOfGate(deps, project, transition)
+  const about = { author: project.author, projectId: project.project_id }
+  if (transition === 'PLANNED->EXECUTED') {
+    const plan = artifactOf(project, SUBJECTS['PLAN_DRAFTED->PLANNED'].artifact).sha256
+    if (!outstanding(policy, 'PLAN_DRAFTED->PLANNED', statements, { ...about, subjectSha256: plan }).approved) return null
+  }
+  return outstanding(policy, transition, statements, { ...about, subjectSha256 })
+}
+
+/** Why this person cannot approve now, or null. Looks at stored people, not at the link. A rejection needs no second person. */
+export async function barredFromApproving(
+  deps: Pick<Ports, 'approvals'>,
+  request: ApprovalRequest,
+  project: ProjectRecord,
+): Promise<string | null> {
+  if (samePerson(request.approver, project.author)) return 'You are the author of this migration; somebody else has to approve it.'
+  const others = await deps.approvals.byProject(project.project_id)
+  const twice = others.find(
+    (other) =>
+      other.approval_id !== request.approval_id &&
+      other.decision === 'APPROVED' &&
+      samePerson(other.approver, request.approver) &&
+      sameBarrier(other, request, project),
+  )
+  if (!twice) return null
+  return twice.role === request.role ? 'You approved this already.' : `You approved this already in another role (${twice.role}).`
+}
+
+/** Plan and execution are one barrier: nobody fills two of its seats. Elsewhere a transition and its subject stand alone. */
+function sameBarrier(other: ApprovalRequest, request: ApprovalRequest, project: ProjectRecord): boolean {
+  if (other.transition === request.transition) return other.subject.sha256 === request.subject.sha256
+  const planned = other.transition === 'PLAN_DRAFTED->PLANNED' && other.subject.sha256 === project.artifacts.migration_plan?.sha256
+  return planned && request.transition === 'PLANNED->EXECUTED' && other.role !== request.role
+}
+
+/**
+ * Why a person cannot take somebody's place in a request, or null: the author, whoever had it before (a circle), whoever is asked or
+ * will be asked in another role that must be another person, and whoever is asked the same already.
+ */
+export async function barredFromJoining(
+  deps: Deps,
+  request: ApprovalRequest,
+  project: ProjectRecord,
+  email: string,
+): Promise<string | null> {
+  if (samePerson(email, project.author)) return `${email} wrote this migration and cannot decide on it.`
+  if (samePerson(email, request.approver)) return `${email} is the person who is asked already.`
+  if (request.delegated_by?.some((earlier) => samePerson(earlier, email))) return `${email} had this request before and handed it on.`
+  const gates: readonly (GatedTransition | null)[] =
+    request.transition !== null && BARRIER.includes(request.transition) ? BARRIER : [request.transition]
+  const asked = (await deps.approvals.byProject(project.project_id)).filter((other) => other.approval_id !== request.approval_id)
+  const again = asked.find(
+    (other) => other.group_id === request.group_id && other.role === request.role && samePerson(other.approver, email),
+  )
+  if (again) return `${email} was asked in this role already.`
+  const elsewhere = asked.find(
+    (other) =>
+      other.role !== request.role &&
+      gates.includes(other.transition) &&
+      other.decision !== 'DELEGATED' &&
+      other.decision !== 'WITHDRAWN' &&
+      samePerson(other.approver, email),
+  )
+  if (elsewhere) return `${email} is asked as ${elsewhere.role}; each role needs a person of its own.`
+  if (request.transition === null) return null
+  const policy = await policyOfRequest(deps, project, request)
+  const roles = new Set(gates.flatMap((gate) => (gate === null ? [] : policy.approvals[gate])))
+  const named = (await specOf(deps.artifacts, project)).approvers.find(
+    (approver) => approver.role !== request.role && roles.has(approver.role) && samePerson(approver.email, email),
+  )
+  return named ? `${email} will be asked as ${named.role}; each role needs a person of its own.` : null
+}
