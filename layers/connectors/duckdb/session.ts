@@ -90,9 +90,10 @@ export function duckFailure(error: unknown, doing: string): WaybillError {
   if (own !== undefined) return new WaybillError('NOT_REPRESENTABLE', own)
   const kind = /^([A-Z][A-Za-z ]+ Error)/.exec(said)?.[1] ?? 'Error'
   if (/^(Conversion|Invalid Input|Out of Range|Constraint|Serialization)/.test(kind)) {
+    const line = /^[^\n]*CSV Error on Line: (\d+)/.exec(said)?.[1]
     return new WaybillError(
       'NOT_REPRESENTABLE',
-      `Failed while ${doing} (${kind}). A value of the file does not fit what the plan or the file's format says.`,
+      `Failed while ${doing} (${kind}${line === undefined ? '' : `, line ${line}`}). A value of the file does not fit what the plan or the file's format says.`,
     )
   }
   if (/^(Binder|Catalog|Parser|Not implemented)/.test(kind)) {

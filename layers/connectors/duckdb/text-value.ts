@@ -13,7 +13,7 @@ export function textValue(type: CanonicalType, text: string): Uint8Array {
     case 'boolean':
       return canonicalValue(type, WORDS[text.trim().toLowerCase()] ?? text)
     case 'date':
-      return canonicalValue(type, moment(text)?.date ?? text)
+      return canonicalValue(type, endless(text) || moment(text) !== null ? text : '')
     case 'time':
       return canonicalValue(type, /^\d{2}:\d{2}$/.test(text) ? `${text}:00` : text)
     case 'timestamp':
@@ -37,20 +37,22 @@ const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 type Moment = { date: string; time: string; zone: string | undefined; bc: boolean }
 
-function moment(text: string): (Moment & { timed: boolean }) | null {
+function moment(text: string): Moment | null {
   const match = MOMENT.exec(text)
   if (match === null) return null
   const [, day = '', clock, zone, bc] = match
   const [, month = 0, date = 0] = day.split('-').map(Number)
   if (month < 1 || month > 12 || date < 1 || date > (DAYS[month - 1] ?? 0)) return null
   const time = clock === undefined ? '00:00:00' : clock.length === 5 ? `${clock}:00` : clock
-  return { date: `${day}${bc ?? ''}`, time, zone, bc: bc !== undefined, timed: clock !== undefined }
+  return { date: `${day}${bc ?? ''}`, time, zone, bc: bc !== undefined }
 }
+
+const endless = (text: string) => text === 'infinity' || text === '-infinity'
 
 /** A timestamp as the encoding reads it, with time zone in UTC; one without an offset is in UTC, as on every session of Waybill. */
 function timestamp(text: string, zoned: boolean): string {
   const read = moment(text)
-  if (read === null) return text
+  if (read === null) return endless(text) ? text : ''
   const { date, time, zone, bc } = read
   const plain = `${date.replace(' BC', '')} ${time}`
   if (!zoned) return zone === undefined ? `${plain}${bc ? ' BC' : ''}` : text
@@ -58,17 +60,20 @@ function timestamp(text: string, zoned: boolean): string {
   return inUtc(plain, zone, bc) ?? text
 }
 
+/** Year 0 is 1 BC, as PostgreSQL counts; null beyond the years that a Date has. */
 function inUtc(plain: string, zone: string, bc: boolean): string | null {
   const [, year = '', month = '', day = '', hour = '', minute = '', second = '', fraction = ''] =
     /^(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)(\.\d+)?$/.exec(plain) ?? []
-  if (bc || year.length > 4 || Number(year) < 2) return null
   const [, sign = '', hours = '0', minutes = '0', seconds = '0'] = /^([+-])(\d{2}):?(\d{2})?:?(\d{2})?$/.exec(zone) ?? []
   const offset = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * (sign === '-' ? -1 : 1)
   const at = new Date(0)
-  at.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
+  at.setUTCFullYear(bc ? 1 - Number(year) : Number(year), Number(month) - 1, Number(day))
   at.setUTCHours(Number(hour), Number(minute), Number(second) - offset)
-  const iso = at.toISOString()
-  return /^\d{4}-/.test(iso) ? `${iso.slice(0, 10)} ${iso.slice(11, 19)}${fraction}+00` : null
+  if (Number.isNaN(at.getTime())) return null
+  const full = at.getUTCFullYear()
+  const two = (value: number) => String(value).padStart(2, '0')
+  const date = `${String(full > 0 ? full : 1 - full).padStart(4, '0')}-${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`
+  return `${date} ${at.toISOString().slice(-13, -5)}${fraction}+00${full > 0 ? '' : ' BC'}`
 }
 
 const VERBOSE =
