@@ -3,6 +3,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { type Outcome, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type ChecksReport, checksReport, type Mismatch, type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
+import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
 export type Measured = { outcome: Outcome | null; recon: ReconReport | null; checks: ChecksReport | null }
@@ -42,9 +43,11 @@ export function printSummary(terminal: Terminal, project: ProjectRecord, { outco
       grouped(table.source_rows),
       grouped(table.target_rows),
       `${table.segments.length} of ${table.segments_expected}`,
-      table.verdict === 'pass' ? 'equal' : table.verdict,
+      table.verdict === 'pass' ? equalInWords(table) : table.verdict,
     ])
     terminal.out(`\n${columns([['table', 'source rows', 'target rows', 'segments', 'verdict'], ...rows], new Set([1, 2, 3]))}`)
+    for (const table of recon.tables)
+      for (const sentence of toleranceSentences(table)) terminal.out(`  ${visible(`${table.target_object}: ${sentence}`)}`)
     for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
   }
   for (const check of checks?.checks ?? []) {

@@ -1,6 +1,6 @@
 import { digestOf } from '../core/canonical-json.ts'
 import type { Catalog, Profile } from '../core/schemas/catalog.ts'
-import { type ReconProposal, reconProposal, type TableMapping } from '../core/schemas/proposal.ts'
+import { type ReconProposal, reconProposal, type TableMapping, type TableRecon } from '../core/schemas/proposal.ts'
 import type { SystemType } from '../core/schemas/spec.ts'
 import type { Agent, Citation, Conclusion } from './agent.ts'
 
@@ -10,6 +10,8 @@ export type ReconFacts = {
   target_system_type: SystemType
   source: Catalog
   profile: Profile | null
+  /** What the spec asks for, by table; whoever has none may be left out. */
+  tolerances?: { table_id: string; tolerances: TableRecon['tolerances'] }[]
 }
 
 /** Small enough that a differing segment opens quickly, large enough that bounds cost nothing. */
@@ -37,6 +39,7 @@ function propose(facts: ReconFacts): Conclusion<ReconProposal> {
       : 'The sides differ: the engine-neutral row form is compared.',
   })
   let guessed = 0
+  let held = 0
   const tables = facts.mapping.tables.map((table, index) => {
     const rows = rowsOf(table, facts, citations)
     if (rows === null) guessed += 1
@@ -45,22 +48,30 @@ function propose(facts: ReconFacts): Conclusion<ReconProposal> {
       pointer: `/tables/${index}/key`,
       says: table.key === null ? 'No key: hash buckets, duplicates counted.' : 'A key: ranges in key order.',
     })
+    const asked = facts.tolerances?.findIndex((entry) => entry.table_id === table.table_id) ?? -1
+    const tolerances = facts.tolerances?.[asked]?.tolerances ?? []
+    if (tolerances.length > 0) {
+      held += tolerances.length
+      citations.push({ fact: 'tolerances', pointer: `/${asked}`, says: 'The spec asks for tolerances; no other column has one.' })
+    }
     return {
       table_id: table.table_id,
       encoding: native ? ('native' as const) : ('canonical' as const),
       mode: table.key === null ? ('bucketed' as const) : ('ordered' as const),
       segments: table.key === null ? buckets(rows ?? 0n) : ranges(rows ?? 0n),
-      tolerances: [],
+      tolerances,
     }
   })
   return {
     proposal: { tables, sampling: { method: 'full', seed: digestOf(facts.mapping).slice(0, 16), rows: 0 } },
-    methodology:
-      'Every row of both sides is read and hashed; nothing is sampled and nothing is tolerated. A table with a key is cut into ranges of about 20,000 rows, one without a key into a power of two of hash buckets of about 12,000 rows.',
+    methodology: `Every row of both sides is read and hashed; nothing is sampled and ${held === 0 ? 'nothing is tolerated' : 'nothing is tolerated that the spec does not ask for'}. A table with a key is cut into ranges of about 20,000 rows, one without a key into a power of two of hash buckets of about 12,000 rows.`,
     citations,
     confidence: guessed === 0 ? 1 : 0.8,
     limitations: [
       'Row counts only size the segments; the comparison counts for itself.',
+      ...(held === 0
+        ? []
+        : [`${held} ${held === 1 ? 'column is' : 'columns are'} compared within a tolerance: "equal" is not said of them.`]),
       ...(guessed === 0 ? [] : [`${guessed} tables have no known size and are compared in one segment, which may be slow.`]),
     ],
   }

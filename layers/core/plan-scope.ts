@@ -2,6 +2,7 @@ import { canonicalJson } from './canonical-json.ts'
 import type { ReconProposal, SchemaMapping } from './schemas/proposal.ts'
 import type { MigrationSpec } from './schemas/spec.ts'
 import { sourceObject, tableIds } from './table-id.ts'
+import { requestedTolerances } from './tolerance/request.ts'
 
 /**
  * A mapping and a recon proposal are untrusted: they may cover exactly what the spec asks for, no table more and none less, under the
@@ -56,6 +57,13 @@ export function scopeFaults(spec: MigrationSpec, mapping: SchemaMapping, recon: 
       if (foreign.references.columns.some((column) => !known.has(column)))
         faults.push(`Table ${id}: a foreign key refers to a column that is not mapped.`)
     }
+  }
+
+  for (const [index, request] of spec.tables.entries()) {
+    const given = recon.tables.find((table) => table.table_id === ids[index])?.tolerances ?? []
+    const inOrder = given.toSorted((a, b) => (a.column < b.column ? -1 : 1))
+    if (canonicalJson(inOrder) !== canonicalJson(requestedTolerances(request.tolerances)))
+      faults.push(`Table ${ids[index]} is held to other tolerances than the spec asks for.`)
   }
 
   const compared = recon.tables.map((table) => table.table_id)

@@ -22,6 +22,7 @@ export function* proofFaults(document: LooseDocument): Generator<string> {
   yield* integrityFaults(document)
   yield* completenessFaults(document)
   yield* orderingFaults(document)
+  yield* toleranceFaults(document)
   yield* formulaFaults(document)
 }
 
@@ -85,6 +86,25 @@ function* orderingFaults(document: LooseDocument): Generator<string> {
   const preserved = document.flag(`${at}/sequence_preserved`)
   if (status === 'PASS' && (violations ?? 0n) > 0n) yield `/${at}/status: PASS although ${violations} records are out of order`
   if (preserved === true && status !== 'PASS') yield `/${at}/sequence_preserved: true although the status is ${status}`
+}
+
+function* toleranceFaults(document: LooseDocument): Generator<string> {
+  for (const [table] of document.list(`${PROOF}/tables`).entries()) {
+    const at = `${PROOF}/tables/${table}`
+    for (const [index] of document.list(`${at}/tolerances`).entries()) {
+      const column = `${at}/tolerances/${index}`
+      const [compared, equal, within, beyond] = ['compared', 'equal', 'within', 'beyond'].map((name) => document.count(`${column}/${name}`))
+      if (compared === undefined || equal === undefined || within === undefined || beyond === undefined) continue
+      if (equal + within + beyond !== compared)
+        yield `/${column}/compared: ${equal} equal, ${within} within and ${beyond} beyond are not ${compared}`
+      if (beyond > 0n && document.text(`${at}/status`) === 'PASS')
+        yield `/${at}/status: PASS although ${beyond} records are beyond a tolerance`
+      const source = document.count(`${at}/source_record_count`)
+      const missing = document.count(`${at}/missing`)
+      if (source !== undefined && missing !== undefined && source - missing !== compared)
+        yield `/${column}/compared: ${source} source records of which ${missing} are missing are not ${compared}`
+    }
+  }
 }
 
 const FACTORS = [

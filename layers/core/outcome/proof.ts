@@ -2,6 +2,7 @@ import { digestOf } from '../canonical-json.ts'
 import type { ResultStatus, TableProof } from '../schemas/outcome.ts'
 import type { TableMapping } from '../schemas/proposal.ts'
 import type { TableResult } from '../schemas/recon.ts'
+import { unplannedTolerances } from '../tolerance/claim.ts'
 import type { OutcomeInput } from './assembly.ts'
 import type { CheckVerdicts } from './check-findings.ts'
 import { unplannedDifferences } from './check-findings.ts'
@@ -44,6 +45,9 @@ function reportReasons(input: OutcomeInput): string[] {
     if (!plan.tables.some((mapping) => mapping.table_id === table.table_id)) reasons.push(`${table.table_id} is not in the plan`)
     if (table.hashing_spec_sha256 !== plan.rulebooks.hashing_spec_sha256)
       reasons.push(`${table.table_id} was digested under another hashing spec`)
+    const planned = plan.recon.tables.find((candidate) => candidate.table_id === table.table_id)?.tolerances ?? []
+    const mapping = plan.tables.find((candidate) => candidate.table_id === table.table_id)
+    reasons.push(...unplannedTolerances(table, planned, mapping).map((fault) => `${table.table_id}: ${fault}`))
   }
   return reasons
 }
@@ -95,6 +99,7 @@ function tableProofOf({ result, recomputed }: ComparedTable): TableProof[] {
       changed: countFigure(BigInt(result.changed)),
       tree_size: result.segments.length,
       segments_differing: recomputed.segments_differing,
+      ...(result.tolerances === undefined ? {} : { tolerances: result.tolerances }),
       source_root: result.source_root,
       target_root: result.target_root,
       status: worst([recomputed.integrity, recomputed.completeness]),
@@ -125,7 +130,7 @@ function integrityDraft(
   const differing = sum(tables, (result) => result.missing) + sum(tables, (result) => result.changed)
   const full = input.plan.recon.sampling.method === 'full'
   const confidence = full
-    ? { confidence: FULL_CONFIDENCE as Figure<number>, basis: FULL_CONFIDENCE_BASIS }
+    ? { confidence: FULL_CONFIDENCE as Figure<number>, basis: FULL_CONFIDENCE_BASIS + heldApart(tables) }
     : sampledConfidence(input.plan.recon.sampling, rows, input.policy.tolerances.max_relative)
   // A sample that can show nothing at the agreed tolerance proves nothing.
   const unprovable: ResultStatus[] = confidence.confidence instanceof Unmeasured ? ['INCONCLUSIVE'] : []
@@ -153,6 +158,13 @@ function integrityDraft(
       ...checks.reasons.integrity,
     ],
   }
+}
+
+/** A digest says nothing of a column that is not in it. */
+function heldApart(tables: readonly ComparedTable[]): string {
+  const columns = tables.reduce((total, { result }) => total + (result?.tolerances?.length ?? 0), 0)
+  if (columns === 0) return ''
+  return `; ${columns} ${columns === 1 ? 'column is' : 'columns are'} in no digest: ${columns === 1 ? 'its' : 'their'} values were compared exactly, one by one, and held to a tolerance`
 }
 
 function said(tableId: string, recomputed: TableRecomputation | undefined): string[] {
@@ -279,7 +291,9 @@ function orderingDraft(tables: readonly ComparedTable[], undecided: string[]) {
       ...ordered.flatMap(({ mapping, result }) => (result?.ordering?.reason ? [`${mapping.table_id}: ${result.ordering.reason}`] : [])),
       ...ordered.flatMap(({ mapping, result }) =>
         result?.ordering && result.source_root === result.target_root
-          ? [`${mapping.table_id}: first and last record were read on the target; the source has the same, because every record is equal`]
+          ? [
+              `${mapping.table_id}: first and last record were read on the target; the source has the same, because ${result.tolerances === undefined ? 'every record is equal' : 'every record has the same order key'}`,
+            ]
           : [],
       ),
     ],

@@ -1,6 +1,7 @@
 import { sideRoot } from '../encoding/segment-digest.ts'
 import type { ResultStatus } from '../schemas/outcome.ts'
 import type { SegmentDigest, TableResult } from '../schemas/recon.ts'
+import { rowsBeyond, toleranceFaults } from '../tolerance/claim.ts'
 
 /**
  * A table's verdict, worked out again from its segment digests and counts. Nothing is taken from the verdict the worker wrote, save
@@ -90,6 +91,8 @@ function contradictions(result: TableResult, differing: number): string[] {
   const differences = BigInt(result.missing) + BigInt(result.extra) + BigInt(result.changed)
   if (result.verdict === 'pass' && (differing > 0 || differences > 0n)) say('the verdict is pass although segments or records differ')
   if (differing > 0 && differences === 0n) say(`${differing} segments differ but no differing record is counted`)
-  if (differing === 0 && differences > 0n) say(`${differences} differing records are counted but every segment digest is equal`)
-  return faults
+  // Only a value beyond a tolerance makes a changed row whose digests are equal.
+  const beyond = differences === BigInt(result.changed) ? rowsBeyond(result.tolerances) : 0n
+  if (differing === 0 && differences > beyond) say(`${differences} differing records are counted but every segment digest is equal`)
+  return [...faults, ...toleranceFaults(result)]
 }

@@ -1,4 +1,5 @@
 import type { TableResult } from '../schemas/recon.ts'
+import { toleranceSentences } from '../tolerance/claim.ts'
 import { bytesInWords, grouped, html, type Markup, name } from './markup.ts'
 import { MISMATCHES_SHOWN, type ReportModel } from './model.ts'
 import { mark, notMeasured } from './verdict-sections.ts'
@@ -11,7 +12,7 @@ export function migrated({ plan, execution, recon, outcome }: ReportModel): Mark
     return html`<tr><td>${name(sourceOf(table.source))}</td><td>${name(`${table.target.schema}.${table.target.name}`)}</td>
 <td class="n">${compared ? grouped(compared.source_rows) : notMeasured('not compared')}</td><td class="n">${compared ? grouped(compared.target_rows) : notMeasured('not compared')}</td>
 <td class="n">${copied ? bytesInWords(BigInt(copied.bytes)) : notMeasured()}</td><td class="n">${copied ? html`${grouped(copied.chunks_completed)} of ${grouped(copied.chunks_expected)}` : notMeasured()}</td>
-<td>${table.key === null ? 'no key: compared as a multiset' : table.key.map((column, index) => html`${index > 0 ? ', ' : ''}${name(column)}`)}</td><td>${proof ? mark(proof.status) : notMeasured('not run')}</td></tr>`
+<td>${table.key === null ? 'no key: compared as a multiset' : table.key.map((column, index) => html`${index > 0 ? ', ' : ''}${name(column)}`)}</td><td>${proof ? mark(proof.status) : notMeasured('not run')}${proof?.tolerances === undefined ? '' : html` <span class="small">within tolerance</span>`}</td></tr>`
   })
   return html`<h2>What was migrated</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="Tables"><table><thead><tr><th>Source</th><th>Target</th><th class="n">Source records</th><th class="n">Target records</th><th class="n">Size</th><th class="n">Chunks</th><th>Key</th><th>Result</th></tr></thead><tbody>${rows}</tbody></table></div>`
@@ -56,7 +57,7 @@ function heatMap(table: TableResult): Markup {
   const bad = differing.reduce((sum, cell) => sum + cell, 0)
   const label = `${bad} of ${table.segments.length} segments of ${table.target_object} differ`
   return html`<div class="map" role="img" aria-label="${label}">${cells}</div>
-<p class="small soft">${bad === 0 ? 'No segment differs' : html`<b>${grouped(bad)}</b> ${bad === 1 ? 'segment differs' : 'segments differ'}`}; roots <code>${table.source_root.slice(0, 16)}…</code> and <code>${table.target_root.slice(0, 16)}…</code></p>`
+<p class="small soft">${bad === 0 ? 'No segment differs' : html`<b>${grouped(bad)}</b> ${bad === 1 ? 'segment differs' : 'segments differ'}`}; roots <code>${table.source_root.slice(0, 16)}…</code> and <code>${table.target_root.slice(0, 16)}…</code></p>${toleranceSentences(table).map((sentence) => html`<p class="small">${sentence}</p>`)}`
 }
 
 /** What a comparison without a plan has as well. */
@@ -70,7 +71,9 @@ export function mismatches({ recon, explanation }: Compared): Markup {
     const says =
       recon.verdict === 'inconclusive'
         ? 'The comparison was not decided; no list of differences can be complete.'
-        : 'No record is missing, extra or changed.'
+        : recon.tables.some((table) => table.tolerances !== undefined)
+          ? 'No record is missing, extra or changed by more than its tolerance.'
+          : 'No record is missing, extra or changed.'
     return html`<h2>Differing records</h2><div class="card">${says}</div>`
   }
   const shown = all.slice(0, MISMATCHES_SHOWN)

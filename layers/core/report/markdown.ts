@@ -1,4 +1,5 @@
 import { visible } from '../approval-page/visible-text.ts'
+import { toleranceSentences } from '../tolerance/claim.ts'
 import { bytesInWords, duration, grouped, moment } from './markup.ts'
 import type { ReportModel } from './model.ts'
 
@@ -17,10 +18,11 @@ const PROOF = { VALID: '✅ Proven', INVALID: '❌ Not proven', INCONCLUSIVE: '�
 export function reportMarkdown(model: ReportModel): string {
   const { outcome } = model
   const proof = outcome.proof_certificate
+  const held = proof.proof_status === 'VALID' && proof.tables.some((table) => table.tolerances !== undefined)
   const lines = [
     `# ${plain(model.title)}`,
     '',
-    `**${PROOF[proof.proof_status]}** · ${outcome.rollback_verdict.rollback_decision.replaceAll('_', ' ').toLowerCase()}: ${plain(outcome.rollback_verdict.rollback_decision_rationale)}`,
+    `**${PROOF[proof.proof_status]}${held ? ' within tolerance' : ''}** · ${outcome.rollback_verdict.rollback_decision.replaceAll('_', ' ').toLowerCase()}: ${plain(outcome.rollback_verdict.rollback_decision_rationale)}`,
     '',
     `Migration ${plain(proof.migration_id)}, project ${outcome.project_id}, run ${outcome.run_id}, ${moment(outcome.timestamp)}.`,
     '',
@@ -79,14 +81,19 @@ function tableLines({ plan, execution, recon, outcome }: ReportModel): string[] 
       compared ? grouped(compared.source_rows) : 'not compared',
       compared ? grouped(compared.target_rows) : 'not compared',
       copied ? bytesInWords(BigInt(copied.bytes)) : 'not measured',
-      result ? STATUS[result.status] : '⬜ not run',
+      result ? `${STATUS[result.status]}${result.tolerances === undefined ? '' : ' within tolerance'}` : '⬜ not run',
     ]
   })
+  const held = recon.tables.flatMap((compared) =>
+    toleranceSentences(compared).map((sentence) => `${plain(compared.target_object)}: ${plain(sentence)}`),
+  )
   const copy = outcome.execution_timeline.phase_data_transfer.duration_ms
   return [
     '## What was migrated',
     '',
     ...table(['Table', 'Source records', 'Target records', 'Size', 'Result'], rows),
+    ...held.flatMap((sentence) => [`- ${sentence}`]),
+    ...(held.length === 0 ? [] : ['']),
     `Copied in ${duration(copy)}.`,
     '',
   ]

@@ -16,6 +16,8 @@ const HEADLINE = {
   INCONCLUSIVE: 'Not decided: the comparison did not settle',
 }
 
+const WITHIN = 'Proven within tolerance: nothing lost, nothing added, nothing changed by more than the plan allows'
+
 /** The one glance: proven or not, what follows, and the four figures people ask for first. */
 export function summary({ outcome, execution, state }: ReportModel): Markup {
   const proof = outcome.proof_certificate
@@ -24,7 +26,12 @@ export function summary({ outcome, execution, state }: ReportModel): Markup {
   const differing = proof.tables.reduce((sum, table) => sum + BigInt(table.missing) + BigInt(table.extra) + BigInt(table.changed), 0n)
   const consistency =
     proof.proof_status === 'INVALID' && proof.integrity_result.status === 'PASS' && proof.completeness_result.status === 'PASS'
-  const headline = consistency ? 'Not proven: the data agrees, another requirement does not hold' : HEADLINE[proof.proof_status]
+  const held = proof.tables.some((table) => table.tolerances !== undefined)
+  const headline = consistency
+    ? 'Not proven: the data agrees, another requirement does not hold'
+    : held && proof.proof_status === 'VALID'
+      ? WITHIN
+      : HEADLINE[proof.proof_status]
   return html`<section class="slip" aria-label="Verdict">
 <div class="verdict ${TONE[proof.proof_status]}">
 <svg class="stamp" viewBox="0 0 80 80" role="img" aria-label="${proof.proof_status}"><circle cx="40" cy="40" r="36" fill="none" stroke="currentColor" stroke-width="3"/><circle cx="40" cy="40" r="31" fill="none" stroke="currentColor" stroke-width="1" stroke-dasharray="1 3.9"/>${STAMP[proof.proof_status]}</svg>
@@ -95,12 +102,13 @@ export function head({ title, outcome, plan, state }: ReportModel): Markup {
 /** I, C, K and O, each with what it was judged by. */
 export function fourResults({ outcome }: ReportModel): Markup {
   const { integrity_result: i, completeness_result: c, consistency_result: k, ordering_result: o } = outcome.proof_certificate
+  const held = outcome.proof_certificate.tables.reduce((columns, table) => columns + (table.tolerances?.length ?? 0), 0)
   const cards: [string, string, ResultStatus, Markup, readonly string[]][] = [
     [
       'I',
       'Integrity',
       i.status,
-      html`${i.status === 'INCONCLUSIVE' ? '' : i.verification_method === 'FULL_CHECKSUM' ? 'Every record digested with SHA-256 on both sides.' : 'A sample of records digested with SHA-256.'} ${i.sample_records_passed === null ? notMeasured('not decided') : html`<b class="n">${grouped(i.sample_records_passed)}</b> of <span class="n">${grouped(i.sample_records_verified ?? 0)}</span> agree.`}`,
+      html`${i.status === 'INCONCLUSIVE' ? '' : i.verification_method === 'FULL_CHECKSUM' ? (held === 0 ? 'Every record digested with SHA-256 on both sides.' : `Every record digested with SHA-256 on both sides, but for ${held} ${held === 1 ? 'column' : 'columns'} held to a tolerance value by value.`) : 'A sample of records digested with SHA-256.'} ${i.sample_records_passed === null ? notMeasured('not decided') : html`<b class="n">${grouped(i.sample_records_passed)}</b> of <span class="n">${grouped(i.sample_records_verified ?? 0)}</span> agree${held === 0 ? '' : ' within tolerance'}.`}`,
       i.reasons,
     ],
     [

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findingSeverity, sha256Hex, slug } from './common.ts'
+import { toleranceResult } from './recon.ts'
 
 /**
  * `outcome.json`: what a migration came to, every figure measured.
@@ -37,6 +38,8 @@ export const tableProof = z.strictObject({
   changed: countFigure,
   tree_size: z.int().min(0),
   segments_differing: z.int().min(0),
+  /** Columns that are not under the roots: how far their values are apart. A table with any is equal within these, not equal. */
+  tolerances: z.array(toleranceResult).min(1).optional(),
   source_root: sha256Hex,
   target_root: sha256Hex,
   status: resultStatus,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { toleranceText } from '../tolerance/request.ts'
 import { decimal, email, findingSeverity, identifier, qualifiedName, role, slug } from './common.ts'
 
 /** How to find a connection without holding its secret: `env://NAME`, `file://path`, `aws-secretsmanager://id`, `vault://path`, `azure-keyvault://vault/name`. */
@@ -72,6 +73,8 @@ export const tableRequest = z.strictObject({
   filter: rowFilter.optional(),
   key: z.array(identifier).max(32).optional(),
   order_key: identifier.optional(),
+  /** Target column: how far its values may be apart, `'0.01'`, `'0.1%'` or `'1ms'`. Every other column must be equal. */
+  tolerances: z.record(identifier, toleranceText).optional(),
   foreign_keys: z.array(foreignKeyRequest).max(64).default([]),
 })
 export type TableRequest = z.infer<typeof tableRequest>

@@ -1,3 +1,4 @@
+import type { TableMapping } from '../schemas/proposal.ts'
 import type { TableResult, ToleranceResult } from '../schemas/recon.ts'
 import { exceeds } from './limit.ts'
 import { type Tolerance, toleranceFault, toleranceInWords } from './request.ts'
@@ -54,11 +55,17 @@ export function rowsBeyond(tolerances: readonly ToleranceResult[] | undefined): 
   return (tolerances ?? []).reduce((sum, one) => sum + BigInt(one.beyond), 0n)
 }
 
-/** Where a result was held to other tolerances than the plan's. */
-export function unplannedTolerances(result: TableResult, planned: readonly Tolerance[]): string[] {
+/** Where a decided result was held to other tolerances than the plan's, or left out a column because of them. */
+export function unplannedTolerances(result: TableResult, planned: readonly Tolerance[], mapping: TableMapping | undefined): string[] {
+  if (result.verdict !== 'pass' && result.verdict !== 'fail') return []
   const line = ({ column, kind, value }: Tolerance) => JSON.stringify([column, kind, value])
   const stated = (result.tolerances ?? []).map(line).sort()
   const wanted = planned.map(line).sort()
-  if (stated.join('\n') === wanted.join('\n')) return []
+  if (stated.join('\n') === wanted.join('\n')) {
+    if (wanted.length === 0) return []
+    const compared = new Set([...result.columns.map((column) => column.name), ...planned.map((tolerance) => tolerance.column)])
+    const left = mapping?.columns.find((column) => !compared.has(column.target))
+    return left === undefined ? [] : [`column ${name(left.target)} was neither digested nor held to a tolerance`]
+  }
   return [`held to the tolerances ${stated.join(' ') || 'none'}, the plan has ${wanted.join(' ') || 'none'}`]
 }

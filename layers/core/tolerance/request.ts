@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { WaybillError } from '../errors.ts'
 import { decimal } from '../schemas/common.ts'
 import type { TableRecon } from '../schemas/proposal.ts'
 
@@ -7,6 +9,9 @@ export type Tolerance = TableRecon['tolerances'][number]
 export const TOLERANCE_FORMS = '0.01 (absolute), 0.1% (relative), or 1ms, 500us, 2s (time)'
 
 const FORM = /^((?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?)(%|us|ms|s)?$/
+/** A tolerance in a spec or a configuration. */
+export const toleranceText = z.string().max(80).regex(FORM, `a tolerance is one of ${TOLERANCE_FORMS}`)
+
 /** Places by which the decimal point moves to the unit that `Tolerance.value` has. */
 const SHIFT: Readonly<Record<string, number>> = { '%': -2, us: -3, ms: 0, s: 3 }
 
@@ -17,6 +22,17 @@ export function readTolerance(column: string, text: string): Tolerance | null {
   const [, value = '', unit] = match
   if (unit === undefined) return { column, kind: 'absolute', value: shifted(value, 0) }
   return { column, kind: unit === '%' ? 'relative' : 'time', value: shifted(value, SHIFT[unit]!) }
+}
+
+/** Column → text, as requested, in the order of the columns' names. @throws BAD_INPUT for a text of another form */
+export function requestedTolerances(requested: Readonly<Record<string, string>> | undefined): Tolerance[] {
+  const entries = Object.entries(requested ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  return entries.map(([column, text]) => {
+    const tolerance = readTolerance(column, text)
+    if (tolerance === null)
+      throw new WaybillError('BAD_INPUT', `The tolerance on column ${JSON.stringify(column)} cannot be read. Write ${TOLERANCE_FORMS}.`)
+    return tolerance
+  })
 }
 
 /** The decimal point moved, trailing zeros dropped: one value, one text. */

@@ -4,6 +4,7 @@ import { merkleOf } from '../evidence/derived-files.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
+import { unplannedTolerances } from '../tolerance/claim.ts'
 import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
 
@@ -45,6 +46,11 @@ function verdictFaults(report: ReconReport, { plan }: Contents): string[] {
     const proven = recomputed.integrity === 'PASS' && recomputed.completeness === 'PASS'
     if (table.verdict === 'pass' && !proven)
       faults.push(`${table.table_id}: the verdict is pass, its figures give ${recomputed.integrity} and ${recomputed.completeness}`)
+    if (plan !== null) {
+      const planned = plan.value.recon.tables.find((candidate) => candidate.table_id === table.table_id)?.tolerances ?? []
+      const mapping = plan.value.tables.find((candidate) => candidate.table_id === table.table_id)
+      faults.push(...unplannedTolerances(table, planned, mapping).map((fault) => `${table.table_id}: ${fault}`))
+    }
     if (plan !== null && table.hashing_spec_sha256 !== plan.value.rulebooks.hashing_spec_sha256)
       faults.push(`${table.table_id}: was digested under another hashing spec`)
   }

@@ -3,12 +3,12 @@ import { canonicalBytes, digestOf } from '../../../layers/core/canonical-json.ts
 import { sha256 } from '../../../layers/core/digest.ts'
 import { defaultPolicy, hashingSpec, typeCoercionRulebook } from '../../../layers/core/rulebooks.ts'
 import { blocks, type Facts, type ValidatorId, validate, validators } from '../../../layers/core/rules/index.ts'
-import { exceeds } from '../../../layers/core/rules/tolerance-validator.ts'
 import type { Catalog } from '../../../layers/core/schemas/catalog.ts'
 import { type Finding, findings as findingsShape, VALIDATORS } from '../../../layers/core/schemas/finding.ts'
 import type { Plan } from '../../../layers/core/schemas/plan.ts'
 import type { ColumnMapping, TableMapping } from '../../../layers/core/schemas/proposal.ts'
 import type { Transform } from '../../../layers/core/schemas/spec.ts'
+import { exceeds } from '../../../layers/core/tolerance/limit.ts'
 import { keys, trust } from '../support/keys.ts'
 import { AUTHOR, approvalOf, column, NOW, PEOPLE, planOf, signedPlanOf } from '../support/plan.ts'
 
@@ -270,28 +270,46 @@ describe('sampling-validator', () => {
 
 describe('tolerance-validator', () => {
   const id = 'tolerance-validator'
-  const tolerating = (kind: 'absolute' | 'relative' | 'time', value: string, col = 'city'): Plan =>
-    withRecon({ tolerances: [{ column: col, kind, value }] })
+  const tolerating = (kind: 'absolute' | 'relative' | 'time', value: string, col = 'altitude_ft'): Plan =>
+    held([{ column: col, kind, value }])
+  const held = (tolerances: Plan['recon']['tables'][number]['tolerances'], more: Partial<TableMapping> = {}): Plan => {
+    const measured = { nullable: true, lossy: false, pii: false, transform: { kind: 'identity' as const }, rule: 'identity' }
+    const typed = (target: string, type: string) => ({ ...measured, target, source: [target], target_type: type, source_types: [type] })
+    const [table] = planOf().tables
+    const columns = [...table!.columns, typed('altitude_ft', 'numeric(8,2)'), typed('surveyed_at', 'timestamp with time zone')]
+    return { ...withRecon({ tolerances }), tables: [{ ...table!, columns, ...more }] }
+  }
   const allowing = factsOf({
     policy: { ...defaultPolicy, tolerances: { max_absolute: '0.01', max_relative: '0.001', max_time_ms: 1000, max_mismatched_rows: 0 } },
   })
-  test('nothing above the policy, to the last digit', () => {
+  test('nothing above the policy, to the last digit, and nothing at all under the default policy', () => {
     blocked(id, tolerating('absolute', '0.001'), /excuse absolute/)
+    blocked(id, tolerating('relative', '0.000001'), /allows 0\./)
+    blocked(id, tolerating('time', '0.001', 'surveyed_at'), /excuse time/)
     blocked(id, tolerating('absolute', '0.01000000000000000000001'), /allows 0\.01/, allowing)
     blocked(id, tolerating('relative', '0.01'), /relative/, allowing)
-    blocked(id, tolerating('time', '1001'), /1001 ms/, allowing)
+    blocked(id, tolerating('time', '1001', 'surveyed_at'), /1001 ms/, allowing)
   })
-  test('none at all, because none is applied: not even one that the policy allows', () => {
-    for (const [kind, value] of [
-      ['absolute', '0.01'],
-      ['absolute', '0'],
-      ['relative', '0.001'],
-      ['time', '1000'],
-    ] as const) {
-      blocked(id, tolerating(kind, value), /no tolerance is applied/, allowing)
-      expect(run(id, tolerating(kind, value), allowing).some(({ what }) => what.includes('excuse'))).toBe(false)
-    }
+  test('what the policy allows, up to its last digit', () => {
+    passed(id, tolerating('absolute', '0.01'), allowing)
+    passed(id, tolerating('relative', '0.001'), allowing)
+    passed(id, tolerating('time', '1000', 'surveyed_at'), allowing)
+    expect(run(id, tolerating('absolute', '0.01'), allowing)[0]!.what).toMatch(/1 column is held to a tolerance within policy/)
     passed(id, planOf(), allowing)
+  })
+  test('only what the comparison can apply', () => {
+    const one = { column: 'altitude_ft', kind: 'absolute' as const, value: '0.01' }
+    blocked(id, held([one], { key: null }), /has no key/, allowing)
+    blocked(id, held([one], { key: ['altitude_ft'] }), /names another row/, allowing)
+    blocked(id, held([one], { order_key: 'altitude_ft' }), /order key is compared exactly/, allowing)
+    blocked(id, held([one, { ...one, value: '0.001' }]), /has one already/, allowing)
+    blocked(id, tolerating('absolute', '0'), /tolerates nothing/, allowing)
+    blocked(id, tolerating('absolute', '0.01', 'city'), /is no number/, allowing)
+    blocked(id, tolerating('time', '1'), /is no date, time or timestamp/, allowing)
+    blocked(id, tolerating('absolute', '0.01', 'surveyed_at'), /is no number/, allowing)
+    blocked(id, tolerating('time', '0.0001', 'surveyed_at'), /finer than a microsecond/, allowing)
+    const files = held([one])
+    blocked(id, { ...files, source: { ...files.source, system_type: 'CSV' } }, /files are compared exactly/, allowing)
   })
   test('what is no number is above everything', () => {
     for (const value of ['', '1e-9', 'NaN', '-1', '-0.001', ' 0', '0x0', '٠', 'Infinity'])
