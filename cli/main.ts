@@ -2,11 +2,13 @@ import { Command, CommanderError } from 'commander'
 import { approveCommand } from './commands/approve.ts'
 import { compareCommand } from './commands/compare.ts'
 import { demoCommand } from './commands/demo.ts'
+import { evidenceCommand } from './commands/evidence.ts'
 import { initCommand } from './commands/init.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { statusCommand } from './commands/status.ts'
+import { timestampCommand } from './commands/timestamp.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { reportFailure, watchReaders } from './failure.ts'
 import { EXIT, openTerminal } from './terminal.ts'
@@ -32,6 +34,8 @@ for (const command of [
   resumeCommand,
   approveCommand,
   verifyCommand,
+  timestampCommand,
+  evidenceCommand,
   compareCommand,
   schemaCommand,
 ]) {

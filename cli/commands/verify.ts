@@ -1,71 +1,94 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { MANIFEST } from '../../layers/core/evidence/pack-files.ts'
+import { REDACTION } from '../../layers/core/evidence/redaction.ts'
 import { verifyPack } from '../../layers/core/verifier/index.ts'
+import { verifyRedactedPack } from '../../layers/core/verifier/redacted.ts'
+import { segmentCommands } from '../../layers/core/verifier/segment-commands.ts'
+import { verifySegmentProof } from '../../layers/core/verifier/segment-proof.ts'
 import { openPackFolder } from '../../layers/local/pack-folder.ts'
-import { EXIT, type Terminal, visible } from '../terminal.ts'
+import { timestampCheck } from '../../layers/timestamp/check.ts'
+import { EXIT, type Terminal } from '../terminal.ts'
+import { printRedacted, printVerification } from '../verify/print.ts'
+import { printSegment, segmentName, segmentOf } from '../verify/segment.ts'
+import { authorities, trusted } from '../verify/trust.ts'
 
-/** Anybody can seal a consistent folder with keys of their own, so this is not called verified. */
-const UNPINNED = 'Whole and consistent. Who signed was not checked: pin keys with --trust.'
-
-async function trusted(values: readonly string[]): Promise<string[]> {
-  return Promise.all(
-    values.map(async (value) => {
-      if (/^(sha256:)?[0-9a-f]{64}$/.test(value)) return value.replace(/^sha256:/, '')
-      try {
-        return await readFile(value, 'utf8')
-      } catch {
-        throw new WaybillError(
-          'BAD_INPUT',
-          `--trust takes a PEM file or a SHA-256 fingerprint of 64 hexadecimal digits; "${value}" is neither.`,
-        )
-      }
-    }),
-  )
-}
+type Options = { trust?: string[]; tsaCa?: string[]; segment?: string; extract?: string; segmentProof?: string; json?: boolean }
 
 export function verifyCommand(terminal: Terminal): Command {
   return new Command('verify')
     .description('verify an evidence pack offline: every file, signature, approval, hash chain and figure')
-    .argument('<pack>', 'the evidence_pack folder')
+    .argument('[pack]', 'the evidence_pack folder, or a redacted one')
     .option(
       '--trust <pem-or-fingerprint...>',
       'public keys you trust, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used',
     )
+    .option('--tsa-ca <pem...>', "certificates that lead to a timestamp authority you trust, for the pack's timestamps")
+    .option('--segment <table:number>', 'also the path from one segment up to the signed root, as commands for sha256sum')
+    .option('--extract <file>', 'with --segment: write that proof to a file that can be verified without the pack')
+    .option('--segment-proof <file>', 'verify such a file instead of a pack')
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
-      '\nExit codes: 0 verified, or whole and consistent where no keys were pinned · 1 not verified · 2 not an evidence pack, or it cannot be read\n\nExample:\n  waybill verify out/evidence_pack',
+      '\nExit codes: 0 verified, or whole and consistent where no keys were pinned · 1 not verified · 2 not an evidence pack, or it cannot be read\n\nExamples:\n  waybill verify out/evidence_pack\n  waybill verify out/evidence_pack --segment flights:12 --extract proof.json\n  waybill verify --segment-proof proof.json --trust evidence.pem',
     )
-    .action(async (pack: string, options: { trust?: string[]; json?: boolean }) => {
+    .action(async (pack: string | undefined, options: Options) => {
+      const trust = options.trust ? { trust: await trusted(options.trust) } : {}
+      if (options.segmentProof !== undefined) {
+        if (pack !== undefined || options.segment !== undefined || options.tsaCa !== undefined)
+          throw new WaybillError('BAD_INPUT', '--segment-proof is verified without a pack: give no folder, --segment or --tsa-ca with it.')
+        return verifyProofFile(terminal, options.segmentProof, trust.trust, options.json)
+      }
+      if (pack === undefined) throw new WaybillError('BAD_INPUT', 'Give the evidence_pack folder to verify, or --segment-proof FILE.')
+      if (options.extract !== undefined && options.segment === undefined)
+        throw new WaybillError('BAD_INPUT', '--extract writes the proof of one segment: name it with --segment TABLE:NUMBER.')
+      const segment = options.segment === undefined ? null : segmentName(options.segment)
+      const timestamp = timestampCheck(options.tsaCa && (await authorities(options.tsaCa)))
       const reader = await openPackFolder(pack)
-      if (!(await reader.list()).files.includes(MANIFEST))
+      const { files } = await reader.list()
+      if (files.includes(REDACTION)) {
+        if (segment !== null)
+          throw new WaybillError(
+            'BAD_INPUT',
+            `${pack} is redacted: its segments are withheld. Ask for the proof as a file (--segment-proof).`,
+          )
+        const result = await verifyRedactedPack(reader, { ...trust, timestamp })
+        process.exitCode = result.consistent ? EXIT.pass : EXIT.fail
+        if (options.json) terminal.out(JSON.stringify(result, null, 2))
+        else printRedacted(terminal, result)
+        return
+      }
+      if (!files.includes(MANIFEST))
         throw new WaybillError(
           'BAD_INPUT',
           `${pack} is not an evidence pack: it holds no ${MANIFEST}. Give the evidence_pack folder itself.`,
         )
-      const trust = options.trust ? await trusted(options.trust) : undefined
-      const result = await verifyPack(reader, trust ? { trust } : {})
+      const result = await verifyPack(reader, { ...trust, timestamp })
       process.exitCode = result.verified ? EXIT.pass : EXIT.fail
+      // A path through a pack that does not hold would lend it a look of proof.
+      const proof = segment === null || !result.verified ? null : await segmentOf(reader, segment)
+      const bytes = proof === null ? null : canonicalBytes(proof)
+      const segmentResult = bytes === null ? null : verifySegmentProof(bytes, trust.trust)
+      if (segmentResult?.verified === false) process.exitCode = EXIT.fail
+      if (bytes !== null && options.extract !== undefined) await writeFile(options.extract, bytes)
       if (options.json) {
-        terminal.out(JSON.stringify(result, null, 2))
+        const shown = segmentResult && { ...segmentResult, commands: proof && segmentCommands(proof) }
+        terminal.out(JSON.stringify({ ...result, ...(shown ? { segment: shown } : {}) }, null, 2))
         return
       }
-      for (const check of result.checks) {
-        const mark =
-          check.verdict === 'pass'
-            ? terminal.paint('green', 'pass')
-            : check.verdict === 'fail'
-              ? terminal.paint('red', 'FAIL')
-              : check.verdict
-        terminal.out(`${mark}  ${visible(check.says)}`)
-      }
-      if (result.verified && result.trust === 'pinned') terminal.out(terminal.paint(['bold', 'green'], '\nVerified.'))
-      else if (result.verified) terminal.out(terminal.paint('bold', `\n${UNPINNED}`))
-      else {
-        terminal.out(terminal.paint(['bold', 'red'], `\nNot verified. First fault: ${visible(result.faults[0] ?? 'unknown')}`))
-        for (const fault of result.faults.slice(1)) terminal.out(`  also: ${visible(fault)}`)
-      }
+      printVerification(terminal, result)
+      if (segmentResult !== null) printSegment(terminal, segmentResult)
     })
+}
+
+async function verifyProofFile(terminal: Terminal, path: string, trust: string[] | undefined, json: boolean | undefined): Promise<void> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new WaybillError('NOT_FOUND', `${path} cannot be read. Give the file that --extract wrote.`, { cause })
+  })
+  const result = verifySegmentProof(bytes, trust)
+  process.exitCode = result.verified ? EXIT.pass : EXIT.fail
+  if (json) terminal.out(JSON.stringify(result, null, 2))
+  else printSegment(terminal, result)
 }

@@ -1,4 +1,4 @@
-import { PREDICATES } from '../statement.ts'
+import { block, isSubject, KEYS_ARE_NAMED, LISTED, MANIFEST_IS_SEALED, SEAL_HOLDS, SIGNATURES_HOLD } from './guide-blocks.ts'
 import { MANIFEST, OUTSIDE_MANIFEST, type PackFile, SEAL } from './pack-files.ts'
 import { responsePath, TIMESTAMP_RESPONSES, TIMESTAMPED } from './timestamp-request.ts'
 
@@ -22,17 +22,9 @@ you do trust.
 
 The seal is a signature over \`${SEAL}.pae.bin\`, and that names the digest of \`${MANIFEST}\`:
 
-${block(`openssl dgst -sha256 -verify ${SEAL}.pub.pem -signature ${SEAL}.sig.der ${SEAL}.pae.bin`)}
+${block(SEAL_HOLDS)}
 
-${block(
-  isSubject({
-    file: MANIFEST,
-    statement: `${SEAL}.pae.bin`,
-    before: `\\"predicateType\\":\\"${PREDICATES.pack}\\",`,
-    good: `${MANIFEST}: is the one that was sealed`,
-    bad: `${MANIFEST} is not the one that was sealed`,
-  }),
-)}
+${block(MANIFEST_IS_SEALED)}
 
 ## 2. Every file is the one that was listed, and there is no other
 
@@ -61,32 +53,14 @@ Each statement lies here more than once: as a DSSE envelope (\`*.dsse.json\`), a
 (\`*.sig.der\`) and the public key (\`*.pub.pem\`). These are the latter; that the envelopes, and the same once more as Sigstore bundles
 (\`*.sigstore.json\`), say nothing else, \`waybill verify\` compares.
 
-${block(`failed=0
-for pae in $(find . -name '*.pae.bin' ! -path './code/*' | LC_ALL=C sort); do
-  stem=\${pae%.pae.bin}
-  case $stem in ./plan/*) purpose=plan ;; ./approvals/*) purpose=approval ;; *) purpose=evidence ;; esac
-  printf '%s: ' "$stem"
-  openssl dgst -sha256 -verify "$stem.pub.pem" -signature "$stem.sig.der" "$pae" || failed=1
-  held=no
-  for key in keys/$purpose-*.pem; do if cmp -s "$stem.pub.pem" "$key"; then held=yes; fi; done
-  if [ $held = no ]; then echo "FAILED: $stem.pub.pem is no $purpose key of keys/"; failed=1; fi
-done
-if [ $failed = 0 ]; then echo 'all signatures hold'; else echo 'FAILED: not every signature holds'; false; fi`)}
+${block(SIGNATURES_HOLD)}
 
 ## 4. Who signed
 
 Everything above shows that the files belong together; anybody can make such a folder with keys of their own. Who signed is shown only by
 comparing these fingerprints with ones that you got another way, from the people who ran the migration:
 
-${block(`failed=0
-for key in keys/*.pem; do
-  fingerprint=$(openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1)
-  if grep -q "\\"fingerprint\\":\\"$fingerprint\\",[^}]*\\"path\\":\\"$key\\"" keys/keys.json
-  then echo "$fingerprint  $key"
-  else echo "FAILED: $key is not the key that keys/keys.json names"; failed=1
-  fi
-done
-if [ $failed = 0 ]; then echo 'compare these with fingerprints you got another way'; else false; fi`)}
+${block(KEYS_ARE_NAMED)}
 
 With yours in a file, one to a line, outside this folder:
 
@@ -144,20 +118,3 @@ const SUBJECTS: readonly (readonly [statement: string, file: string])[] = [
   ['plan/signed_plan.pae.bin', 'plan/migration_plan.json'],
   ['proof_certificate.pae.bin', 'outcome.json'],
 ]
-
-/** Lines `<digest> <path>` out of the manifest, which is canonical JSON and so has one form. An entry of any other form is not listed. */
-const LISTED = `tr '}' '\\n' < ${MANIFEST} | sed -n 's/^.*"path":"\\([^"]*\\)","sha256":"\\([0-9a-f]*\\)"$/\\2 \\1/p'`
-
-function block(commands: string): string {
-  return `\`\`\`sh\n${commands}\n\`\`\``
-}
-
-/** The subject ends a statement in its canonical form, so nothing that a person wrote into the predicate can stand in its place. */
-function isSubject(of: { file: string; statement: string; before: string; good: string; bad: string }): string {
-  const digest = `$(sha256sum < ${of.file} | cut -d ' ' -f 1)`
-  const subject = `\\"subject\\":\\[{\\"digest\\":{\\"sha256\\":\\"${digest}\\"},\\"name\\":\\"[^\\"]*\\"}\\]}\\$`
-  return `if grep -a -q "${of.before}${subject}" ${of.statement}
-then echo '${of.good}'
-else echo 'FAILED: ${of.bad}'; false
-fi`
-}

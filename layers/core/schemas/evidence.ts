@@ -109,3 +109,12 @@ export const segmentProof = z.strictObject({
   public_key: z.string().max(1000),
 })
 export type SegmentProof = z.infer<typeof segmentProof>
+
+/** `redaction.json`: what was taken out of a pack for outsiders. Each entry is what the sealed manifest says of the file, and why it is not here. */
+export const redaction = z.strictObject({
+  schema: z.literal('waybill/redaction/v1'),
+  project_id: slug,
+  manifest_sha256: sha256Hex,
+  withheld: z.array(z.strictObject({ path: packPath, sha256: sha256Hex, bytes: count, why: z.string().min(1).max(200) })),
+})
+export type Redaction = z.infer<typeof redaction>

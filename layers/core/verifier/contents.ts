@@ -53,16 +53,7 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
       const found = one(path, schema)
       return found === null ? [] : [{ path, bytes: found.bytes, report: found.value }]
     })
-  const signed = <S extends z.ZodType>(pattern: RegExp, kind: PredicateKind, schema: S): Signed<z.infer<S>>[] =>
-    pathsLike(pack, pattern).flatMap((path) => {
-      const bytes = pack.files.get(path)!
-      try {
-        return [{ path, bytes, ...openPredicate(bytes, pack.trust, kind, schema) }]
-      } catch (error) {
-        faults.add(path, sentence(error))
-        return []
-      }
-    })
+  const signed = <S extends z.ZodType>(pattern: RegExp, kind: PredicateKind, schema: S) => signedLike(pack, pattern, kind, schema, faults)
   const entries = entriesOf(pack, faults)
   const contents: Contents = {
     plan: one('plan/migration_plan.json', plan),
@@ -84,6 +75,25 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
 
 export function pathsLike(pack: OpenedPack, pattern: RegExp): string[] {
   return [...pack.files.keys()].filter((path) => pattern.test(path)).toSorted()
+}
+
+/** The statements of one kind under some paths; one that does not hold under a key for its purpose is a fault and is left out. */
+export function signedLike<S extends z.ZodType>(
+  pack: OpenedPack,
+  pattern: RegExp,
+  kind: PredicateKind,
+  schema: S,
+  faults: Faults,
+): Signed<z.infer<S>>[] {
+  return pathsLike(pack, pattern).flatMap((path) => {
+    const bytes = pack.files.get(path)!
+    try {
+      return [{ path, bytes, ...openPredicate(bytes, pack.trust, kind, schema) }]
+    } catch (error) {
+      faults.add(path, sentence(error))
+      return []
+    }
+  })
 }
 
 /** One canonical JSON entry a line, each line ended by a single line feed. */

@@ -6,8 +6,14 @@ import { TIMESTAMP_RESPONSES } from '../evidence/timestamp-request.ts'
 import { type PackManifest, packManifest, packPath } from '../schemas/evidence.ts'
 import { Faults, type OpenedPack, parseAs } from './pack-reader.ts'
 
-/** The manifest lists exactly the files that are there, and each is byte for byte the one that was sealed. */
-export function manifestFaults(pack: OpenedPack): { faults: Faults; manifest: PackManifest | null } {
+/**
+ * The manifest lists exactly the files that are there, and each is byte for byte the one that was sealed.
+ * @param withheld paths that a redaction took out; they may be missing, and must be
+ */
+export function manifestFaults(
+  pack: OpenedPack,
+  withheld: ReadonlySet<string> = new Set(),
+): { faults: Faults; manifest: PackManifest | null } {
   const faults = new Faults()
   for (const path of OUTSIDE_MANIFEST) if (!pack.files.has(path)) faults.add(path, 'is missing')
   const allowed = [...OUTSIDE_MANIFEST, ...TIMESTAMP_RESPONSES]
@@ -22,7 +28,9 @@ export function manifestFaults(pack: OpenedPack): { faults: Faults; manifest: Pa
   for (const [path, file] of listed) {
     const content = pack.files.get(path)
     if (allowed.includes(path)) faults.add(path, 'is listed in the manifest that it carries, seals or stamps')
-    else if (content === undefined) faults.add(path, 'is missing: the manifest lists it')
+    else if (withheld.has(path)) {
+      if (content !== undefined) faults.add(path, 'is here although it is said to be withheld')
+    } else if (content === undefined) faults.add(path, 'is missing: the manifest lists it')
     else if (sha256(content) !== file.sha256) faults.add(path, 'was changed: its SHA-256 is not the one in the manifest')
     else if (String(content.length) !== file.bytes) faults.add(path, `has ${content.length} bytes, the manifest says ${file.bytes}`)
   }

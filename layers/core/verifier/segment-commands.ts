@@ -14,9 +14,9 @@ export function segmentCommands(proof: SegmentProof): string {
       `number=${leaf.slice(0, 8)} rows=${leaf.slice(8, 24)}`,
       `digest=${leaf.slice(24)}`,
       'h=$(hash 00$number$rows$digest)',
-      ...path.map(({ sibling, stands }) => (stands === 'left' ? `h=$(hash 01${sibling}$h)` : `h=$(hash 01$h${sibling})`)),
+      ...path.map(({ sibling, stands }) => (stands === 'left' ? `h=$(hash 01${sibling}$h)` : `h=$(hash 01\${h}${sibling})`)),
       `root=${root}`,
-      `if [ $h = $root ]; then echo "${which}: leads to the signed root"; else echo "FAILED: ${which}"; fi`,
+      `if [ $h = $root ]; then echo "${which}: leads to the signed root"; else echo "FAILED: ${which}"; false; fi`,
     ]
   }
   return [HASH, ...side('source'), ...side('target')].join('\n')
