@@ -1,10 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
+import type { DigestDifference } from './difference-index.ts'
 import { DIGEST } from './digest-sort.ts'
-import { DigestStore } from './digest-store.ts'
+import { DigestStore, type PartitionDigests } from './digest-store.ts'
 
 export type BucketDigest = { index: number; sourceRows: bigint; targetRows: bigint; sourceSha256: string; targetSha256: string }
-/** A row digest that one side holds more often than the other. */
-export type DigestDifference = { digest: Buffer; bucket: number; sourceCount: bigint; targetCount: bigint }
 
 /** The bucket of a digest among `buckets`: proportional to its first 32 bits, so sorted digests come bucket by bucket. */
 export function bucketOf(high: number, buckets: number): number {
@@ -13,27 +12,27 @@ export function bucketOf(high: number, buckets: number): number {
 
 /**
  * Digests every bucket of both sides: SHA-256 over the header and the sorted row digests, each as often as its row occurs.
- * Calls `onDifference` for every row digest whose count differs, in byte order. Both stores are used up.
+ * Calls `onDifferences` for every partition that holds row digests whose counts differ, with all of those in byte order. Both stores are used up.
  */
 export async function bucketDigests(
   source: DigestStore,
   target: DigestStore,
   header: Uint8Array,
   buckets: number,
-  onDifference: (difference: DigestDifference) => void,
+  onDifferences: (differences: readonly DigestDifference[], source: PartitionDigests, target: PartitionDigests) => void,
 ): Promise<BucketDigest[]> {
   const left = new BucketHasher(header, buckets)
   // As long as both sides hold the same bytes they have the same digest, and one computation is the computation of both.
   let right: BucketHasher | null = null
   for (let partition = 0; partition < DigestStore.partitions; partition++) {
-    const a = source.takeSorted(partition)
-    const b = target.takeSorted(partition)
-    if (!a.equals(b)) {
+    const a = source.take(partition)
+    const b = target.take(partition)
+    if (!a.sorted.equals(b.sorted)) {
       right ??= left.fork()
-      differences(a, b, buckets, onDifference)
+      onDifferences(differences(a.sorted, b.sorted), a, b)
     }
-    left.add(a)
-    right?.add(b)
+    left.add(a.sorted)
+    right?.add(b.sorted)
     // Sorting a large table takes seconds; cancelling must get through.
     if (partition % 16 === 15) await new Promise((resolve) => setImmediate(resolve))
   }
@@ -99,21 +98,23 @@ class BucketHasher {
   }
 }
 
-function differences(a: Buffer, b: Buffer, buckets: number, onDifference: (difference: DigestDifference) => void): void {
+function differences(a: Buffer, b: Buffer): DigestDifference[] {
+  const found: DigestDifference[] = []
   let i = 0
   let j = 0
   while (i < a.byteLength || j < b.byteLength) {
     const order = i === a.byteLength ? 1 : j === b.byteLength ? -1 : a.compare(b, j, j + DIGEST, i, i + DIGEST)
     const [from, at] = order <= 0 ? [a, i] : [b, j]
-    const digest = Buffer.from(from.subarray(at, at + DIGEST))
+    const digest = from.subarray(at, at + DIGEST)
     const sourceEnd = order <= 0 ? runEnd(a, i, digest) : i
     const targetEnd = order >= 0 ? runEnd(b, j, digest) : j
-    const sourceCount = BigInt((sourceEnd - i) / DIGEST)
-    const targetCount = BigInt((targetEnd - j) / DIGEST)
-    if (sourceCount !== targetCount) onDifference({ digest, bucket: bucketOf(digest.readUInt32BE(0), buckets), sourceCount, targetCount })
+    const sourceCount = (sourceEnd - i) / DIGEST
+    const targetCount = (targetEnd - j) / DIGEST
+    if (sourceCount !== targetCount) found.push({ digest, sourceCount, targetCount })
     i = sourceEnd
     j = targetEnd
   }
+  return found
 }
 
 function runEnd(sorted: Buffer, from: number, digest: Buffer): number {

@@ -9,31 +9,31 @@ export function wordsOf(bytes: Buffer): Uint32Array {
 }
 
 /**
- * Row digests of one partition in ascending byte order, duplicates kept. `skipBits`: leading bits that all of them share.
- * The native number sort does the work: leading bits and position in one double, which holds 52 bits exactly.
+ * Row digests of one partition in ascending byte order, duplicates kept. `skipBits`: leading bits that all of them share; `stride`: bytes from
+ * one digest to the next in what is given, a multiple of four. The native number sort does the work: leading bits and position in one double, which holds 52 bits exactly.
  */
-export function sortDigests(digests: Buffer, skipBits: number): Buffer {
-  const count = digests.byteLength / DIGEST
-  if (count < 2) return digests
+export function sortDigests(digests: Buffer, skipBits: number, stride = DIGEST): Buffer {
+  const count = digests.byteLength / stride
+  if (count < 2) return digests.subarray(0, count * DIGEST)
   const indexBits = Math.ceil(Math.log2(count))
   const indexSize = 2 ** indexBits
   const keyBits = Math.min(32, 52 - indexBits)
   const drop = 32 - keyBits
   const keys = new Float64Array(count)
-  for (let i = 0, at = 0; i < count; i++, at += DIGEST) {
+  for (let i = 0, at = 0; i < count; i++, at += stride) {
     const high = digests.readUInt32BE(at)
     const bits = skipBits === 0 ? high : ((high << skipBits) | (digests.readUInt32BE(at + 4) >>> (32 - skipBits))) >>> 0
     keys[i] = (drop === 0 ? bits : bits >>> drop) * indexSize + i
   }
   keys.sort()
-  const sorted = Buffer.allocUnsafeSlow(digests.byteLength)
+  const sorted = Buffer.allocUnsafeSlow(count * DIGEST)
   const from = wordsOf(digests)
   const to = wordsOf(sorted)
   let previous = -1
   let ties = false
   for (let i = 0, at = 0; i < count; i++, at += WORDS) {
     const key = Math.floor(keys[i]! / indexSize)
-    const start = (keys[i]! - key * indexSize) * WORDS
+    const start = ((keys[i]! - key * indexSize) * stride) / 4
     if (key === previous) ties = true
     previous = key
     for (let word = 0; word < WORDS; word++) to[at + word] = from[start + word]!

@@ -1,12 +1,20 @@
+import { nextPlace, type Place } from './block-ranges.ts'
 import { DIGEST, sortDigests, WORDS, wordsOf } from './digest-sort.ts'
 import { Spill } from './spill.ts'
 
-/** Partitions by the first 10 bits of the digest: a billion rows are then 31 MB at a time. */
+/** Partitions by the first 10 bits of the digest: a billion rows are then 35 MB at a time. */
 const PARTITION_BITS = 10
-/** Digests gathered for a partition before they go to a temporary file: 16 MiB of memory a side. */
-const SLOT_DIGESTS = 512
-const SLOT_WORDS = SLOT_DIGESTS * WORDS
+/** Digests gathered for a partition before they go to a temporary file: 9 MiB of memory a side. */
+const SLOT_DIGESTS = 256
+/** Behind each digest, one word: where the row lies. */
+const RECORD_WORDS = WORDS + 1
+/** Bytes from one digest to the next, as the store keeps them. */
+export const RECORD = RECORD_WORDS * 4
+const SLOT_WORDS = SLOT_DIGESTS * RECORD_WORDS
 const FIRST_SLOT_DIGESTS = 16
+
+/** Digests of one partition: in byte order, and as they came, each with its place. */
+export type PartitionDigests = { sorted: Buffer; records: Buffer }
 
 /** The row digests of one side, on their way to being sorted. */
 export class DigestStore {
@@ -17,7 +25,7 @@ export class DigestStore {
   rows = 0n
 
   /** `digests` must begin at a multiple of four in its memory. */
-  add(digests: Buffer): void {
+  add(digests: Buffer, place: Place): void {
     const words = wordsOf(digests)
     for (let at = 0, from = 0; at < digests.byteLength; at += DIGEST, from += WORDS) {
       const partition = ((digests[at]! << 8) | digests[at + 1]!) >>> (16 - PARTITION_BITS)
@@ -28,7 +36,8 @@ export class DigestStore {
         used = this.#used[partition]!
       }
       for (let word = 0; word < WORDS; word++) slot[used + word] = words[from + word]!
-      this.#used[partition] = used + WORDS
+      slot[used + WORDS] = nextPlace(place)
+      this.#used[partition] = used + RECORD_WORDS
     }
     this.rows += BigInt(digests.byteLength / DIGEST)
   }
@@ -40,30 +49,35 @@ export class DigestStore {
       this.#used[partition] = 0
       return slot
     }
-    const larger = new Uint32Array(Math.min(SLOT_WORDS, Math.max(FIRST_SLOT_DIGESTS * WORDS, slot.length * 4)))
+    const larger = new Uint32Array(Math.min(SLOT_WORDS, Math.max(FIRST_SLOT_DIGESTS * RECORD_WORDS, slot.length * 4)))
     larger.set(slot)
     this.#slots[partition] = larger
     return larger
   }
 
-  /** Digests of one partition in byte order; partitions in ascending order give all digests in order. Read once. */
-  takeSorted(partition: number): Buffer {
+  /** One partition; partitions in ascending order give all digests in order. Read once. */
+  take(partition: number): PartitionDigests {
     const rest = bytesOf(this.#slots[partition]!.subarray(0, this.#used[partition]))
     const written = this.#spill.take(partition)
-    let all = rest
+    let records = rest
     if (written.byteLength > 0) {
-      all = Buffer.allocUnsafeSlow(written.byteLength + rest.byteLength)
-      written.copy(all)
-      rest.copy(all, written.byteLength)
+      records = Buffer.allocUnsafeSlow(written.byteLength + rest.byteLength)
+      written.copy(records)
+      rest.copy(records, written.byteLength)
     }
     this.#slots[partition] = EMPTY
     this.#used[partition] = 0
-    return sortDigests(all, PARTITION_BITS)
+    return { sorted: sortDigests(records, PARTITION_BITS, RECORD), records }
   }
 
   close(): void {
     this.#spill.close()
   }
+}
+
+/** Where the row of a record lies. */
+export function placeOf(records: Buffer, at: number): number {
+  return wordsOf(records)[at / 4 + WORDS]!
 }
 
 const EMPTY = new Uint32Array(0)

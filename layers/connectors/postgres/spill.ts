@@ -71,22 +71,47 @@ export class Spill {
   take(partition: number): Buffer {
     const extents = this.#extents[partition]!
     const used = this.#used[partition]!
-    const size = extents.reduce((sum, extent) => sum + extent.bytes, used)
-    const all = Buffer.allocUnsafeSlow(size)
+    const all = Buffer.allocUnsafeSlow(this.bytes(partition))
     let at = 0
     for (const extent of extents) {
-      for (let done = 0; done < extent.bytes; ) {
-        const read = readSync(this.#file!, all, at + done, extent.bytes - done, extent.at + done)
-        if (read === 0) throw new Error('the temporary file is shorter than what was written to it')
-        done += read
-      }
+      this.#fill(all, at, extent)
       at += extent.bytes
     }
     this.#slots[partition]?.copy(all, at, 0, used)
+    this.free(partition)
+    return all
+  }
+
+  /** Forgets a partition. */
+  free(partition: number): void {
     this.#slots[partition] = undefined
     this.#used[partition] = 0
     this.#extents[partition] = []
-    return all
+  }
+
+  /** Bytes appended to a partition. */
+  bytes(partition: number): number {
+    return this.#extents[partition]!.reduce((sum, extent) => sum + extent.bytes, this.#used[partition]!)
+  }
+
+  /** What was appended to a partition, some whole appended pieces at a time. Each is valid until the next; nothing is given back. */
+  *read(partition: number): Generator<Buffer> {
+    let space = Buffer.alloc(0)
+    for (const extent of this.#extents[partition]!) {
+      if (space.byteLength < extent.bytes) space = Buffer.allocUnsafeSlow(extent.bytes)
+      this.#fill(space, 0, extent)
+      yield space.subarray(0, extent.bytes)
+    }
+    const slot = this.#slots[partition]
+    if (slot !== undefined) yield slot.subarray(0, this.#used[partition])
+  }
+
+  #fill(into: Buffer, at: number, extent: { at: number; bytes: number }): void {
+    for (let done = 0; done < extent.bytes; ) {
+      const read = readSync(this.#file!, into, at + done, extent.bytes - done, extent.at + done)
+      if (read === 0) throw new Error('the temporary file is shorter than what was written to it')
+      done += read
+    }
   }
 
   close(): void {

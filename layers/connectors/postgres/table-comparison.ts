@@ -6,11 +6,11 @@ import type { Mismatch, SchemaDifference, TableResult, ToleranceResult } from '.
 import { toleranceSentences } from '../../core/tolerance/claim.ts'
 import { tableAggregates } from './aggregate.ts'
 import { asker } from './ask.ts'
+import { otherSide, tableSide } from './block-ranges.ts'
 import { readCatalog } from './catalog.ts'
 import { compareBucketed } from './compare-bucketed.ts'
 import { type CompareInput, compareOrdered } from './compare-ordered.ts'
 import { type Comparison, earlierWords } from './comparison.ts'
-import { copyOut } from './copy-stream.ts'
 import { DifferenceTally } from './difference-tally.ts'
 import { withoutIndexes } from './heap-scan.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
@@ -18,7 +18,7 @@ import { differ } from './row-difference.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { quoteQualified } from './sql.ts'
 import { type TableFacts, tableFacts } from './table-facts.ts'
-import { canonicalColumns, encodingOrder, nativeColumns, planTable, rowsSql, sourceObject, type TablePlan } from './table-plan.ts'
+import { canonicalColumns, nativeColumns, planTable, sourceObject, type TablePlan } from './table-plan.ts'
 import { checkTolerances, digestedMapping, tolerantColumns } from './tolerance-column.ts'
 import { compareTolerant } from './tolerance-pass.ts'
 import { objectText } from './undecided.ts'
@@ -197,14 +197,11 @@ async function compare(
   }
   const scans = [[target.sessions, facts.target] as const]
   if (isSnapshot(source) && facts.source !== null) scans.push([source.sessions, facts.source])
-  return withoutIndexes(scans, () =>
+  return withoutIndexes(scans, async () =>
     compareBucketed({
       ...input,
-      readSource: async () =>
-        isSnapshot(source)
-          ? copyOut(source.main, rowsSql(plan, 'source'), `reading the source table ${plan.source.object}`)
-          : source.read({ ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }, options.signal),
-      readTarget: async () => copyOut(target.main, rowsSql(plan, 'target'), `reading the target table ${plan.target.object}`),
+      source: isSnapshot(source) ? await tableSide(source, facts.source, plan) : otherSide(source, plan, options.signal),
+      target: await tableSide(target, facts.target, plan),
     }),
   )
 }

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bucketDigests, type DigestDifference } from '../../../layers/connectors/postgres/bucket-digests.ts'
+import type { Place } from '../../../layers/connectors/postgres/block-ranges.ts'
+import { bucketDigests, bucketOf } from '../../../layers/connectors/postgres/bucket-digests.ts'
+import type { DigestDifference } from '../../../layers/connectors/postgres/difference-index.ts'
 import { DIGEST, sortDigests } from '../../../layers/connectors/postgres/digest-sort.ts'
 import { DigestStore } from '../../../layers/connectors/postgres/digest-store.ts'
 import { rowHasher } from '../../../layers/connectors/postgres/row-digests.ts'
@@ -54,6 +56,8 @@ describe('digests of rows', () => {
   })
 })
 
+const nowhere = (): Place => ({ first: 0, rows: 0, shift: 31 })
+
 describe('sorting digests', () => {
   /** Few different values, so that ties in the leading bits and exact duplicates are common. */
   const digest = fc.oneof(
@@ -102,9 +106,10 @@ it('a store keeps every digest of a partition that overflows into the file, and 
     digest.writeUInt16BE(0xabc0 | (i % 64), 0)
     return digest
   })
-  for (let at = 0; at < digests.length; at += 700) store.add(Buffer.from(Uint8Array.from(Buffer.concat(digests.slice(at, at + 700)))))
+  for (let at = 0; at < digests.length; at += 700)
+    store.add(Buffer.from(Uint8Array.from(Buffer.concat(digests.slice(at, at + 700)))), nowhere())
   expect(store.rows).toBe(5000n)
-  const sorted = Buffer.concat(Array.from({ length: DigestStore.partitions }, (_, partition) => store.takeSorted(partition)))
+  const sorted = Buffer.concat(Array.from({ length: DigestStore.partitions }, (_, partition) => store.take(partition).sorted))
   expect(sorted.equals(Buffer.concat(digests.toSorted(Buffer.compare)))).toBe(true)
   store.close()
 })
@@ -113,7 +118,7 @@ describe('digests of buckets', () => {
   const rows = fc.array(fc.nat(30), { maxLength: 60, size: 'max' })
   const store = (values: readonly number[]) => {
     const made = new DigestStore()
-    for (const value of values) made.add(sha(Buffer.from([value])))
+    for (const value of values) made.add(sha(Buffer.from([value])), nowhere())
     return made
   }
 
@@ -121,16 +126,16 @@ describe('digests of buckets', () => {
     await fc.assert(
       fc.asyncProperty(rows, rows, fc.integer({ min: 1, max: 40 }), async (source, target, buckets) => {
         const found: DigestDifference[] = []
-        const digests = await bucketDigests(store(source), store(target), Buffer.from('header'), buckets, (difference) =>
-          found.push(difference),
-        )
+        const digests = await bucketDigests(store(source), store(target), Buffer.from('header'), buckets, (differences) => {
+          found.push(...differences)
+        })
         const count = (values: readonly number[], value: number) => values.filter((one) => one === value).length
         const expected = [...new Set([...source, ...target])]
           .filter((value) => count(source, value) !== count(target, value))
           .map((value) => `${sha(Buffer.from([value])).toString('hex')} ${count(source, value)} ${count(target, value)}`)
           .sort()
         expect(found.map((one) => `${one.digest.toString('hex')} ${one.sourceCount} ${one.targetCount}`)).toEqual(expected)
-        const differing = new Set(found.map((one) => one.bucket))
+        const differing = new Set(found.map((one) => bucketOf(one.digest.readUInt32BE(0), buckets)))
         expect(digests.filter((one) => one.sourceSha256 !== one.targetSha256).map((one) => one.index)).toEqual(
           [...differing].sort((a, b) => a - b),
         )
