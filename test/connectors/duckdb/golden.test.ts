@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openFileRows } from '../../../layers/connectors/duckdb/rows.ts'
+import { fileType } from '../../../layers/connectors/duckdb/types.ts'
+import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
+import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
+import { canonicalSql } from '../../../layers/core/encoding/canonical-sql.ts'
+import { canonicalType } from '../../../layers/core/encoding/canonical-type.ts'
+import { decodeFrame } from '../../../layers/core/encoding/row-frame.ts'
+import { type FreshDatabase, freshDatabase } from '../../support/postgres.ts'
+import { mappingOf } from '../postgres/recon-fixture.ts'
+import { type SourceFolder, sourceFolder } from './source-folder.ts'
+
+/** `reads`: what a reader of the Parquet file meets; `target`: the PostgreSQL type for it; without `bytes` the value is refused. */
+type Vector = {
+  logical: string
+  type: string
+  sql: string
+  reads: string
+  target: string | null
+  postgres: string | null
+  bytes: string | null
+}
+const golden = JSON.parse(readFileSync(new URL('../../core/encoding/duckdb.golden.json', import.meta.url), 'utf8')) as Vector[]
+
+let folder: SourceFolder
+let database: FreshDatabase
+let session: Session
+beforeAll(async () => {
+  folder = await sourceFolder()
+  database = await freshDatabase()
+  session = await openSession(database.url, { readOnly: true, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+})
+afterAll(async () => {
+  await session.close()
+  await database.drop()
+  await folder.remove()
+})
+
+async function described(sql: string): Promise<string[]> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
+  const connection = await instance.connect()
+  try {
+    return (await connection.runAndReadAll(sql)).getRows().map((row) => String(row[1] ?? row[0]))
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
+
+describe('golden vectors of file types', () => {
+  it.each(golden.map((vector, i) => [vector.type, vector.sql, vector, `v${i}.parquet`] as const))(
+    '%s %s',
+    async (_type, _sql, vector, file) => {
+      await folder.write(`COPY (SELECT CAST(${vector.sql} AS ${vector.type}) AS v) TO '{}/${file}' (FORMAT parquet)`)
+      expect(await described(`DESCRIBE SELECT * FROM '${folder.path}/${file}'`)).toEqual([vector.reads])
+      expect(fileType(vector.reads).postgres).toBe(vector.target)
+      const mapping = mappingOf('held', { v: vector.target ?? 'text' }, { source: { schema: 'files', name: file, kind: 'file' } })
+      const side = await openFileRows('PARQUET', folder.path)
+      const fields: (string | null)[] = []
+      const read = async () => {
+        const stream = await side.read(mapping, new AbortController().signal)
+        for await (const chunk of stream.chunks) fields.push(Buffer.from(decodeFrame(chunk)[0]!).toString('hex'))
+      }
+      try {
+        if (vector.bytes === null) await expect(read()).rejects.toMatchObject({ code: 'NOT_REPRESENTABLE' })
+        else await read()
+      } finally {
+        await side.close()
+      }
+      expect(fields).toEqual(vector.bytes === null ? [] : [vector.bytes])
+    },
+  )
+
+  it.each(golden.filter((vector) => vector.bytes !== null).map((vector) => [vector.target!, vector.postgres, vector] as const))(
+    'and PostgreSQL pushes down the same bytes: %s %s',
+    async (target, literal, vector) => {
+      const sent: string[] = []
+      for await (const chunk of copyOut(session, `SELECT ${canonicalSql(canonicalType(target), `(${literal})::${target}`)}`, 'testing')
+        .chunks) {
+        sent.push(Buffer.from(decodeFrame(chunk)[0]!).toString('hex'))
+      }
+      expect(sent).toEqual([vector.bytes])
+    },
+  )
+
+  it('there are for every type that DuckDB has', async () => {
+    const types = (await described('SELECT DISTINCT logical_type FROM duckdb_types() ORDER BY 1')).filter(
+      // NULL has no values of its own; TYPE is a type of types and is written to no file.
+      (type) => type !== 'NULL' && type !== 'TYPE',
+    )
+    expect(types.filter((type) => !golden.some((vector) => vector.logical === type))).toEqual([])
+  })
+})
