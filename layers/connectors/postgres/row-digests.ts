@@ -7,10 +7,12 @@ export type RowHasher = { digests(chunk: Buffer): Buffer }
 
 /** Above this many bytes a row, OpenSSL with the processor's SHA instructions wins over four lanes without them. */
 const LONG_ROW = 900
+/** Below this many rows at once the memory of the lanes costs more than they save. */
+const FEW_ROWS = 64
 
-/** A hasher of its own memory (1.5 MiB); use one per stream. */
+/** A hasher of its own memory (1.5 MiB as soon as many rows come at once); use one per stream. */
 export function rowHasher(): RowHasher {
-  const lanes = checkedLanes()
+  let lanes: LaneHasher | null | undefined
   let out = Buffer.allocUnsafeSlow(64 * 1024)
   const room = (used: number, more: number) => {
     if (used + more <= out.byteLength) return
@@ -24,7 +26,8 @@ export function rowHasher(): RowHasher {
       for (let at = 0; at < chunk.byteLength; ) {
         const { end, rows } = piece(chunk, at)
         room(used, rows * DIGEST)
-        if (lanes === null || end - at > INPUT_BYTES || end - at > rows * LONG_ROW) {
+        if (rows >= FEW_ROWS && lanes === undefined) lanes = checkedLanes()
+        if (lanes == null || rows < FEW_ROWS || end - at > INPUT_BYTES || end - at > rows * LONG_ROW) {
           used = oneByOne(chunk, at, end, out, used)
         } else {
           chunk.copy(lanes.memory, INPUT, at, end)

@@ -3,6 +3,7 @@ import pg from 'pg'
 import { WaybillError } from '../../core/errors.ts'
 import { failureOf } from './failure.ts'
 import type { Pace } from './pace.ts'
+import { closeClient, watchSilence } from './silence.ts'
 import { quoteLiteral } from './sql.ts'
 import { diallingOf, tlsFailure, unreadable, wantsOtherWay } from './tls.ts'
 
@@ -61,6 +62,7 @@ const PINNED_NOW = Object.keys(PINNED_SETTINGS)
 export async function openSession(url: string, options: SessionOptions): Promise<Session> {
   const side = options.side ?? 'database'
   const client = await connect(url, options, side)
+  watchSilence(client, options.statementTimeoutMs)
   try {
     const settings: Record<string, string> = {
       ...PINNED_SETTINGS,
@@ -80,7 +82,7 @@ export async function openSession(url: string, options: SessionOptions): Promise
     const [pid, version, ...pinned] = facts.rows[0] as [string, string, ...string[]]
     return sessionOf(client, side, Number(pid), Number(version), pinned)
   } catch (error) {
-    await client.end().catch(() => {})
+    await closeClient(client)
     throw failureOf(error, `connecting to the ${side}`)
   }
 }
@@ -111,6 +113,8 @@ function makeClient(url: string, ssl: false | ConnectionOptions, options: Sessio
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'waybill',
       keepAlive: true,
+      // A peer that vanished without a word is noticed within a minute instead of after hours.
+      keepAliveInitialDelayMillis: 30_000,
       types: { getTypeParser: () => (value: unknown) => value },
     })
   } catch {
@@ -152,9 +156,7 @@ function sessionOf(client: pg.Client, side: string, backend: number, serverVersi
         `Something on the ${side} changed ${changed.join(', ')} while rows were read, perhaps a function behind a view. Values read under two settings cannot be compared; leave that object out.`,
       )
     },
-    async close() {
-      await client.end().catch(() => {})
-    },
+    close: () => closeClient(client),
     destroy() {
       const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection
       stream.destroy()
