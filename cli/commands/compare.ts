@@ -75,6 +75,12 @@ export function compareCommand(terminal: Terminal): Command {
       [],
     )
     .option('--tenant <condition>', 'only rows of one tenant, COL=VALUE')
+    .option(
+      '--tolerance <column=tolerance>',
+      'columns that may be apart: amount=0.01, rate=0.1%, seen_at=1ms; may be given often; needs a key',
+      collect,
+      [],
+    )
     .option('--schema-only', 'compare how tables are declared; read no rows')
     .option('--aggregates-only', 'compare counts, sums, NULLs, smallest and largest values; can show a difference, never equality')
     .option('--sample <rows>', 'about so many rows of each table, chosen by key; can show a difference, never equality', whole)

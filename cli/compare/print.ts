@@ -3,6 +3,7 @@ import { bytesInWords, duration } from '../../layers/core/report/markup.ts'
 import { sentence } from '../../layers/core/schema-comparison/summary.ts'
 import type { Verdict } from '../../layers/core/schemas/common.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
+import { equalInWords } from '../../layers/core/tolerance/claim.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
 const SHOWN = 20
@@ -65,7 +66,9 @@ export function printComparison(terminal: Terminal, comparison: Comparison, opti
   for (const table of comparison.tables) {
     if (fold && equal.includes(table)) continue
     const rows = figures(comparison, table)
-    terminal.out(`${mark[table.verdict]}  ${both(table.source_object, table.target_object)}  ${rows}`.trimEnd())
+    const says =
+      table.verdict === 'pass' && table.tolerances !== undefined ? terminal.paint('green', equalInWords(table)) : mark[table.verdict]
+    terminal.out(`${says}  ${both(table.source_object, table.target_object)}  ${rows}`.trimEnd())
     for (const line of tableLines(terminal, table)) terminal.out(line)
   }
   if (fold) {

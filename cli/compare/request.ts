@@ -5,6 +5,7 @@ import type { CompareConfig } from '../../layers/core/comparison-request/config.
 import type { LiveOptions, Throttle } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { RowFilter } from '../../layers/core/schemas/spec.ts'
+import { requestedTolerances, TOLERANCE_FORMS, type Tolerance, toleranceFault } from '../../layers/core/tolerance/request.ts'
 import { readSide, SIDE_FORMS, type Side } from './side.ts'
 
 /** Options as the command line gives them; each absent one may come from the configuration. */
@@ -13,6 +14,7 @@ export type CompareFlags = {
   include: string[]
   exclude: string[]
   where: string[]
+  tolerance?: string[]
   tenant?: string
   key?: string
   excludeColumns?: string
@@ -106,6 +108,7 @@ export function readRequest(
       key: list(flags.key) ?? config.key,
       excludeColumns: list(flags.excludeColumns) ?? config.exclude_columns,
       orderKey: flags.orderKey ?? config.order_key,
+      tolerances: readTolerances(flags, config),
       filter: terms.length === 0 ? null : { all: terms },
       sample: mode === 'sample' ? { rows: rows!, seed } : null,
     },
@@ -163,6 +166,29 @@ function readTenant(text: string): RowFilter['all'][number] {
   return term
 }
 
+function readTolerances(flags: CompareFlags, config: CompareConfig): readonly Tolerance[] {
+  const given = flags.tolerance ?? []
+  if (given.length === 0) return tolerancesOf(config.tolerances)
+  const entries = given.map((text) => {
+    // No form of a tolerance holds an equals sign; a name may.
+    const at = text.lastIndexOf('=')
+    if (at < 1) return refuse(`--tolerance takes COL=TOLERANCE, where the tolerance is ${TOLERANCE_FORMS}.`)
+    return [text.slice(0, at), text.slice(at + 1)] as const
+  })
+  const twice = entries.find(([column], i) => entries.findIndex(([other]) => other === column) !== i)
+  if (twice !== undefined) return refuse(`--tolerance names column "${twice[0]}" twice. Keep one.`)
+  return tolerancesOf(Object.fromEntries(entries))
+}
+
+function tolerancesOf(requested: Readonly<Record<string, string>> | undefined): readonly Tolerance[] {
+  const tolerances = requestedTolerances(requested)
+  for (const tolerance of tolerances) {
+    const fault = toleranceFault(tolerance)
+    if (fault !== null) refuse(`The tolerance on column "${tolerance.column}" ${fault}.`)
+  }
+  return tolerances
+}
+
 function choiceOfText(text: string): TableChoice {
   const split = /^((?:"(?:[^"]|"")+"|[^"=])+)=(.+)$/.exec(text)
   return split === null ? { source: text, target: null, options: {} } : { source: split[1]!, target: split[2]!, options: {} }
@@ -175,6 +201,7 @@ function choiceOfConfig(entry: NonNullable<CompareConfig['tables']>[number]): Ta
     ...(entry.exclude_columns === undefined ? {} : { excludeColumns: entry.exclude_columns }),
     ...(entry.order_key === undefined ? {} : { orderKey: entry.order_key }),
     ...(entry.rename === undefined ? {} : { rename: entry.rename }),
+    ...(entry.tolerances === undefined ? {} : { tolerances: tolerancesOf(entry.tolerances) }),
     ...(entry.where === undefined ? {} : { filter: { all: entry.where.map(readCondition) } }),
   }
   return { source: entry.source, target: entry.target ?? null, options: own }
@@ -199,6 +226,14 @@ function checkTogether(request: CompareRequest): void {
   if (files.state !== null && request.target.systemType !== 'POSTGRESQL')
     refuse('--state needs the files to be the source. Name them first.')
   checkServers(request)
+  const held = [request.comparison, ...request.tables.map((table) => table.options)].some(
+    (options) => (options.tolerances ?? []).length > 0,
+  )
+  if (held) {
+    if (mode !== 'full' && mode !== 'sample') refuse('--tolerance is about values of rows; without a comparison of rows there are none.')
+    if (inFiles > 0) refuse('--tolerance needs PostgreSQL on both sides: files are compared exactly.')
+    if (request.live !== null) refuse('--live and --tolerance exclude each other: columns with a tolerance are not read again.')
+  }
   if (mode === 'aggregates' && filtered) refuse('--aggregates-only looks at whole tables; leave --where and --tenant out.')
   if (mode === 'sample' && inFiles > 0) refuse('--sample needs PostgreSQL on both sides.')
 }

@@ -18,7 +18,7 @@ import { compareAggregates } from './aggregates.ts'
 import { raw } from './masking.ts'
 import { isMirrored, mirrored } from './mirror.ts'
 import { pairTables } from './pairs.ts'
-import type { CompareRequest } from './request.ts'
+import type { CompareRequest, TableChoice } from './request.ts'
 import { schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
 
 export type Item = { pair: TablePair; work: ComparisonWork }
@@ -87,6 +87,11 @@ async function compareSides(
     request,
     pairs.map(({ pair }) => pair),
   )
+  refuseUnknownTolerances(
+    request,
+    pairs.map(({ pair }) => pair),
+    pairs.map(({ choice }) => choice),
+  )
   const earlier = items.map((item) => events.earlier(item))
   const open = items.filter((_, i) => earlier[i] === null)
   const estimate = estimateComparison(open, request.connections)
@@ -126,6 +131,17 @@ function refuseUnknownExclusions(request: CompareRequest, pairs: readonly TableP
   const unknown = (request.comparison.excludeColumns ?? []).find((column) => !known.has(column))
   if (unknown !== undefined)
     throw new WaybillError('BAD_INPUT', `No table compared has a column "${unknown}" to exclude. Check the name; case counts.`)
+}
+
+/** @throws BAD_INPUT for a tolerance on a column that no table compared has */
+function refuseUnknownTolerances(request: CompareRequest, pairs: readonly TablePair[], choices: readonly (TableChoice | null)[]): void {
+  const columns = pairs.map((pair) => new Set(pair.target.columns.map((column) => column.name)))
+  const refuse = (column: string) => {
+    throw new WaybillError('BAD_INPUT', `No table compared has a column "${column}" to hold to a tolerance. Check the name; case counts.`)
+  }
+  for (const { column } of request.comparison.tolerances ?? []) if (!columns.some((names) => names.has(column))) refuse(column)
+  for (const [i, choice] of choices.entries())
+    for (const { column } of choice?.options.tolerances ?? []) if (!columns[i]!.has(column)) refuse(column)
 }
 
 /** In words, what a reader of "equal" might take to be compared and was not. */

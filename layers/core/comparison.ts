@@ -2,6 +2,7 @@ import type { ComparisonScope } from './connector.ts'
 import type { Catalog, CatalogTable } from './schemas/catalog.ts'
 import type { ColumnMapping, TableMapping, TableRecon } from './schemas/proposal.ts'
 import type { RowFilter } from './schemas/spec.ts'
+import type { Tolerance } from './tolerance/request.ts'
 
 /** Which table of the source is held against which of the target. */
 export type TablePair = { source: CatalogTable; target: CatalogTable }
@@ -16,6 +17,8 @@ export type ComparisonOptions = {
   rename?: Readonly<Record<string, string>> | undefined
   /** Over target column names; holds on both sides. */
   filter?: RowFilter | null | undefined
+  /** Target columns that may be apart; of no concern to a table that has no such column. */
+  tolerances?: readonly Tolerance[] | undefined
   /** About this many rows of each table, chosen by the seed. */
   sample?: { rows: number; seed: string } | null | undefined
 }
@@ -146,7 +149,7 @@ export function comparisonWork(pair: TablePair, tableId: string, options: Compar
       encoding: pair.source.kind === 'file' ? 'canonical' : 'native',
       mode: key && pair.source.kind !== 'file' ? 'ordered' : 'bucketed',
       segments: Number(wanted > MAX_SEGMENTS ? MAX_SEGMENTS : wanted),
-      tolerances: [],
+      tolerances: (options.tolerances ?? []).filter((tolerance) => names.has(tolerance.column)),
     },
     ...(filter === null && sample === null ? {} : { scope }),
   }

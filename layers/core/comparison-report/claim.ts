@@ -40,15 +40,29 @@ export function claimOf(found: Omit<Comparison, 'claim'>): string {
       return 'No figure differs where figures were compared. Rows were not compared: this is not "equal".'
     }
     if (found.mode === 'sample' && found.tables.every((table) => table.segments.length > 0) && !undecided) {
-      return 'No difference in the sample. The other rows were not compared: this is not "equal".'
+      return `No difference${withinTolerance(found) ? ' beyond tolerance' : ''} in the sample. The other rows were not compared: this is not "equal".`
     }
     return 'Not decided: see the reasons above. This is not "equal".'
   }
+  const equal = withinTolerance(found) ? 'Equal within tolerance' : 'Equal'
   const scope =
     found.filter.length > 0
-      ? `Equal where ${found.filter.join(' and ')}: every such row of every table compared, both ways; other rows were not.`
-      : 'Equal: every row of every table compared, both ways.'
-  return [scope + timesOf(found), declaredUnlike(found), leftOut(found)].filter((sentence) => sentence !== '').join(' ')
+      ? `${equal} where ${found.filter.join(' and ')}: every such row of every table compared, both ways; other rows were not.`
+      : `${equal}: every row of every table compared, both ways.`
+  return [scope + timesOf(found), heldApart(found), declaredUnlike(found), leftOut(found)].filter((sentence) => sentence !== '').join(' ')
+}
+
+/** True where "equal" alone would say too much. */
+export function withinTolerance({ tables }: Pick<Comparison, 'tables'>): boolean {
+  return tables.some((table) => table.tolerances !== undefined)
+}
+
+function heldApart({ tables }: Pick<Comparison, 'tables'>): string {
+  const held = tables.flatMap((table) => table.tolerances ?? [])
+  const rows = held.reduce((sum, one) => sum + BigInt(one.within), 0n)
+  if (held.length === 0) return ''
+  const columns = held.length === 1 ? '1 column was' : `${held.length} columns were`
+  return `${columns} held to a tolerance; ${rows} ${rows === 1n ? 'value differs' : 'values differ'} within it: see above.`
 }
 
 /** Equal rows in tables that are not declared alike will not stay equal. */

@@ -1,4 +1,5 @@
 import type { TableResult } from '../schemas/recon.ts'
+import { toleranceSentences } from '../tolerance/claim.ts'
 import type { Comparison } from './comparison.ts'
 
 /** Characters XML 1.0 cannot hold are written as their code point in words. */
@@ -12,12 +13,13 @@ const seconds = (from: string, to: string) => Math.max(0, (Date.parse(to) - Date
 
 /** One test case a table: `failure` where it differs, `error` where it was not decided. Counts and reasons only, no values of rows. */
 export function junitXml(comparison: Comparison): string {
-  const cases: { name: string; time: string; kind: 'failure' | 'error' | null; message: string }[] = [
+  const cases: { name: string; time: string; kind: 'failure' | 'error' | null; message: string; note?: string }[] = [
     ...comparison.tables.map((table) => ({
       name: nameOf(table),
       time: seconds(table.started_at, table.finished_at),
       kind: table.verdict === 'pass' ? null : table.verdict === 'fail' ? ('failure' as const) : ('error' as const),
       message: table.reasons.join('\n') || `verdict ${table.verdict}`,
+      note: table.verdict === 'pass' ? toleranceSentences(table).join('\n') : '',
     })),
     ...comparison.earlier.map((table) => ({ name: nameOf(table), time: '0.000', kind: null, message: '' })),
     ...comparison.problems.map((problem) => ({
@@ -35,6 +37,8 @@ export function junitXml(comparison: Comparison): string {
   const attributes = `tests="${cases.length}" failures="${count('failure')}" errors="${count('error')}" time="${seconds(comparison.started_at, comparison.finished_at)}"`
   const body = cases.map((one) => {
     const open = `    <testcase classname="waybill.compare" name="${xml(one.name)}" time="${one.time}"`
+    if (one.kind === null && (one.note ?? '') !== '')
+      return `${open}>\n      <system-out>${xml(one.note ?? '')}</system-out>\n    </testcase>`
     if (one.kind === null) return `${open}/>`
     return `${open}>\n      <${one.kind} message="${xml(one.message.split('\n')[0]!)}">${xml(one.message)}</${one.kind}>\n    </testcase>`
   })

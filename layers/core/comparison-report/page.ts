@@ -4,7 +4,7 @@ import { STYLE } from '../report/style.ts'
 import { mark, notMeasured } from '../report/verdict-sections.ts'
 import { sentence } from '../schema-comparison/summary.ts'
 import type { TableResult } from '../schemas/recon.ts'
-import { moments } from './claim.ts'
+import { moments, withinTolerance } from './claim.ts'
 import type { Comparison } from './comparison.ts'
 
 const TONE = { pass: 'good', fail: 'bad', inconclusive: 'warn', 'not-applicable': 'warn' } as const
@@ -38,7 +38,7 @@ export function comparisonPage(comparison: Comparison): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="referrer" content="no-referrer">
-<title>${comparison.source} = ${comparison.target}: ${WORD[comparison.verdict]}</title>
+<title>${comparison.source} = ${comparison.target}: ${wordOf(comparison)}</title>
 <style>${new Markup(STYLE)}</style>
 </head>
 <body>
@@ -61,6 +61,10 @@ ${schemas(comparison)}
   return page.text
 }
 
+function wordOf(comparison: Comparison): string {
+  return comparison.verdict === 'pass' && withinTolerance(comparison) ? 'equal within tolerance' : WORD[comparison.verdict]
+}
+
 const differs = (segment: TableResult['segments'][number]) =>
   segment.source_sha256 !== segment.target_sha256 || segment.source_rows !== segment.target_rows
 
@@ -75,11 +79,11 @@ function summary(comparison: Comparison): Markup {
   const readRows = comparison.mode === 'full' || comparison.mode === 'sample'
   return html`<section class="slip" aria-label="Verdict">
 <div class="verdict ${TONE[verdict]}">
-<svg class="stamp" viewBox="0 0 80 80" role="img" aria-label="${WORD[verdict]}"><circle cx="40" cy="40" r="36" fill="none" stroke="currentColor" stroke-width="3"/><circle cx="40" cy="40" r="31" fill="none" stroke="currentColor" stroke-width="1" stroke-dasharray="1 3.9"/>${STAMP[verdict]}</svg>
-<div><strong>${{ pass: comparison.mode === 'schema' ? 'The schemas agree' : 'Equal', fail: 'Not equal', inconclusive: 'Not decided', 'not-applicable': 'Not applicable' }[verdict]}</strong><p>${comparison.claim}</p></div>
+<svg class="stamp" viewBox="0 0 80 80" role="img" aria-label="${wordOf(comparison)}"><circle cx="40" cy="40" r="36" fill="none" stroke="currentColor" stroke-width="3"/><circle cx="40" cy="40" r="31" fill="none" stroke="currentColor" stroke-width="1" stroke-dasharray="1 3.9"/>${STAMP[verdict]}</svg>
+<div><strong>${{ pass: comparison.mode === 'schema' ? 'The schemas agree' : withinTolerance(comparison) ? 'Equal within tolerance' : 'Equal', fail: 'Not equal', inconclusive: 'Not decided', 'not-applicable': 'Not applicable' }[verdict]}</strong><p>${comparison.claim}</p></div>
 </div>
 <div class="facts">
-<div><p class="kicker">Tables</p><b>${grouped(equal)} of ${grouped(all)}</b><span class="small soft">${comparison.mode === 'schema' ? 'agree' : 'equal'}</span></div>
+<div><p class="kicker">Tables</p><b>${grouped(equal)} of ${grouped(all)}</b><span class="small soft">${comparison.mode === 'schema' ? 'agree' : withinTolerance(comparison) ? 'equal or within tolerance' : 'equal'}</span></div>
 <div><p class="kicker">Rows</p><b>${readRows ? grouped(sourceRows) : notMeasured('not compared')}</b><span class="small soft">${readRows ? `${grouped(targetRows)} in the target` : 'no row was read for this'}</span></div>
 <div><p class="kicker">Differing</p><b>${readRows ? grouped(sum((table) => table.missing) + sum((table) => table.extra) + sum((table) => table.changed)) : notMeasured('not compared')}</b><span class="small soft">${readRows ? `${grouped(sum((table) => table.missing))} missing, ${grouped(sum((table) => table.extra))} extra, ${grouped(sum((table) => table.changed))} changed` : ''}</span></div>
 <div><p class="kicker">Size</p><b>${comparison.estimate.bytes === null ? notMeasured('unknown') : bytesInWords(BigInt(comparison.estimate.bytes))}</b><span class="small soft">${!readRows ? 'a side' : times > 1 ? 'read at different times' : 'a side, one snapshot each'}</span></div>
@@ -97,7 +101,11 @@ function tables({ tables, earlier, problems }: Comparison): Markup {
   const own = sorted.map((table) => {
     const count = (text: string) =>
       table.verdict === 'inconclusive' && table.segments.length === 0 && table.aggregates.length === 0 ? '–' : grouped(text)
-    return html`<tr><td>${mark(table.verdict)}</td><td>${object(table)}</td><td class="n">${count(table.source_rows)}</td><td class="n">${count(table.target_rows)}</td><td class="n">${count(table.missing)}</td><td class="n">${count(table.extra)}</td><td class="n">${count(table.changed)}</td><td class="wide small">${table.reasons.map((reason, i) => html`${i > 0 ? html`<br>` : ''}${reason}`)}</td></tr>`
+    const verdict =
+      table.verdict === 'pass' && table.tolerances !== undefined
+        ? html`${mark(table.verdict)} <span class="small">within tolerance</span>`
+        : mark(table.verdict)
+    return html`<tr><td>${verdict}</td><td>${object(table)}</td><td class="n">${count(table.source_rows)}</td><td class="n">${count(table.target_rows)}</td><td class="n">${count(table.missing)}</td><td class="n">${count(table.extra)}</td><td class="n">${count(table.changed)}</td><td class="wide small">${table.reasons.map((reason, i) => html`${i > 0 ? html`<br>` : ''}${reason}`)}</td></tr>`
   })
   const before = earlier.map(
     (table) =>

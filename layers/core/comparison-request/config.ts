@@ -3,9 +3,11 @@ import { WaybillError } from '../errors.ts'
 import { identifier } from '../schemas/common.ts'
 import { didYouMean } from '../spec-hint.ts'
 import { readSpecText } from '../spec-text.ts'
+import { toleranceText } from '../tolerance/request.ts'
 
 const tableName = z.string().min(1).max(1024)
 const columns = z.array(identifier).min(1).max(1600)
+const tolerances = z.record(identifier, toleranceText)
 const conditions = z.array(z.string().min(1).max(1200)).max(32)
 
 /** `compare.yaml`: what the options of `waybill compare` say, for a comparison that is run again and again. Options given as well win. */
@@ -27,6 +29,8 @@ export const compareConfig = z.strictObject({
           /** Target column: source column. */
           rename: z.record(identifier, identifier).optional(),
           where: conditions.optional(),
+          /** Target column: how far its values may be apart, `'0.01'`, `'0.1%'` or `'1ms'`. */
+          tolerances: tolerances.optional(),
         }),
       ]),
     )
@@ -38,6 +42,7 @@ export const compareConfig = z.strictObject({
   exclude_columns: columns.optional(),
   order_key: identifier.optional(),
   where: conditions.optional(),
+  tolerances: tolerances.optional(),
   tenant: z.string().min(1).max(1200).optional(),
   mode: z.enum(['full', 'sample', 'aggregates', 'schema']).optional(),
   sample: z.int().min(1).max(1_000_000_000).optional(),
