@@ -86,6 +86,13 @@ export const hashingSpec = z.strictObject({
   version: z.string().min(1).max(64),
   algorithm: z.literal('SHA-256'),
   row_encodings: z.array(z.strictObject({ id: z.enum(['native', 'canonical']), version: z.int().min(1), says: z.string() })),
+  /** How each built-in PostgreSQL type travels natively, by its printed name; whatever is in none of the lists and not built from them is refused. */
+  native_types: z.strictObject({
+    binary: z.array(z.string().min(1)),
+    text: z.array(z.string().min(1)),
+    built: z.record(z.string().min(1), z.string().min(1)),
+    refused: z.record(z.string().min(1), z.string().min(1)),
+  }),
   segment_digest: z.string(),
   bucket_digest: z.string(),
   merkle: z.strictObject({ leaf_prefix: z.literal('00'), node_prefix: z.literal('01'), says: z.string() }),
