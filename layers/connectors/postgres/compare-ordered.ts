@@ -73,8 +73,18 @@ export async function compareOrdered(
   const pushed = input.method === 'push-down' || (input.method === 'auto' && (await farAway([source, target])))
   const compareRun = async (run: Run, lane: number): Promise<LaneResult> => {
     if (pushed) {
-      const digests = (side: SnapshotSide) => pushedDigests(side.sessions[lane]!, plan, side.side, input.header, bounds, run.from, run.to)
-      return pushedLane(digests(source), digests(target), describe, input.onRows)
+      const digests = (side: SnapshotSide) =>
+        pushedDigests(
+          side.sessions[lane]!,
+          plan,
+          side.side,
+          input.header,
+          bounds,
+          run.from,
+          run.to,
+          side === source ? input.onRows : () => {},
+        )
+      return pushedLane(digests(source), digests(target), describe)
     }
     return lockstep({ ...input, bounds, ...run, source: read(source, lane, run), target: read(target, lane, run), describe })
   }

@@ -20,6 +20,7 @@ export async function pushedDigests(
   bounds: readonly Bound[],
   from: number,
   to: number,
+  onRows: (rows: bigint) => void,
 ): Promise<PushedSegment[]> {
   const done: PushedSegment[] = []
   // A statement cannot be slowed down once it runs, so under a limit each one is as small as can be.
@@ -29,7 +30,9 @@ export async function pushedDigests(
     const parts = Array.from({ length: last - first }, (_, i) => segmentSql(plan, side, header, bounds, first + i))
     const rows = await session.rows(parts.join(' UNION ALL '))
     for (const [index, count, sha256] of rows) done.push({ index: Number(index), rows: BigInt(count!), sha256: sha256! })
-    await session.pace?.take(rows.reduce((sum, [, count]) => sum + Number(count), 0))
+    const counted = rows.reduce((sum, [, count]) => sum + BigInt(count!), 0n)
+    onRows(counted)
+    await session.pace?.take(Number(counted))
   }
   done.sort((a, b) => a.index - b.index)
   if (done.length !== to - from || done.some((segment, i) => segment.index !== from + i)) {
@@ -87,11 +90,9 @@ export async function pushedLane(
   sources: Promise<PushedSegment[]>,
   targets: Promise<PushedSegment[]>,
   describe: (index: number) => string,
-  onRows: (rows: bigint) => void,
 ): Promise<LaneResult> {
   const [left, right] = await Promise.all([sources, targets])
   const total = (segments: readonly PushedSegment[]) => segments.reduce((sum, segment) => sum + segment.rows, 0n)
-  onRows(total(left))
   const segments = left.map((source, i) => ({
     index: source.index,
     range: describe(source.index),

@@ -89,7 +89,10 @@ export async function tableMemory(
   }
 }
 
-/** Both databases, both relations, what is read of them and how it is digested: if any of it changes, no digest of before counts. */
+/**
+ * Both databases, both relations, what is read of them and how it is digested: if any of it changes, no digest of before counts. How many
+ * segments are wanted is not in it: that follows an estimate, and the bounds that were kept are used as they are.
+ */
 async function identityOf(plan: TablePlan, header: Uint8Array, sides: { source: SnapshotSide; target: SnapshotSide }): Promise<string> {
   const end = async (side: 'source' | 'target') => {
     const { main } = sides[side]
@@ -102,7 +105,6 @@ async function identityOf(plan: TablePlan, header: Uint8Array, sides: { source: 
   const columns = plan.columns.map(({ name, type, wire }) => ({ name, type, wire }))
   return digestOf({
     header: Buffer.from(header).toString('hex'),
-    segments: plan.recon.segments,
     columns,
     source: await end('source'),
     target: await end('target'),
