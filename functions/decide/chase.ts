@@ -1,16 +1,17 @@
 import { isWaybillError } from '../../layers/core/errors.ts'
+import { roleInWords } from '../../layers/core/flow/approval-words.ts'
 import { type AskingDeps, sendLink } from '../../layers/core/flow/asking.ts'
 import { JSON_TYPE, keyOf, retainUntil } from '../../layers/core/flow/storing.ts'
 import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
 import { record } from '../../layers/core/ledger.ts'
-import type { Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { Asking } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { barredFromJoining, policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
+import { type OutboxDeps, tellOutcomes } from './outbox.ts'
 
-export type ChaseDeps = AskingDeps & SignedPolicyDeps & Pick<Ports, 'projects' | 'tasks' | 'log'>
+export type ChaseDeps = AskingDeps & SignedPolicyDeps & OutboxDeps
 
 const HOUR_MS = 3_600_000
 const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK', 'FAILED']
@@ -36,6 +37,9 @@ export async function chase(deps: ChaseDeps): Promise<void> {
 
 async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<void> {
   const requests = await deps.approvals.byProject(project.project_id)
+  if (!requests.some(waits)) return
+  // What a process that died had half decided or half withdrawn comes first: it may be what everybody waits for.
+  await tellOutcomes(deps, project.project_id)
   for (const groupId of new Set(requests.filter(waits).map((request) => request.group_id))) {
     const group = await deps.approvals.group(groupId)
     if (group.told_at !== null) continue
@@ -64,10 +68,12 @@ async function expire(deps: ChaseDeps, project: ProjectRecord, groupId: string, 
   if (asked.some((request) => request.decision === 'REJECTED')) return
   const silent = asked.filter((request) => waits(request) && !isFilled(request, asked))
   if (silent.length === 0) return
-  const who = silent.map((request) => `${request.approver} (${request.role})`).join(', ')
+  const who = [...new Set(silent.map((request) => roleInWords(request.role)))].join(', ')
   const { task_token } = await deps.approvals.group(groupId)
   try {
-    await deps.tasks.fail(task_token, 'APPROVAL_EXPIRED', `Nobody decided in time: ${who}. Start the project again to ask anew.`)
+    // As a worker says it; no names, since this passes through the state machine.
+    const cause = `Nobody decided in time as ${who}. Start the project again, and everyone whose decision is missing is asked anew.`
+    await deps.tasks.fail(task_token, 'APPROVAL_EXPIRED', JSON.stringify({ error: 'APPROVAL_EXPIRED', cause }))
   } catch (error) {
     // Spent: told before a crash, or a retry of the state has a newer one.
     if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error
