@@ -1,3 +1,4 @@
+import { readEnvelope } from '../dsse.ts'
 import { segmentLeaf } from '../encoding/segment-digest.ts'
 import { WaybillError } from '../errors.ts'
 import { inclusionProof } from '../merkle.ts'
@@ -10,7 +11,7 @@ type Side = 'source' | 'target'
  * The proof of one segment, out of a reconciliation report and the certificate over its roots. It is worked out, not judged:
  * `verifySegmentProof` does that.
  * @param certificate the DSSE envelope's bytes
- * @throws NOT_FOUND for a table or segment that was not reconciled
+ * @throws NOT_FOUND for a table or segment that was not reconciled, EVIDENCE_INVALID for a certificate that is no envelope
  */
 export function segmentProofOf(
   report: ReconReport,
@@ -34,6 +35,7 @@ export function segmentProofOf(
     path: pathOf(segments, position, which),
     root: table[`${which}_root`],
   })
+  const { payload, signature } = readEnvelope(signed.certificate)
   return {
     schema: 'waybill/segment-proof/v1',
     project_id: report.project_id,
@@ -44,7 +46,7 @@ export function segmentProofOf(
     tree_size: segments.length,
     source: side('source'),
     target: side('target'),
-    certificate: Buffer.from(signed.certificate).toString('base64'),
+    certificate: { payload: Buffer.from(payload).toString('base64'), sig: Buffer.from(signature).toString('base64') },
     public_key: signed.publicKeyPem,
   }
 }

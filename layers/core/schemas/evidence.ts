@@ -104,8 +104,9 @@ export const segmentProof = z.strictObject({
   tree_size: z.int().min(1),
   source: segmentPath,
   target: segmentPath,
-  /** `proof_certificate.dsse.json` in base64, and the public key that signed it. A key in the file is a hint, not a reason to trust it. */
-  certificate: z.base64().max(20_000_000),
+  /** Statement and signature of the proof certificate, in base64; its envelope's key id is left out, because nobody signed that. */
+  certificate: z.strictObject({ payload: z.base64().max(20_000_000), sig: z.base64().max(200) }),
+  /** The key that signed it. A key in the file is a hint, not a reason to trust it. */
   public_key: z.string().max(1000),
 })
 export type SegmentProof = z.infer<typeof segmentProof>

@@ -1,4 +1,5 @@
 import { canonicalBytes } from '../canonical-json.ts'
+import { fromBase64, writeEnvelope } from '../dsse.ts'
 import { segmentLeaf } from '../encoding/segment-digest.ts'
 import { canonicalPem, fingerprintOf } from '../evidence/pack-files.ts'
 import { sidesOfSiblings } from '../evidence/segment-proof.ts'
@@ -48,8 +49,7 @@ function certificateOf(proof: SegmentProof, pinned: ReadonlySet<string> | null, 
       faults.add(FILE, `was signed with a key you do not trust (SHA-256 ${fingerprintOf(pem)})`)
       return null
     }
-    const envelope = Buffer.from(proof.certificate, 'base64')
-    if (envelope.toString('base64') !== proof.certificate) faults.add(FILE, 'its certificate is base64 not in its one canonical form')
+    const envelope = writeEnvelope(fromBase64(proof.certificate.payload), '', fromBase64(proof.certificate.sig))
     return openPredicate(envelope, { plan: [], approval: [], evidence: [pem] }, 'outcome', outcomePredicate).predicate
   } catch (error) {
     faults.add(FILE, `its certificate does not hold: ${sentence(error)}`)

@@ -68,8 +68,18 @@ const addCopy: Mutate = (pack, below) => {
 // Flips are the subtlest and most of what chance does.
 const MUTATIONS: readonly Mutate[] = [flipBit, flipBit, flipBit, insertByte, deleteBytes, swapContents, dropFile, addCopy]
 
+async function acceptsPack(files: readonly PackFile[]): Promise<boolean> {
+  const { verified, faults } = await verifyPack(memoryReader(files))
+  return verified || faults.length === 0
+}
+
 /** Mutates a good pack `count` times, each time once, and gives what the verifier accepted nevertheless, and what it threw on. */
-export async function survivors(pack: readonly PackFile[], seed: number, count: number): Promise<string[]> {
+export async function survivors(
+  pack: readonly PackFile[],
+  seed: number,
+  count: number,
+  accepts: (files: readonly PackFile[]) => Promise<boolean> = acceptsPack,
+): Promise<string[]> {
   const below = seeded(seed)
   const accepted: string[] = []
   for (let made = 0; made < count; ) {
@@ -77,8 +87,7 @@ export async function survivors(pack: readonly PackFile[], seed: number, count: 
     if (mutation === null) continue
     made += 1
     try {
-      const { verified, faults } = await verifyPack(memoryReader(mutation.files))
-      if (verified || faults.length === 0) accepted.push(mutation.what)
+      if (await accepts(mutation.files)) accepted.push(mutation.what)
     } catch (error) {
       accepted.push(`${mutation.what}: threw ${error}`)
     }
