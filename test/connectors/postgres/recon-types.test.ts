@@ -240,7 +240,9 @@ describe('values that look alike', () => {
     same({ type: 'xml', source: `'<?xml version="1.0" encoding="UTF-8"?><a/>'`, target: `'<a/>'` }))
   it('XML that is written otherwise differs', () => differs({ type: 'xml', source: `'<a></a>'`, target: `'<a/>'` }))
   it('every NaN is one NaN and −0 is not 0 within arrays and points too', async () => {
-    const nan = `'NaN'::float8 * -1`
+    // What a processor makes of ∞ − ∞ need not be the NaN that is read from text.
+    const nan = `('Infinity'::float8 - 'Infinity'::float8)`
+    await same({ type: 'float8', source: nan, target: `'NaN'` })
     await same({ type: 'float8[]', source: `ARRAY[${nan}]`, target: `'{NaN}'` })
     await same({ type: 'point', source: `point(${nan}, 1)`, target: `'(NaN,1)'` })
     await differs({ type: 'float8[]', source: `'{-0}'`, target: `'{0}'` })
