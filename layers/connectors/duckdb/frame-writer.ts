@@ -47,6 +47,14 @@ export class FrameWriter {
     this.at += 4 + value.byteLength
   }
 
+  /** The bytes `from` ≤ n < `to` of a buffer. */
+  part(value: Buffer, from: number, to: number): void {
+    this.reserve(4 + to - from)
+    this.buffer.writeInt32BE(to - from, this.at)
+    value.copy(this.buffer, this.at + 4, from, to)
+    this.at += 4 + to - from
+  }
+
   /** The whole frames so far; the writer begins anew in a buffer of its own. */
   take(): Uint8Array {
     const frames = this.buffer.subarray(0, this.at)

@@ -1,0 +1,155 @@
+/**
+ * `node bench/parquet.ts [--scale 1] [--rounds 5]`: PostgreSQL against Parquet files of the same rows, equal, beside a raw COPY of the PostgreSQL
+ * side; interleaved, as medians, each comparison in a process of its own whose peak memory is read. Writes bench/parquet-results.md.
+ */
+import { execFile } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { to as copyTo } from 'pg-copy-streams'
+import { withClient } from '../cli/demo/client.ts'
+import { connectors } from '../layers/connectors/index.ts'
+import { comparisonWork } from '../layers/core/comparison.ts'
+import { startServer } from '../test/support/postgres-server.ts'
+import { median } from './process-tree.ts'
+
+type Table = { name: string; rows: number; create: string; fill: string }
+
+const argument = (name: string, fallback: number) => {
+  const at = process.argv.indexOf(name)
+  return at === -1 ? fallback : Number(process.argv[at + 1])
+}
+const SCALE = argument('--scale', 1)
+const ROUNDS = argument('--rounds', 5)
+
+const TABLES: readonly Table[] = [
+  {
+    name: 'ledger',
+    rows: Math.round(2_000_000 * SCALE),
+    create:
+      'id bigint PRIMARY KEY, a int, b int, c bigint, d numeric(18,4), e numeric(12,2), f timestamptz, g timestamp, h date, i text, j text, k text, l varchar(40), m uuid, n boolean, o double precision, p double precision, q smallint, r text, s text, t timestamptz, u int, v text',
+    fill: `SELECT g, g % 1000, g % 77, g::bigint * 1000003, g * 1.2345, g * 0.01, timestamptz '2024-01-01' + g * interval '1 second', timestamp '2020-01-01' + g * interval '1 minute', date '2020-01-01' + (g % 3000), 'customer ' || g, md5(g::text), CASE WHEN g % 3 = 0 THEN NULL ELSE 'EUR' END, 'ref-' || g, md5(g::text)::uuid, g % 2 = 0, g * 0.1, sqrt(g), g % 100, 'status', repeat('x', g % 30), timestamptz '2024-01-01', g % 5, 'note ' || (g % 1000) FROM generate_series(1, $n) g`,
+  },
+  {
+    name: 'accounts',
+    rows: Math.round(5_000_000 * SCALE),
+    create: 'id int PRIMARY KEY, balance bigint, kind int, name text',
+    fill: `SELECT g, g::bigint * 7919 % 1000003, g % 9, 'acc' || (g % 100000) FROM generate_series(1, $n) g`,
+  },
+]
+
+/** The comparison alone, in a process of its own: milliseconds and peak memory on standard output. */
+async function compareOnce(url: string, folder: string, name: string): Promise<void> {
+  const signal = new AbortController().signal
+  const options = { connectTimeoutMs: 5000, statementTimeoutMs: 0, signal }
+  const catalog = async (systemType: string, place: string, table: { schema: string; name: string }) => {
+    const source = await connectors.source(systemType, place, options)
+    const { tables } = await source.catalog([table])
+    await source.close()
+    return tables[0]!
+  }
+  const pair = {
+    source: await catalog('PARQUET', folder, { schema: 'public', name: `${name}.parquet` }),
+    target: await catalog('POSTGRESQL', url, { schema: 'public', name }),
+  }
+  const work = comparisonWork(pair, name, {})
+  if ('impossible' in work) throw new Error(work.impossible)
+  const { gaps: _, ...rest } = work
+  const started = performance.now()
+  const reconciler = await connectors.reconciler({ systemType: 'PARQUET', url: folder }, { systemType: 'POSTGRESQL', url }, options)
+  const [result] = await reconciler.reconcile([rest], {
+    hashingSpecSha256: '0'.repeat(64),
+    connections: 1,
+    statementTimeoutMs: 0,
+    mask: (value) => value,
+    onMismatch: () => {},
+    onProgress: () => {},
+    signal,
+  })
+  await reconciler.close()
+  if (result?.verdict !== 'pass') throw new Error(`${name}: ${result?.verdict} ${result?.reasons.join(' ')}`)
+  console.log(JSON.stringify({ ms: performance.now() - started, mib: process.resourceUsage().maxRSS / 1024 }))
+}
+
+/** Bytes thrown away unread. */
+async function rawCopy(url: string, name: string): Promise<number> {
+  return withClient(url, async (client) => {
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+    const started = performance.now()
+    await pipeline(client.query(copyTo(`COPY ${name} TO STDOUT (FORMAT binary)`)), nowhere)
+    return performance.now() - started
+  })
+}
+
+/** The same rows as a Parquet file, with the types that PostgreSQL's columns have. */
+async function exportParquet(url: string, folder: string, { name, create }: Table): Promise<void> {
+  const csv = join(folder, `${name}.csv`)
+  await withClient(url, (client) => pipeline(client.query(copyTo(`COPY ${name} TO STDOUT (FORMAT csv)`)), createWriteStream(csv)))
+  const types = create.replace(' PRIMARY KEY', '').replace(/numeric\(/g, 'DECIMAL(')
+  const columns = types.split(/, (?=[a-z])/).map((column) => `'${column.split(' ')[0]}': '${column.slice(column.indexOf(' ') + 1)}'`)
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '1GiB' })
+  const connection = await instance.connect()
+  await connection.run(
+    `SET preserve_insertion_order = false; COPY (SELECT * FROM read_csv('${csv}', auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, columns = {${columns.join(', ')}}))
+     TO '${folder}/${name}.parquet' (FORMAT parquet)`,
+  )
+  connection.closeSync()
+  instance.closeSync()
+  await rm(csv)
+}
+
+async function main(): Promise<void> {
+  const server = await startServer()
+  const folder = await mkdtemp(join(tmpdir(), 'waybill-parquet-'))
+  const lines: string[] = []
+  try {
+    for (const table of TABLES) {
+      const { name, rows } = table
+      await withClient(server.url, async (client) => {
+        await client.query(`CREATE TABLE ${name} (${table.create})`)
+        await client.query(`INSERT INTO ${name} ${table.fill.replace('$n', String(rows))}`)
+        await client.query(`VACUUM ANALYZE ${name}`)
+      })
+      await exportParquet(server.url, folder, table)
+      const [raw, ours, memory]: [number[], number[], number[]] = [[], [], []]
+      for (let round = 0; round < ROUNDS; round++) {
+        raw.push(await rawCopy(server.url, name))
+        const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), '--one', server.url, folder, name])
+        const found = JSON.parse(stdout) as { ms: number; mib: number }
+        ours.push(found.ms)
+        memory.push(found.mib)
+      }
+      const bytes = (await stat(join(folder, `${name}.parquet`))).size
+      const cells = [
+        name,
+        rows.toLocaleString('en'),
+        `${Math.round(bytes / 2 ** 20)} MiB`,
+        `${(median(raw) / 1000).toFixed(1)} s`,
+        `${(median(ours) / 1000).toFixed(1)} s`,
+        `**${(median(ours) / median(raw)).toFixed(2)} ×**`,
+        `${Math.round(Math.max(...memory))} MiB`,
+      ]
+      lines.push(`| ${cells.join(' | ')} |`)
+      console.log(lines.at(-1))
+    }
+  } finally {
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`
+  await writeFile(
+    fileURLToPath(new URL('parquet-results.md', import.meta.url)),
+    `# PostgreSQL against Parquet\n\n\`node bench/parquet.ts\` on ${machine}, ${ROUNDS} rounds, medians; the largest peak memory of the whole Node process, DuckDB included.\n\n` +
+      `| table | rows | file | raw COPY of the PostgreSQL side | full proof, equal | ratio | peak memory |\n| --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,
+  )
+}
+
+const one = process.argv.indexOf('--one')
+if (one === -1) await main()
+else await compareOnce(process.argv[one + 1]!, process.argv[one + 2]!, process.argv[one + 3]!)
