@@ -124,6 +124,16 @@ describe('recon', () => {
     expect(proposal.sampling.method).toBe('full')
     expect(proposal.sampling.seed).not.toBe('')
   })
+  it('proposes the tolerances that the spec asks for and no other, and says that they are there', async () => {
+    const asked = [{ column: 'latitude', kind: 'absolute' as const, value: '0.01' }]
+    const { proposal, reasoning } = await runAgent(reconAgent, {
+      ...(await facts()),
+      tolerances: [{ table_id: 'airport', tolerances: asked }],
+    })
+    expect(proposal.tables.map((entry) => entry.tolerances)).toEqual([asked, []])
+    expect(reasoning.limitations.join()).toContain('1 column is compared within a tolerance')
+    expect((await runAgent(reconAgent, await facts())).reasoning.limitations.join()).not.toContain('tolerance')
+  })
   it('uses the engine-neutral form where the sides differ', async () => {
     const { proposal } = await runAgent(reconAgent, { ...(await facts()), source_system_type: 'CSV' })
     expect(proposal.tables.map((entry) => entry.encoding)).toEqual(['canonical', 'canonical'])

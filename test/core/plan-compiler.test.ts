@@ -246,6 +246,27 @@ describe('no plan is made', () => {
     const given = await input()
     expect(() => compilePlan({ ...given, recon: { ...given.recon, tables: given.recon.tables.slice(1) } })).toThrow(invalid)
   })
+  it('from a recon proposal with tolerances that the spec does not ask for, in part or at all', async () => {
+    const given = await input()
+    const spec = {
+      ...given.spec,
+      tables: given.spec.tables.map((table, i) => (i === 0 ? { ...table, tolerances: { latitude: '0.1%' } } : table)),
+    }
+    const holding = (tolerances: (typeof given.recon.tables)[number]['tolerances']) => ({
+      ...given.recon,
+      tables: given.recon.tables.map((table, i) => (i === 0 ? { ...table, tolerances } : table)),
+    })
+    const asked = { column: 'latitude', kind: 'relative' as const, value: '0.001' }
+    expect(compilePlan({ ...given, spec, recon: holding([asked]) }).recon.tables[0]?.tolerances).toEqual([asked])
+    expect(() => compilePlan({ ...given, recon: holding([asked]) })).toThrow(/other tolerances than the spec/)
+    for (const tolerances of [
+      [],
+      [{ ...asked, value: '0.01' }],
+      [{ ...asked, kind: 'absolute' as const }],
+      [asked, { ...asked, column: 'name' }],
+    ])
+      expect(() => compilePlan({ ...given, spec, recon: holding(tolerances) })).toThrow(/other tolerances than the spec/)
+  })
 })
 
 describe('steps', () => {

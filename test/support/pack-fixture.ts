@@ -345,6 +345,8 @@ export async function keysOfSigners(signers: Signers): Promise<PackKey[]> {
 
 export type PackOptions = {
   projectId?: string
+  /** What was planned, instead of `fixturePlan`. */
+  plan?: Plan
   signers?: Signers
   tables?: TableResult[]
   /** The run that the chain calls clean; the pack holds the report of `run-1`. */
@@ -359,7 +361,7 @@ export type PackOptions = {
 /** The input of a pack of a project that ran to CUTOVER_DONE, or was rolled back when its reconciliation failed. */
 export async function fixturePackInput(options: PackOptions = {}): Promise<{ input: PackInput; signers: Signers }> {
   const { projectId = 'ledger', signers = fixtureSigners() } = options
-  const plan = fixturePlan(projectId)
+  const plan = options.plan ?? fixturePlan(projectId)
   const planBytes = canonicalBytes(plan)
   const findings = {
     schema: 'waybill/findings/v1',
