@@ -1,245 +1,208 @@
 /**
- * `node bench/recon.ts [--rows N] [--rounds N]`: the reconciliation engine against raw COPY of both sides at once and against the
- * method of a peer, on tables it makes itself, interleaved, as medians. Writes bench/recon-results.md.
+ * `node bench/recon.ts [--rows N] [--rounds N]`: the reconciliation engine against raw COPY of both sides at once and against the method of
+ * a peer, on tables it makes itself, interleaved, as medians, each thing in a process of its own. Writes bench/recon-results.md.
  */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
-import pg from 'pg'
-import { openReconciler } from '../layers/connectors/postgres/reconciler.ts'
-import { openSession } from '../layers/connectors/postgres/session.ts'
-import type { TableMapping } from '../layers/core/schemas/proposal.ts'
-import type { TableResult } from '../layers/core/schemas/recon.ts'
 import { startServer } from '../test/support/postgres-server.ts'
 import { median } from './process-tree.ts'
-
-type Table = {
-  name: string
-  rows: number
-  key: string | null
-  segments: number
-  create: string
-  fill: string
-  change: (n: number) => string
-}
+import { runSql } from './recon-database.ts'
+import type { Answer, Order } from './recon-measure.ts'
+import { type BenchTable, benchTables } from './recon-tables.ts'
 
 const argument = (name: string, fallback: number) => {
   const at = process.argv.indexOf(name)
   return at === -1 ? fallback : Number(process.argv[at + 1])
 }
 const ROUNDS = argument('--rounds', 5)
+/** How large the tables are, as rows of flights; the others in proportion. */
 const SCALE = argument('--rows', 3_000_000) / 3_000_000
+/** The slow ones: enough to see that they are slow. */
+const PEER_ROUNDS = Math.min(3, ROUNDS)
+const MANY = Math.round(1_000_000 * SCALE)
+const MOST_MIB = 250
 
-const rows = (n: number) => Math.round(n * SCALE)
-const TABLES: readonly Table[] = [
-  {
-    name: 'ledger',
-    rows: rows(2_000_000),
-    key: 'id',
-    segments: 1000,
-    create:
-      'id bigint PRIMARY KEY, a int, b int, c bigint, d numeric(18,4), e numeric(12,2), f timestamptz, g timestamp, h date, i text, j text, k text, l varchar(40), m uuid, n boolean, o double precision, p double precision, q smallint, r text, s text, t timestamptz, u int, v text',
-    fill: `SELECT g, g % 1000, g % 77, g::bigint * 1000003, g * 1.2345, g * 0.01, timestamptz '2024-01-01' + g * interval '1 second', timestamp '2020-01-01' + g * interval '1 minute', date '2020-01-01' + (g % 3000), 'customer ' || g, md5(g::text), CASE WHEN g % 3 = 0 THEN NULL ELSE 'EUR' END, 'ref-' || g, md5(g::text)::uuid, g % 2 = 0, g * 0.1, sqrt(g), g % 100, 'status', repeat('x', g % 30), timestamptz '2024-01-01', g % 5, 'note ' || (g % 1000) FROM generate_series(1, $n) g`,
-    change: (n) => `UPDATE ledger SET a = a + 1 WHERE id % ${Math.max(1, Math.floor(rows(2_000_000) / n))} = 5`,
-  },
-  {
-    name: 'accounts',
-    rows: rows(5_000_000),
-    key: 'id',
-    segments: 1000,
-    create: 'id int PRIMARY KEY, balance bigint, kind int, name text',
-    fill: `SELECT g, g::bigint * 7919 % 1000003, g % 9, 'acc' || (g % 100000) FROM generate_series(1, $n) g`,
-    change: (n) => `UPDATE accounts SET kind = kind + 1 WHERE id % ${Math.max(1, Math.floor(rows(5_000_000) / n))} = 5`,
-  },
-  {
-    name: 'flights',
-    rows: rows(3_000_000),
-    key: null,
-    segments: 256,
-    create: 'date timestamp, delay int, distance int, origin text, destination text',
-    fill: `SELECT timestamp '2001-01-01' + (random() * 90)::int * interval '1 day' + (random() * 1440)::int * interval '1 minute', (random() * 100)::int - 20, (random() * 2500)::int, chr(65 + (random() * 25)::int) || 'AX', chr(65 + (random() * 25)::int) || 'YZ' FROM generate_series(1, $n) g`,
-    change: (n) => `UPDATE flights SET delay = delay + 1000 WHERE ctid IN (SELECT ctid FROM flights LIMIT ${n})`,
-  },
-]
+const started = performance.now()
+const say = (text: string) => process.stderr.write(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${text}\n`)
 
-async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
-  const from = performance.now()
-  const value = await work()
-  return [performance.now() - from, value]
+type Row = { what: string; milliseconds: number; peakMiB: number; found: string }
+type Verdict = { what: string; target: string; measured: string; met: boolean }
+
+/** One process that measures one thing. */
+class Meter {
+  readonly #child: ChildProcess = fork(new URL('recon-measure.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  readonly #times: number[] = []
+  peakMiB = 0
+  found = ''
+
+  async run(order: Order, expected: RegExp): Promise<void> {
+    this.#child.send(order)
+    const [answer] = (await Promise.race([
+      once(this.#child, 'message'),
+      once(this.#child, 'exit').then(() => [{ failed: 'its process ended' }]),
+    ])) as [Answer]
+    if ('failed' in answer) throw new Error(`${order.table}, ${order.kind}: ${answer.failed}`)
+    if (!expected.test(answer.found)) throw new Error(`${order.table}, ${order.kind}: found ${answer.found}`)
+    this.#times.push(answer.milliseconds)
+    this.peakMiB = answer.peakMiB
+    this.found = answer.found
+  }
+
+  row(what: string): Row {
+    return { what, milliseconds: median(this.#times), peakMiB: this.peakMiB, found: this.found }
+  }
+
+  close(): void {
+    this.#child.kill()
+  }
 }
 
-async function sql(url: string, text: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  await client.query(text)
-  await client.end()
+const EQUAL = 'equal, 1 connection a side'
+const RAW = 'raw COPY of both sides at once'
+const PLAIN = 'peer: MD5 sums of plain casts, equal'
+const NORMALISED = 'peer: MD5 sums of normalised values, equal'
+
+type Kind = {
+  what: string
+  database: string
+  rounds: number
+  expected: RegExp
+  order: { kind: 'count' | 'raw' } | { kind: 'proof'; connections: number } | { kind: 'peer'; form: 'plain' | 'normalised' }
 }
 
-/** Bytes from the socket thrown away unread: nothing that reads every row can be faster. */
-async function rawCopy(url: string, table: string): Promise<void> {
-  const session = await openSession(url, { readOnly: true, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
-  const { stream } = (session.client as unknown as { connection: { stream: NodeJS.ReadWriteStream } }).connection
-  await new Promise<void>((resolve, reject) => {
-    stream.removeAllListeners('data')
-    let bytes = 0
-    stream.on('data', (chunk: Buffer) => {
-      bytes += chunk.byteLength
-      const last = chunk.byteLength - 6
-      if (last >= 0 && chunk[last] === 0x5a && chunk.readInt32BE(last + 1) === 5) {
-        if (bytes > 100_000) resolve()
-        else reject(new Error(`COPY of ${table} gave ${bytes} bytes`))
-      }
-    })
-    stream.on('error', reject)
-    const text = `COPY public.${table} TO STDOUT (FORMAT binary)`
-    const query = Buffer.alloc(6 + text.length)
-    query.write('Q', 0)
-    query.writeInt32BE(5 + text.length, 1)
-    query.write(text, 5)
-    stream.write(query)
+function kinds(table: BenchTable): Kind[] {
+  const proof = (what: string, database: string, expected: RegExp, connections = 1, rounds = ROUNDS): Kind => ({
+    what,
+    database,
+    rounds,
+    expected,
+    order: { kind: 'proof', connections },
   })
-  session.destroy()
+  const peer = (what: string, database: string, form: 'plain' | 'normalised', expected: RegExp): Kind => ({
+    what,
+    database,
+    rounds: PEER_ROUNDS,
+    expected,
+    order: { kind: 'peer', form },
+  })
+  return [
+    { what: 'count(*) of both sides at once', database: 'b', rounds: ROUNDS, expected: /^(\d+) \1$/, order: { kind: 'count' } },
+    { what: RAW, database: 'b', rounds: ROUNDS, expected: /read/, order: { kind: 'raw' } },
+    proof(EQUAL, 'b', /equal/),
+    proof('equal, 2 connections a side', 'b', /equal/, 2),
+    proof('1 difference', 'b1', /^[12] named/),
+    proof('1,000 differences', 'b1000', /named/),
+    ...(table.peerTarget === null
+      ? []
+      : [
+          peer(PLAIN, 'b', 'plain', /^0 /),
+          peer(NORMALISED, 'b', 'normalised', /^0 /),
+          peer('peer: the same, 1,000 differences, bisected', 'b1000', 'normalised', /^[1-9]/),
+        ]),
+    proof(`${MANY.toLocaleString('en')} differences`, 'bmany', /named/, 1, 1),
+  ]
 }
 
-/** What a peer pushes down: 60 bits of an MD5 per row, summed per segment. Not a proof; here for its speed. */
-async function md5Sums(url: string, table: Table): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const names = table.create.split(', ').map((column) => column.split(' ')[0]!)
-  const row = names.map((name) => `coalesce(${name}::text, '<null>')`).join(` || '|' || `)
-  for (let i = 0; i < table.segments; i++) {
-    const from = Math.floor((i * table.rows) / table.segments)
-    const to = Math.floor(((i + 1) * table.rows) / table.segments)
-    await client.query(
-      `SELECT count(*), sum(('x' || substring(md5(${row}), 18))::bit(60)::bigint) FROM ${table.name} WHERE id > ${from} AND id <= ${to}`,
-    )
-  }
-  await client.end()
-}
-
-async function mappingOf(url: string, table: Table): Promise<TableMapping> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const found = await client.query<{ name: string; type: string }>(
-    'SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0',
-    [table.name],
-  )
-  await client.end()
-  return {
-    table_id: table.name,
-    source: { schema: 'public', name: table.name, kind: 'table' },
-    target: { schema: 'public', name: table.name },
-    filter: null,
-    columns: found.rows.map(({ name, type }) => ({
-      target: name,
-      target_type: type,
-      nullable: true,
-      source: [name],
-      source_types: [type],
-      transform: { kind: 'identity' },
-      rule: 'identity',
-      lossy: false,
-      pii: false,
-    })),
-    key: table.key === null ? null : [table.key],
-    order_key: null,
-    foreign_keys: [],
+async function measure(url: (database: string) => string, table: BenchTable): Promise<Row[]> {
+  const wanted = kinds(table)
+  const meters = wanted.map(() => new Meter())
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, kind] of wanted.entries()) {
+        if (round >= kind.rounds) continue
+        await meters[i]!.run(
+          { table: table.name, scale: SCALE, source: url('a'), target: url(kind.database), ...kind.order },
+          kind.expected,
+        )
+      }
+      say(`${table.name}: round ${round + 1} of ${ROUNDS}`)
+    }
+    return wanted.map(({ what }, i) => meters[i]!.row(what))
+  } finally {
+    for (const meter of meters) meter.close()
   }
 }
 
-async function proof(source: string, target: string, table: Table, connections: number): Promise<TableResult> {
-  const signal = new AbortController().signal
-  const reconciler = await openReconciler(
-    { systemType: 'POSTGRESQL', url: source },
-    { systemType: 'POSTGRESQL', url: target },
-    { connectTimeoutMs: 5000, statementTimeoutMs: 0, signal },
-  )
-  const [result] = await reconciler.reconcile(
-    [
-      {
-        mapping: await mappingOf(source, table),
-        recon: {
-          table_id: table.name,
-          encoding: 'native',
-          mode: table.key === null ? 'bucketed' : 'ordered',
-          segments: table.segments,
-          tolerances: [],
-        },
-      },
-    ],
+function judge(table: BenchTable, rows: readonly Row[]): Verdict[] {
+  const time = (what: string) => rows.find((row) => row.what === what)?.milliseconds ?? Number.NaN
+  const atMost = (what: string, ratio: number, most: number): Verdict => ({
+    what: `${table.name}: ${what}`,
+    target: `≤ ${most} ×`,
+    measured: `${ratio.toFixed(2)} ×`,
+    met: ratio <= most,
+  })
+  const equal = time(EQUAL)
+  const peak = Math.max(...rows.filter((row) => !/peer|raw|count/.test(row.what)).map((row) => row.peakMiB))
+  return [
+    ...(table.equalTarget === null ? [] : [atMost(`${EQUAL}, against raw COPY`, equal / time(RAW), table.equalTarget)]),
+    ...(table.peerTarget === null
+      ? []
+      : [PLAIN, NORMALISED].map((peer) => {
+          const ratio = time(peer) / equal
+          return {
+            what: `${table.name}: faster than ${peer}`,
+            target: `≥ ${table.peerTarget} ×`,
+            measured: `${ratio.toFixed(2)} ×`,
+            met: ratio >= table.peerTarget!,
+          }
+        })),
+    atMost('1 difference, against equal', time('1 difference') / equal, 1.15),
+    atMost('1,000 scattered differences, against equal', time('1,000 differences') / equal, 1.25),
     {
-      hashingSpecSha256: '0'.repeat(64),
-      connections,
-      statementTimeoutMs: 0,
-      method: 'stream',
-      mask: (v) => v,
-      onMismatch: () => {},
-      onProgress: () => {},
-      signal,
+      what: `${table.name}: peak memory of the process, whatever differs`,
+      target: `≤ ${MOST_MIB} MiB`,
+      measured: `${Math.round(peak)} MiB`,
+      met: peak <= MOST_MIB,
     },
-  )
-  await reconciler.close()
-  return result!
+  ]
 }
 
 const server = await startServer()
-const lines: string[] = []
-let peak = 0
-setInterval(() => {
-  peak = Math.max(peak, process.memoryUsage().rss)
-}, 20).unref()
+const url = (database: string) => server.url.replace(/postgres$/, database)
+const tables = benchTables(SCALE)
+const measured: { table: BenchTable; rows: Row[] }[] = []
 try {
-  const url = (database: string) => server.url.replace(/postgres$/, database)
-  const [a, b] = [url('a'), url('b')]
-  await sql(server.url, 'CREATE DATABASE a')
-  for (const table of TABLES)
-    await sql(
-      a,
-      `CREATE TABLE ${table.name} (${table.create}); SELECT setseed(0.5); INSERT INTO ${table.name} ${table.fill.replace('$n', String(table.rows))}`,
-    )
-  await sql(a, 'INSERT INTO flights SELECT * FROM flights LIMIT 1000')
-  await sql(a, 'VACUUM ANALYZE')
-  await sql(server.url, 'CREATE DATABASE b TEMPLATE a')
-  for (const table of TABLES) {
-    const times = new Map<string, number[]>()
-    const note = (what: string, ms: number) => times.set(what, [...(times.get(what) ?? []), ms])
-    const round = async (what: string, connections: number, expected: string) => {
-      const [ms, result] = await timed(() => proof(a, b, table, connections))
-      if (result.verdict !== expected)
-        throw new Error(`${table.name}: ${result.verdict} instead of ${expected}: ${result.reasons.join(' ')}`)
-      note(what, ms)
-    }
-    for (let i = 0; i < ROUNDS; i++) {
-      const [raw] = await timed(() => Promise.all([rawCopy(a, table.name), rawCopy(b, table.name)]))
-      note('raw COPY of both sides at once', raw)
-      await round('equal, 1 connection a side', 1, 'pass')
-      if (table.key !== null) {
-        await round('equal, 2 connections a side', 2, 'pass')
-        if (i < 3)
-          note('peer: MD5 sums pushed down, same segments', (await timed(() => Promise.all([md5Sums(a, table), md5Sums(b, table)])))[0])
-      }
-    }
-    for (const n of [1, 1000]) {
-      await sql(b, table.change(n))
-      await sql(b, `VACUUM ANALYZE ${table.name}`)
-      for (let i = 0; i < ROUNDS; i++) await round(`${n} difference${n === 1 ? '' : 's'}`, 1, 'fail')
-    }
-    const raw = median(times.get('raw COPY of both sides at once')!)
-    for (const [what, all] of times)
-      lines.push(
-        `| ${table.name}, ${table.rows.toLocaleString('en')} rows | ${what} | ${(median(all) / 1000).toFixed(2)} | ${(median(all) / raw).toFixed(2)} |`,
-      )
-    console.log(lines.filter((line) => line.startsWith(`| ${table.name}`)).join('\n'))
+  await runSql(server.url, 'CREATE DATABASE a')
+  for (const table of tables) {
+    await table.fill(url('a'))
+    say(`${table.name}: ${table.rows.toLocaleString('en')} rows made`)
   }
+  await runSql(url('a'), 'VACUUM ANALYZE')
+  for (const [database, changes] of [
+    ['b', 0],
+    ['b1', 1],
+    ['b1000', 1000],
+    ['bmany', MANY],
+  ] as const) {
+    await runSql(server.url, `CREATE DATABASE ${database} TEMPLATE a STRATEGY file_copy`)
+    for (const table of changes === 0 ? [] : tables) {
+      await runSql(url(database), table.change(Math.min(changes, table.rows)))
+      await runSql(url(database), `VACUUM ANALYZE public.${table.name}`)
+    }
+    say(`database ${database} made`)
+  }
+  for (const table of tables) measured.push({ table, rows: await measure(url, table) })
 } finally {
   await server.stop()
 }
+
+const verdicts = measured.flatMap(({ table, rows }) => judge(table, rows))
+const ratio = (rows: readonly Row[], row: Row) => (row.milliseconds / rows.find((one) => one.what === RAW)!.milliseconds).toFixed(2)
 const text = `# The reconciliation engine, measured
 
 ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.versions.node}, PostgreSQL 18 on the same machine, ${new Date().toISOString().slice(0, 10)}.
-Medians of ${ROUNDS}, interleaved. Both sides in full SHA-256. Peak memory of the whole Node process: ${Math.round(peak / 2 ** 20)} MiB.
+Medians of ${ROUNDS} (of ${PEER_ROUNDS} for the peer's method, 1 for the largest number of differences), interleaved. Both sides in full SHA-256. Each line is measured in a Node process of its own, whose
+highest resident memory stands in the last column. \`npm run bench\` writes this file; ratios hold between machines, seconds do not. What is behind a missed target: [README](README.md).
 
-| table | what | seconds | × raw COPY |
+| figure | target | measured | |
 |---|---|---|---|
-${lines.join('\n')}
+${verdicts.map((one) => `| ${one.what} | ${one.target} | ${one.measured} | ${one.met ? 'met' : '**missed**'} |`).join('\n')}
+
+| table | what | seconds | × raw COPY | MiB |
+|---|---|---|---|---|
+${measured.flatMap(({ table, rows }) => rows.map((row) => `| ${table.name}, ${table.rows.toLocaleString('en')} rows | ${row.what} | ${(row.milliseconds / 1000).toFixed(2)} | ${ratio(rows, row)} | ${Math.round(row.peakMiB)} |`)).join('\n')}
 `
 await writeFile(new URL('recon-results.md', import.meta.url), text)
+process.stdout.write(text)
