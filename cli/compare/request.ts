@@ -245,6 +245,7 @@ function checkServers({ mode, live, throttle, files, connections, source, target
   if (throttle.pauseAboveMs !== undefined) {
     if (!rows) refuse('--pause-above is about reading rows, and none are read. Leave it out.')
     if (source.systemType !== 'POSTGRESQL') refuse('--pause-above watches the source, which must be PostgreSQL then.')
+    if (target.systemType !== 'POSTGRESQL') refuse('--pause-above needs PostgreSQL on both sides.')
     if (connections < 2) refuse('--pause-above takes one of the connections to watch the source. Allow at least --connections 2.')
   }
   if (live === null) return
