@@ -46,6 +46,23 @@ describe('what is claimed', () => {
     })
   })
 
+  it('says what was compared earlier, within a table too, and what was in motion', () => {
+    const resumed = { ...fixtureTable('airports', [3]), earlier_segments: { segments: 1, first: at(1), last: at(2) } }
+    expect(made([resumed]).claim).toBe(
+      `Equal: every row of every table compared, both ways. 1 segment of 1 table was compared by an earlier run (${at(1)} to ${at(2)}) and not again: not under one snapshot.`,
+    )
+    const old = { ...earlier, earliest_at: at(0) }
+    expect(made([resumed], { earlier: [old] }).claim).toMatch(
+      new RegExp(
+        `1 of the 2 tables were compared by an earlier run \\(${at(0)} to ${at(1)}\\).* 1 segment of 1 table`.replaceAll('.0', '\\.0'),
+      ),
+    )
+    const live = { keys: '12', settled: '12', differing: '0', unsettled: '0', reads: 3, deadline_ms: 9000, stable_ms: 4500 }
+    expect(made([{ ...fixtureTable('airports', [3]), live }]).claim).toBe(
+      'Equal: every row of every table compared, both ways. 12 keys were in motion and settled: read again until equal on both sides.',
+    )
+  })
+
   it.each<[string, Comparison]>([
     ['nothing compared', made([])],
     ['one undecided', made([fixtureTable('airports', [3]), undecided])],

@@ -41,8 +41,32 @@ describe('options that contradict each other are refused before anything is open
     [{ differences: 'x.txt' }, /\.jsonl/],
     [{ differences: 'x.jsonl', schemaOnly: true }, /there are none/],
     [{ tenant: 'a>1' }, /COL=VALUE/],
+    [{ live: 5, sample: 5 }, /every row/],
+    [{ live: 5, state: 's' }, /exclude each other/],
+    [{ pauseAbove: 5, connections: 1 }, /--connections 2/],
+    [{ pauseAbove: 5, schemaOnly: true }, /none are read/],
+    [{ maxRowsPerSecond: 5, aggregatesOnly: true }, /none are read/],
   ])('%j', (flags, message) => {
     expect(() => request(flags)).toThrow(message)
+  })
+
+  it('files do not settle and are not watched', () => {
+    const files = (flags: Partial<CompareFlags>) =>
+      readRequest(['csv:a.csv', 'b'], { table: ['t'], include: [], exclude: [], where: [], ...flags }, {}, env)
+    expect(() => files({ live: 5 })).toThrow(/both sides/)
+    expect(() => files({ pauseAbove: 5 })).toThrow(/must be PostgreSQL/)
+  })
+
+  it('what the servers are spared comes from the command line, else from the configuration, else retries alone', () => {
+    const config = readCompareConfig('retries: 0\nlive_seconds: 9\nmax_rows_per_second: 8\npause_above_ms: 7\n')
+    const own = ({ retries, live, throttle }: ReturnType<typeof request>) => ({ retries, live, throttle })
+    expect(own(request({}))).toEqual({ retries: 3, live: null, throttle: {} })
+    expect(own(request({}, config))).toEqual({ retries: 0, live: { deadlineMs: 9000 }, throttle: { rowsPerSecond: 8, pauseAboveMs: 7 } })
+    expect(own(request({ retries: 1, live: 2, maxRowsPerSecond: 3, pauseAbove: 4 }, config))).toEqual({
+      retries: 1,
+      live: { deadlineMs: 2000 },
+      throttle: { rowsPerSecond: 3, pauseAboveMs: 4 },
+    })
   })
 
   it('asks for two sides', () => {

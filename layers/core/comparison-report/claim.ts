@@ -94,7 +94,7 @@ function timesOf(found: Omit<Comparison, 'claim'>): string {
     const segments = resumed.reduce((sum, one) => sum + one.segments, 0)
     const at = between(resumed.flatMap((one) => [one.first, one.last]))
     said.push(
-      `${segments} segments of ${resumed.length} ${resumed.length === 1 ? 'table' : 'tables'} were compared by an earlier run (${at}) and not again: not under one snapshot.`,
+      `${segments} ${segments === 1 ? 'segment' : 'segments'} of ${resumed.length} ${resumed.length === 1 ? 'table' : 'tables'} ${segments === 1 ? 'was' : 'were'} compared by an earlier run (${at}) and not again: not under one snapshot.`,
     )
   }
   const settled = tables.reduce((sum, table) => sum + BigInt(table.live?.settled ?? 0), 0n)
