@@ -10,7 +10,7 @@ import { readForms } from '../../../layers/connectors/postgres/text-form.ts'
 import { tsqueryText } from '../../../layers/connectors/postgres/tsquery-text.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
 import { decodeFrame, encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
-import { type FreshDatabase, freshDatabase, runSql } from '../../support/postgres.ts'
+import { type FreshDatabase, freshDatabase, runSql, serverUrl } from '../../support/postgres.ts'
 import { mappingOf, type Pair, reconcile } from './recon-fixture.ts'
 
 type Vector = { type: string; sql: string; bytes: string; text: string; sha256: string }
@@ -323,6 +323,56 @@ describe('values that look alike', () => {
       '0000000201000061000100006100ff',
     ])
       expect(thrown(() => tsqueryText(Buffer.from(hex, 'hex'))) ?? hex).toMatch(hex === '' ? /^$|not what/ : /not what its type sends/)
+  })
+})
+
+describe('databases in other encodings', () => {
+  const inEncoding = async (encoding: string): Promise<FreshDatabase> => {
+    const name = `${new URL(database.url).pathname.slice(1)}_${encoding.toLowerCase()}`
+    await runSql(serverUrl('postgres'), `CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0`)
+    return { url: serverUrl(name), drop: () => runSql(serverUrl('postgres'), `DROP DATABASE ${name} WITH (FORCE)`) }
+  }
+  const make = `CREATE TYPE word AS ENUM ('é'); CREATE TABLE texts (id int PRIMARY KEY, t text, a text[], w word, j jsonb)`
+  const all = { id: 'integer', t: 'text', a: 'text[]', w: 'word', j: 'jsonb' }
+
+  it.each(['stream', 'push-down'] as const)('hold the same text when its characters are the same: %s', async (method) => {
+    const latin = await inEncoding('LATIN1')
+    const utf8 = await freshDatabase()
+    try {
+      const rows = (last: string) =>
+        `${make}; INSERT INTO texts VALUES (1, 'Zoë', '{ü,ß}', 'é', '{"ä": "ö"}'), (2, '${last}', NULL, 'é', NULL)`
+      await runSql(latin.url, rows('é'))
+      await runSql(utf8.url, rows('e\u0301'))
+      const { result, mismatches } = await reconcile(
+        { source: latin, target: utf8 },
+        mappingOf('texts', all, { key: ['id'] }),
+        {},
+        { method },
+      )
+      expect([result.method, result.changed, mismatches.map((one) => one.columns)]).toEqual([
+        method,
+        '1',
+        [[{ column: 't', source: 'é', target: 'e\u0301' }]],
+      ])
+    } finally {
+      await latin.drop()
+      await utf8.drop()
+    }
+  })
+  it('that know no encoding are believed as far as they hold UTF-8, and no further', async () => {
+    const ascii = await inEncoding('SQL_ASCII')
+    const utf8 = await freshDatabase()
+    try {
+      for (const one of [ascii, utf8]) await runSql(one.url, `CREATE TABLE bytes_of (t text); INSERT INTO bytes_of VALUES ('é')`)
+      const sides = { source: ascii, target: utf8 }
+      expect(rowsOf(await reconcile(sides, mappingOf('bytes_of', { t: 'text' }))).rows).toBe('equal')
+      await runSql(ascii.url, `INSERT INTO bytes_of VALUES (E'\\351')`)
+      await runSql(utf8.url, `INSERT INTO bytes_of VALUES ('é')`)
+      expect(rowsOf(await reconcile(sides, mappingOf('bytes_of', { t: 'text' })))).toMatchObject({ rows: 'undecided' })
+    } finally {
+      await ascii.drop()
+      await utf8.drop()
+    }
   })
 })
 
