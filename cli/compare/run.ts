@@ -19,7 +19,7 @@ import { raw } from './masking.ts'
 import { isMirrored, mirrored } from './mirror.ts'
 import { pairTables } from './pairs.ts'
 import type { CompareRequest, TableChoice } from './request.ts'
-import { schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
+import { rowsOnly, schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
 
 export type Item = { pair: TablePair; work: ComparisonWork }
 
@@ -200,7 +200,7 @@ async function reconcile(
   const reconciler = await connectors.reconciler(request.source, request.target, connector)
   try {
     await reconciler.reconcile(
-      items.map(({ work: { gaps: _, ...work } }) => work),
+      items.map((item) => rowsOnly(item)),
       {
         hashingSpecSha256: digestOf(hashingSpec),
         connections: request.connections,

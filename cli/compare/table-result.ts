@@ -1,4 +1,5 @@
 import { sampleConfidence } from '../../layers/core/comparison-report/claim.ts'
+import type { ReconcileWork } from '../../layers/core/connector.ts'
 import { sideRoot } from '../../layers/core/encoding/segment-digest.ts'
 import { hashingSpecSha256 } from '../../layers/core/rulebooks.ts'
 import { schemaDifferences } from '../../layers/core/schema-comparison/schema-differences.ts'
@@ -6,6 +7,9 @@ import type { SchemaDifference, TableResult } from '../../layers/core/schemas/re
 import type { Item } from './run.ts'
 
 const WHOLE = 1_000_000
+
+/** What `--schema-only` judges by, and what stands below a table whose rows are equal. */
+const grave = ({ severity }: SchemaDifference) => severity !== 'INFO'
 
 /** How the two tables are declared, without any plan: columns excluded on purpose are left out. */
 export function schemaDifferencesOf({ pair, work }: Item): SchemaDifference[] {
@@ -20,18 +24,35 @@ export function schemaDifferencesOf({ pair, work }: Item): SchemaDifference[] {
   return schemaDifferences(pair, { rename: Object.fromEntries(rename), excludeColumns: excluded })
 }
 
+/** What the engine is asked: rows alone. The schemas are held against each other here, from the catalogs that the work was made of. */
+export function rowsOnly({ pair, work: { gaps: _, ...work } }: Item): ReconcileWork {
+  const used = {
+    source: new Set(work.mapping.columns.flatMap((column) => column.source)),
+    target: new Set(work.mapping.columns.map((column) => column.target)),
+  }
+  const known = (side: 'source' | 'target') => pair[side].columns.map((column) => column.name).filter((name) => !used[side].has(name))
+  return { ...work, rowsOnly: { known: { source: known('source'), target: known('target') } } }
+}
+
 /** The engine's result with what only this command knows: columns that one side lacks, a sample that is no proof, the schemas. */
 export function withFindings(item: Item, result: TableResult): TableResult {
   const { gaps, scope } = item.work
   const missing = gaps.map((gap) => `Column ${JSON.stringify(gap.column)} is only in the ${gap.only}; exclude it to compare the others.`)
   const reasons = [...missing, ...result.reasons.map(withoutPlan)]
   const schema_differences = schemaDifferencesOf(item)
+  const severity = result.severity ?? (result.verdict === 'pass' && schema_differences.some(grave) ? 'Minor' : null)
   if (missing.length > 0) {
     return { ...result, schema_differences, reasons, verdict: 'fail', severity: result.severity ?? 'Critical' }
   }
   const rate = scope?.sample?.per_million ?? WHOLE
-  if (result.verdict !== 'pass' || rate === WHOLE) return { ...result, schema_differences, reasons }
-  return { ...result, schema_differences, verdict: 'inconclusive', reasons: [...reasons, sampleWords(rate, BigInt(result.source_rows))] }
+  if (result.verdict !== 'pass' || rate === WHOLE) return { ...result, schema_differences, severity, reasons }
+  return {
+    ...result,
+    schema_differences,
+    severity,
+    verdict: 'inconclusive',
+    reasons: [...reasons, sampleWords(rate, BigInt(result.source_rows))],
+  }
 }
 
 /** There is no plan here that could name a cast; what a person can do is leave the column out. */
@@ -58,7 +79,7 @@ export function withoutRows(
 ): TableResult {
   const { mapping, recon } = item.work
   const now = new Date().toISOString()
-  const grave = differences.filter((difference) => difference.severity !== 'INFO')
+  const unlike = differences.some(grave)
   const empty = sideRoot([])
   return {
     table_id: mapping.table_id,
@@ -83,8 +104,8 @@ export function withoutRows(
     aggregates,
     ordering: null,
     schema_differences: differences,
-    severity: grave.length > 0 ? 'Minor' : null,
-    verdict: grave.length > 0 ? 'fail' : 'pass',
+    severity: unlike ? 'Minor' : null,
+    verdict: unlike ? 'fail' : 'pass',
     reasons: [],
     started_at: now,
     finished_at: now,

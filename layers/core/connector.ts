@@ -110,6 +110,11 @@ export type ReconcileWork = {
   recon: TableRecon
   scope?: ComparisonScope
   unplanned?: { rename?: Readonly<Record<string, string>> | undefined; excludeColumns?: readonly string[] | undefined }
+  /**
+   * Whoever compares holds the schemas against each other itself: no catalog is read for it again, and rows alone decide. `known`: every column
+   * of either side that is not compared; a column that is neither compared nor known came after the catalog was read, and makes the pair undecided.
+   */
+  rowsOnly?: { known: { source: readonly string[]; target: readonly string[] } }
 }
 
 /** Compares table pairs under one snapshot a side. Rejects only when it could not decide at all; a result may be `inconclusive`. */

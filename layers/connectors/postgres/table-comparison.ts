@@ -13,6 +13,7 @@ import { type CompareInput, compareOrdered } from './compare-ordered.ts'
 import { type Comparison, earlierWords } from './comparison.ts'
 import { DifferenceTally } from './difference-tally.ts'
 import { withoutIndexes } from './heap-scan.ts'
+import { checkColumnsKnown } from './known-columns.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
 import { differ } from './row-difference.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
@@ -35,6 +36,7 @@ export async function compareTable(
   const { mapping } = work
   const differences = await schemas(sides, work)
   const { plan, facts } = await planned(sides, work)
+  checkColumnsKnown(work, facts)
   const all = new DifferenceTally((mismatch) => options.onMismatch(mapping.table_id, mismatch))
   // With tolerances the second pass names the rows, and what the digests find is only counted.
   const exact = plan.tolerant.length === 0 ? all : new DifferenceTally(() => {})
@@ -137,7 +139,8 @@ export async function compareTable(
   }
 }
 
-async function schemas(sides: OpenSides, { mapping, unplanned }: ReconcileWork): Promise<SchemaDifference[]> {
+async function schemas(sides: OpenSides, { mapping, unplanned, rowsOnly }: ReconcileWork): Promise<SchemaDifference[]> {
+  if (rowsOnly !== undefined) return []
   const [target] = (await readCatalog(asker(sides.target.main, 'reading the target catalog'), [mapping.target])).tables
   if (target === undefined) throw new WaybillError('NOT_FOUND', `The target has no table ${quoteQualified(mapping.target)}.`)
   if (!isSnapshot(sides.source)) return schemaDifferences({ source: null, target }, { mapping })
