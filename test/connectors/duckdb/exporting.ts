@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { type CompareFlags, readRequest } from '../../../cli/compare/request.ts'
@@ -75,10 +74,11 @@ export async function compared(source: string, target: string, flags: Partial<Co
     onProgress: () => {},
     onMismatch: (item, mismatch) => void mismatches.push({ table: item.pair.target.name, mismatch }),
     onResult: () => {},
+    onRetry: () => {},
+    onPause: () => {},
+    onSettling: () => {},
+    segments: null,
     earlier: () => null,
   })
   return { comparison, mismatches }
 }
-
-/** Real files of the test data that npm brings. */
-export const DATA = fileURLToPath(new URL('../../../node_modules/vega-datasets/data', import.meta.url))
