@@ -34,6 +34,8 @@ export function watchReaders(streams: readonly NodeJS.WriteStream[] = [process.s
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error
       gone = true
+      // The answer may be on its way already: nobody read it, so no exit code may say what it said.
+      process.exitCode = EXIT.interrupted
       if (interruptible.size === 0) process.exit(EXIT.interrupted)
       for (const controller of interruptible) controller.abort()
     })
