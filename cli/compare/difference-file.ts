@@ -10,6 +10,8 @@ const BUFFERED_BYTES = 256 * 1024
 export class LineFile {
   readonly path: string
   lines = 0n
+  /** Bytes of the longest line. */
+  longest = 0
   #file: number
   #waiting: string[] = []
   #size = 0
@@ -24,9 +26,11 @@ export class LineFile {
   }
 
   add(line: string): void {
+    const size = Buffer.byteLength(line, 'utf8')
     this.#waiting.push(line, '\n')
-    this.#size += line.length + 1
+    this.#size += size + 1
     this.lines++
+    if (size > this.longest) this.longest = size
     if (this.#size >= BUFFERED_BYTES) this.flush()
   }
 

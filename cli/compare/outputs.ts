@@ -57,17 +57,19 @@ export class CompareOutputs {
     const masked: Comparison = showValues
       ? comparison
       : { ...comparison, masked: true, tables: comparison.tables.map((table) => maskedResult(table, this.#mask)) }
+    const complete =
+      !comparison.interrupted && [...comparison.tables, ...comparison.problems].every((one) => one.verdict !== 'inconclusive')
     if (this.#differences !== null && files.differences !== null) {
       this.#differences.close()
       if (this.#differences.path !== files.differences) {
-        await this.#toParquet(this.#differences.path, files.differences)
+        await this.#toParquet(this.#differences, files.differences)
         this.#differences.remove()
       }
-      notes.push(`${files.differences}: ${this.#differences.lines} differences${showValues ? '' : ', values masked'}`)
+      notes.push(
+        `${files.differences}: ${this.#differences.lines} differences${showValues ? '' : ', values masked'}${complete ? '' : '; INCOMPLETE: not every table was decided'}`,
+      )
     }
     if (this.#repair !== null && files.repairSql !== null) {
-      const complete =
-        !comparison.interrupted && [...comparison.tables, ...comparison.problems].every((one) => one.verdict !== 'inconclusive')
       const skipped = await this.#repair.finish({ source: comparison.source, target: comparison.target, complete })
       notes.push(`${files.repairSql}: ${this.#repair.statements} statements, never executed by Waybill${complete ? '' : '; INCOMPLETE'}`)
       notes.push(...skipped.map((note) => `${files.repairSql}: ${note}`))
@@ -84,13 +86,13 @@ export class CompareOutputs {
     return { masked, notes }
   }
 
-  async #toParquet(lines: string, parquet: string): Promise<void> {
+  async #toParquet(lines: LineFile, parquet: string): Promise<void> {
     try {
-      await differencesToParquet(lines, parquet)
+      await differencesToParquet(lines.path, parquet, lines.longest)
     } catch (cause) {
       throw new WaybillError(
         'BAD_INPUT',
-        `--differences: ${parquet} could not be made; every difference is in ${lines}, as lines of JSON.`,
+        `--differences: ${parquet} could not be made; every difference is in ${lines.path}, as lines of JSON.`,
         { cause },
       )
     }
