@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { sha256Bytes } from './digest.ts'
 import { WaybillError } from './errors.ts'
 
@@ -14,12 +15,34 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256Bytes(NODE, left, right)
 }
 
-/** RFC 6962 tree head over leaf data, 32 bytes. An empty list gives SHA-256 of nothing. */
-export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 0) return sha256Bytes()
-  let level = leaves.map(leafHash)
-  while (level.length > 1) level = parents(level)
-  return level[0]!
+/**
+ * RFC 6962 tree head over leaf data, 32 bytes. An empty list gives SHA-256 of nothing. Leaves are taken one by one, so that a tree of any
+ * size needs memory for its height only; each may be overwritten once the next is asked for.
+ */
+export function merkleRoot(leaves: Iterable<Uint8Array>): Uint8Array {
+  // Complete subtrees from left to right, each smaller than the one before it: the binary digits of the count so far. Their hashes are
+  // texts of 32 characters, one a byte: a buffer for each of 200,000 nodes would cost ten times their size until it is collected.
+  const subtrees: { size: number; hash: string }[] = []
+  const node = Buffer.alloc(65, NODE)
+  const above = (left: string, right: string): string => {
+    node.write(left, 1, 'latin1')
+    node.write(right, 33, 'latin1')
+    return hash('sha256', node, 'binary')
+  }
+  for (const leaf of leaves) {
+    let tree = { size: 1, hash: hash('sha256', Buffer.concat([LEAF, leaf]), 'binary') }
+    for (let left = subtrees.at(-1); left?.size === tree.size; left = subtrees.at(-1)) {
+      subtrees.pop()
+      tree = { size: left.size + tree.size, hash: above(left.hash, tree.hash) }
+    }
+    subtrees.push(tree)
+  }
+  const last = subtrees.pop()
+  if (last === undefined) return sha256Bytes()
+  return Buffer.from(
+    subtrees.reduceRight((right, left) => above(left.hash, right), last.hash),
+    'latin1',
+  )
 }
 
 /** Pairs from the left; a last one without a partner moves up unchanged, which is exactly the split of RFC 6962. */

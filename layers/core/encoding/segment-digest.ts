@@ -1,4 +1,5 @@
 import { canonicalBytes } from '../canonical-json.ts'
+import { WaybillError } from '../errors.ts'
 import { merkleRoot } from '../merkle.ts'
 
 /** What every segment digest of a table commits to before its first row. */
@@ -33,15 +34,24 @@ export function digestHeader(header: DigestHeader): Uint8Array {
 
 /** A segment as a leaf of the table's Merkle tree: int32 index, int64 rows, 32 bytes of digest; 44 bytes, big-endian. */
 export function segmentLeaf(index: number, rows: bigint, sha256: string): Uint8Array {
-  const leaf = new Uint8Array(44)
-  const view = new DataView(leaf.buffer)
-  view.setInt32(0, index)
-  view.setBigInt64(4, rows)
-  leaf.set(Buffer.from(sha256, 'hex'), 12)
+  return writeLeaf(Buffer.alloc(LEAF_BYTES), index, rows, sha256)
+}
+
+const LEAF_BYTES = 44
+
+function writeLeaf(leaf: Buffer, index: number, rows: bigint, sha256: string): Buffer {
+  leaf.writeInt32BE(index, 0)
+  leaf.writeBigInt64BE(rows, 4)
+  if (leaf.write(sha256, 12, 'hex') !== 32) throw new WaybillError('BAD_INPUT', 'a segment digest is 64 hexadecimal digits')
   return leaf
 }
 
 /** Root of one side in lower-case hex, from that side's figures in segment order. */
-export function sideRoot(segments: readonly { index: number; rows: bigint; sha256: string }[]): string {
-  return Buffer.from(merkleRoot(segments.map((segment) => segmentLeaf(segment.index, segment.rows, segment.sha256)))).toString('hex')
+export function sideRoot(segments: Iterable<{ index: number; rows: bigint; sha256: string }>): string {
+  return Buffer.from(merkleRoot(leavesOf(segments))).toString('hex')
+}
+
+function* leavesOf(segments: Iterable<{ index: number; rows: bigint; sha256: string }>): Generator<Uint8Array> {
+  const leaf = Buffer.alloc(LEAF_BYTES)
+  for (const { index, rows, sha256 } of segments) yield writeLeaf(leaf, index, rows, sha256)
 }

@@ -20,10 +20,14 @@ export type TableRecomputation = {
 
 /** The RFC 6962 root of one side, its leaves as the engine frames them, in index order. */
 export function segmentRoot(segments: readonly SegmentDigest[], side: 'source' | 'target'): string {
-  const inOrder = segments.toSorted((a, b) => a.index - b.index)
-  return sideRoot(
-    inOrder.map((segment) => ({ index: segment.index, rows: BigInt(segment[`${side}_rows`]), sha256: segment[`${side}_sha256`] })),
-  )
+  return sideRoot(sideOf(segments, side))
+}
+
+/** One after another: a table may have a hundred thousand. */
+function* sideOf(segments: readonly SegmentDigest[], side: 'source' | 'target') {
+  for (const segment of segments.toSorted((a, b) => a.index - b.index)) {
+    yield { index: segment.index, rows: BigInt(segment[`${side}_rows`]), sha256: segment[`${side}_sha256`] }
+  }
 }
 
 /** Null for digests or counts that no segment can have; they have no root. */

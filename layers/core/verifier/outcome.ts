@@ -61,8 +61,8 @@ function certificateFaults({ certificates, recons }: Contents, faults: Faults): 
 
 function reassemblyFaults(contents: Contents, stated: Outcome, faults: Faults): void {
   const { plan, policy, execution, entries } = contents
-  const recon = contents.recons.find(({ report }) => digestOf(report) === stated.inputs.recon_report_sha256)
-  const checks = contents.checks.find(({ report }) => digestOf(report) === stated.inputs.checks_report_sha256)
+  const recon = contents.recons.find(named(stated.inputs.recon_report_sha256))
+  const checks = contents.checks.find(named(stated.inputs.checks_report_sha256))
   if (plan === null || policy === null || execution === null || recon === undefined || checks === undefined) {
     faults.add(PATH, 'the reports it was computed from are not all in the pack')
     return
@@ -85,6 +85,11 @@ function reassemblyFaults(contents: Contents, stated: Outcome, faults: Faults): 
   } catch (error) {
     faults.add(PATH, sentence(error))
   }
+}
+
+/** A report by its digest: that of its bytes where they are canonical, as Waybill writes them, and of its content in any case. */
+function named(digest: string): (each: { bytes: Uint8Array; report: unknown }) => boolean {
+  return ({ bytes, report }) => sha256(bytes) === digest || digestOf(report) === digest
 }
 
 /** Pointers of leaves in which two documents differ, at most twenty. */
