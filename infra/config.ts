@@ -13,6 +13,8 @@ export type StageConfig = {
     databases: readonly { cidr: string; port: number }[]
   }
   workers: { cpu: 1024 | 2048; memoryMiB: 4096 | 8192 }
+  /** The organisation's OpenID provider, where approvers sign in (a public client with PKCE); null: their links are the only proof. */
+  signIn: { issuer: string; clientId: string } | null
   /** Verified SES identity that approval mails come from. */
   mailFrom: string
   git: { repository: string }
@@ -25,6 +27,7 @@ export type StageConfig = {
 
 const common = {
   network: { cidr: '10.64.0.0/20', zones: 2, databases: [{ cidr: '10.0.0.0/8', port: 5432 }] },
+  signIn: null,
   mailFrom: 'waybill@example.com',
   git: { repository: 'example/data-platform' },
   nightly: { projects: [], hour: 2, minute: 30, timeZone: 'Europe/Berlin', windowMinutes: 30 },

@@ -10,9 +10,11 @@ export type Purpose = 'plan' | 'approval' | 'evidence'
 export type Permission = {
   /** Project records: `read`, or `write` (conditional puts, never a delete). */
   projects?: 'read' | 'write'
+  /** Goes through all projects: whoever reminds people must find them. */
+  lists?: true
   /** Audit entries: `read`, or `append`. Nobody updates or deletes. */
   audit?: 'read' | 'append'
-  /** `ask` opens requests (and seals task tokens); `read` sees requests; `decide` decides, and opens task tokens to answer them. */
+  /** `ask` opens requests (and seals task tokens); `read` sees requests; `decide` decides, invites in somebody's place, and opens task tokens to answer them. */
   approvals?: 'ask' | 'read' | 'decide'
   /** Logical artifact names, as in `projects/<id>/<name>/…`. */
   reads?: readonly string[]
@@ -101,12 +103,14 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'record-failure': { ...ADVANCES, reads: ['work'] },
 
   // Opening a link changes nothing, ever: this function can write nothing.
-  'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], link: true },
+  'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], trusts: true, link: true },
   decide: {
     ...ADVANCES,
     approvals: 'decide',
     reads: [ALL],
-    writes: ['approvals', 'decision_answers'],
+    writes: ['approvals', 'decision_answers', 'passkeys', 'reminders'],
+    lists: true,
+    mail: true,
     signs: 'approval',
     trusts: true,
     tasks: true,

@@ -15,6 +15,7 @@ import { flowStatements } from './constructs/flow-statements.ts'
 import { functionRole } from './constructs/function-role.ts'
 import type { Neighbours } from './constructs/grants.ts'
 import { Nightly } from './constructs/nightly.ts'
+import { Reminding } from './constructs/reminding.ts'
 import { WaybillFunction } from './constructs/waybill-function.ts'
 import { WorkerTask } from './constructs/worker-task.ts'
 import type { NetworkStack } from './network-stack.ts'
@@ -131,6 +132,8 @@ export class PipelineStack extends Stack {
     this.migration = flow('migration')
     this.migration.node.addDependency(this.reconcile)
 
+    const decide = this.functions.get('decide')!.version as IFunction
+    new Reminding(this, 'Reminding', { config, decide, undelivered: this.deadLetters.nightly })
     new Nightly(this, 'Nightly', { config, reconcile: this.reconcile, undelivered: this.deadLetters.nightly, lists })
   }
 

@@ -21,7 +21,7 @@ const AUDIT = { read: ['dynamodb:Query'], append: ['dynamodb:Query', 'dynamodb:P
 const APPROVALS = {
   ask: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'],
   read: ['dynamodb:GetItem', 'dynamodb:Query'],
-  decide: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
+  decide: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:ConditionCheckItem'],
 }
 
 /** The IAM statements of one line of the permission table. */
@@ -37,6 +37,7 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   const services = new Set<string>()
 
   if (permission.projects !== undefined) allow(PROJECTS[permission.projects], tableArns(state.projects))
+  if (permission.lists === true) allow(['dynamodb:Scan'], [state.projects.table.tableArn])
   if (permission.audit !== undefined) allow(AUDIT[permission.audit], tableArns(state.audit))
   if (permission.approvals !== undefined) allow(APPROVALS[permission.approvals], tableArns(state.approvals))
   if (permission.projects !== undefined || permission.audit !== undefined || permission.approvals !== undefined) services.add('dynamodb')
@@ -138,6 +139,7 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     ...(permission.anchors && { WAYBILL_ANCHOR_FUNCTION: beside.anchorFunctionArn }),
     ...(permission.mail && { WAYBILL_MAIL_FROM: config.mailFrom }),
     ...(permission.link && { WAYBILL_LINK_KEY_SECRET: state.linkKey.secretArn, WAYBILL_PUBLIC_URL: beside.publicUrl }),
+    ...(permission.link && config.signIn && { WAYBILL_OIDC_ISSUER: config.signIn.issuer, WAYBILL_OIDC_CLIENT_ID: config.signIn.clientId }),
     ...(permission.mask && { WAYBILL_MASK_KEY_SECRET: state.maskKey.secretArn }),
     ...(permission.git && { WAYBILL_GIT_REPOSITORY: config.git.repository, WAYBILL_GIT_TOKEN_SECRET: state.gitToken.secretArn }),
     ...(permission.secrets && {

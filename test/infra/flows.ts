@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { OUTBOX_PATH } from '../../functions/decide/handler.ts'
 import { ROOT } from '../../infra/build.ts'
 import { FUNCTIONS, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
+import { httpRequestOf } from '../../layers/aws/http-event.ts'
 import { ERROR_CODES } from '../../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../../layers/core/names.ts'
 import { flat, resourcesOf, type Synthesis } from './synth.ts'
@@ -128,7 +130,8 @@ export function flowTests(prod: Synthesis): void {
   })
 
   describe('nightly schedule', () => {
-    const [[, schedule] = []] = resourcesOf(prod.pipeline, 'AWS::Scheduler::Schedule')
+    const schedules = resourcesOf(prod.pipeline, 'AWS::Scheduler::Schedule').map(([, schedule]) => schedule)
+    const schedule = schedules.find(({ Properties }) => String(Properties.Description).startsWith('Nightly'))
 
     it('has a time zone, a window, an end to its retries and a dead-letter queue', () => {
       expect(schedule?.Properties).toMatchObject({
@@ -142,6 +145,14 @@ export function flowTests(prod: Synthesis): void {
     it('gives the scheduled time and never the present', () => {
       const { Input } = schedule!.Properties.Target as { Input: string }
       expect(JSON.parse(Input)).toEqual({ project_id: 'orders', scheduled: '<aws.scheduler.scheduled-time>' })
+    })
+
+    it('another one empties the outbox and reminds people, by the way in that the decide function has', () => {
+      expect(schedules).toHaveLength(2)
+      const reminding = schedules.find((each) => each !== schedule)!
+      expect(reminding.Properties).toMatchObject({ ScheduleExpression: 'rate(15 minutes)', Target: { DeadLetterConfig: {} } })
+      const { Input } = reminding.Properties.Target as { Input: string }
+      expect(httpRequestOf(JSON.parse(Input))).toMatchObject({ method: 'POST', path: OUTBOX_PATH, body: '' })
     })
 
     it('names the execution after project and scheduled date, as the run too', () => {
