@@ -208,7 +208,10 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
   let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('not open yet'))
   const server = await serveLoopback(rememberedPort(home), (request) => serve(request))
   rememberPort(home, server.port)
-  const local: LocalOptions = { ...options, publicUrl: server.url }
+  // Passkeys are bound to a name; a browser uses none for a bare address.
+  const named = (policyOf(home.folder).asking?.passkey_roles ?? []).length > 0
+  const publicUrl = named ? server.url.replace('127.0.0.1', 'localhost') : server.url
+  const local: LocalOptions = { ...options, publicUrl }
   const handlers = new Map<string, Promise<Handler>>()
   let ports: Ports
   const call = (name: string): Promise<Handler> => {

@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse, Mail, SignIn } from '../../../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, Mail } from '../../../layers/core/ports.ts'
 import type { Policy } from '../../../layers/core/schemas/policy.ts'
 import { type HttpServer, serveLoopback } from '../../../layers/local/http-server.ts'
 import { type TestPlatform, testPlatform } from './platform.ts'
@@ -10,13 +10,12 @@ export type Asked = { on: TestPlatform; projectId: string; server: HttpServer; r
 export async function askedFor(
   waiting: (mail: Mail) => boolean,
   /** `host`: the name people reach the pages under; passkeys need a name, an address will not do. */
-  options: { spec?: SpecOptions; policy?: Partial<Policy>; host?: string; signIn?: (publicUrl: string) => SignIn } = {},
+  options: { spec?: SpecOptions; policy?: Partial<Policy>; host?: string } = {},
 ): Promise<Asked> {
   let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('too early'))
   const server = await serveLoopback(0, (request) => serve(request))
   const publicUrl = options.host ? server.url.replace('127.0.0.1', options.host) : server.url
   const on = await testPlatform({ publicUrl, ...(options.policy ? { policy: options.policy } : {}) })
-  const { signIn } = options
   serve = on.http
   const projectId = await storeSpec(on, options.spec ?? {})
   const run = `${projectId}-run`
@@ -36,8 +35,6 @@ export async function askedFor(
   while (on.runner.describe(run).standing.every((each) => !each.state.startsWith('Request')))
     await new Promise((resolve) => setTimeout(resolve, 5))
   await new Promise((resolve) => setTimeout(resolve, 50))
-  // From here on people have to sign in; those who had decided before were known by their links.
-  if (signIn) on.ports.signIn = signIn(publicUrl)
   return {
     on,
     projectId,
