@@ -1,9 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Item } from '../../cli/compare/run.ts'
+import { StateFile } from '../../cli/compare/state-file.ts'
 import { comparison as comparisonSchema } from '../../layers/core/comparison-report/comparison.ts'
+import { mappingOf } from '../connectors/postgres/recon-fixture.ts'
 import { waybill } from '../end-to-end/command.ts'
+import { fixtureTable } from '../support/pack-fixture.ts'
 import { type FreshDatabase, freshDatabase, runSql } from '../support/postgres.ts'
 
 let folder: string
@@ -32,6 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+const HELD = { column: 'name', kind: 'absolute', value: '1', compared: '5', equal: '4', within: '1', beyond: '0', largest: '1' } as const
 const compare = (...args: string[]) => waybill(['compare', source.url, target.url, ...args])
 const ALL = ['--tolerance', 'amount=0.01', '--tolerance', 'rate=0.1%', '--tolerance', 'seen_at=1ms']
 
@@ -40,18 +46,18 @@ describe('within tolerance', () => {
     const result = await compare(...ALL, '--html', path('p.html'), '--junit', path('p.xml'))
     expect(result.code, result.out + result.err).toBe(0)
     expect(result.out).toContain('equal within tolerance  public.ledger')
-    expect(result.out).toContain('Equal within tolerance on column "amount": 500 rows differ by at most 0.01 of 5000 (tolerance 0.01).')
-    expect(result.out).toMatch(/column "rate": 1250 rows differ by at most 0\.0499\d+ % of 5000 \(tolerance 0\.1 % of the larger value\)/)
-    expect(result.out).toContain('Equal within tolerance on column "seen_at": 1 row differs by at most 1 ms of 5000 (tolerance 1 ms).')
+    expect(result.out).toContain('Equal within tolerance on column "amount": 500 of 5000 rows differ by at most 0.01 (tolerance 0.01).')
+    expect(result.out).toMatch(/column "rate": 1250 of 5000 rows differ by at most 0\.0499\d+ % \(tolerance 0\.1 % of the larger value\)/)
+    expect(result.out).toContain('Equal within tolerance on column "seen_at": 1 of 5000 rows differs by at most 1 ms (tolerance 1 ms).')
     expect(result.out).toMatch(/Equal within tolerance: every row .* 3 columns were held to a tolerance; 1751 values differ within it/s)
     expect(result.out).toMatch(/^equal {2}public\.plain/m)
     expect(result.out).not.toMatch(/^Equal:|^equal {2}public\.ledger/m)
     const page = await readFile(path('p.html'), 'utf8')
     expect(page).toContain('<strong>Equal within tolerance</strong>')
-    expect(page).toContain('500 rows differ by at most 0.01')
+    expect(page).toContain('500 of 5000 rows differ by at most 0.01')
     expect(page).not.toMatch(/<strong>Equal<|: equal<\/title>|>equal<\/span>/)
     const junit = await readFile(path('p.xml'), 'utf8')
-    expect(junit).toMatch(/name="public\.ledger"[^>]*>\s*<system-out>Equal within tolerance on column &#34;amount&#34;: 500 rows/)
+    expect(junit).toMatch(/name="public\.ledger"[^>]*>\s*<system-out>Equal within tolerance on column &#34;amount&#34;: 500 of 5000 rows/)
     expect(junit).toMatch(/name="public\.plain" time="[\d.]+"\/>/)
     expect(junit).toMatch(/failures="0" errors="0"/)
   })
@@ -62,12 +68,15 @@ describe('within tolerance', () => {
     expect(result.out).toContain('No difference beyond tolerance in the sample.')
   })
 
-  it('is not remembered as equal', async () => {
-    const state = path('state.jsonl')
-    // Ends undecided, so the file stays.
-    const result = await compare(...ALL, '--table', 'ledger', '--table', 'plain', '--key', 'id', '--state', state, '--timeout', '60')
-    expect(result.code, result.out + result.err).toBe(0)
-    expect(result.out).not.toMatch(/by an earlier run/)
+  it('is not remembered as equal by --state', () => {
+    const state = new StateFile(path('state.jsonl'), { source: 'a', target: 'b' })
+    const { tolerances, ...exact } = fixtureTable('airports', [5], { tolerances: [HELD] })
+    const item = { work: { mapping: mappingOf('airports', { iata: 'text' }), recon: { tolerances }, gaps: [] } } as unknown as Item
+    state.add(item, { ...exact, tolerances })
+    expect(state.earlier(item)).toBeNull()
+    expect(readFileSync(path('state.jsonl'), 'utf8').trimEnd().split('\n')).toHaveLength(1)
+    state.add(item, exact)
+    expect(readFileSync(path('state.jsonl'), 'utf8').trimEnd().split('\n')).toHaveLength(2)
   })
 })
 

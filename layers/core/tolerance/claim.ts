@@ -11,10 +11,12 @@ export function toleranceSentences({ tolerances, verdict }: Pick<TableResult, 't
     const held = `tolerance ${toleranceInWords(one)}${one.kind === 'relative' ? ' of the larger value' : ''}`
     const most = one.largest === null ? '' : ` by at most ${toleranceInWords({ kind: one.kind, value: one.largest })}`
     const within =
-      one.within === '0' ? `no row differs within it` : `${one.within} ${one.within === '1' ? 'row differs' : 'rows differ'}${most}`
+      one.within === '0'
+        ? `no row of ${one.compared} differs within it`
+        : `${one.within} of ${one.compared} rows ${one.within === '1' ? 'differs' : 'differ'}${most}`
     const beyond = one.beyond === '0' ? '' : `, ${one.beyond} by more`
     const what = verdict === 'pass' ? 'Equal within tolerance' : 'Held to a tolerance'
-    return `${what} on column ${name(one.column)}: ${within}${beyond} of ${one.compared} (${held}).`
+    return `${what} on column ${name(one.column)}: ${within}${beyond} (${held}).`
   })
 }
 

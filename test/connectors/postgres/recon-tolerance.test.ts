@@ -166,8 +166,8 @@ describe('a table', () => {
       { ...held[1], compared: '1000', equal: '1000', within: '0', beyond: '0', largest: null },
     ])
     expect(result.reasons).toEqual([
-      'Equal within tolerance on column "amount": 667 rows differ by at most 0.01 of 1000 (tolerance 0.01).',
-      'Equal within tolerance on column "seen": no row differs within it of 1000 (tolerance 1 ms).',
+      'Equal within tolerance on column "amount": 667 of 1000 rows differ by at most 0.01 (tolerance 0.01).',
+      'Equal within tolerance on column "seen": no row of 1000 differs within it (tolerance 1 ms).',
     ])
     expect(recomputeTable(result)).toMatchObject({ integrity: 'PASS', completeness: 'PASS', faults: [] })
   })

@@ -69,7 +69,7 @@ describe('a result held to a tolerance', () => {
     [
       'reasons that say less',
       {},
-      { reasons: ['Equal within tolerance on column "name": no row differs within it of 5 (tolerance 0.01).'] },
+      { reasons: ['Equal within tolerance on column "name": no row of 5 differs within it (tolerance 0.01).'] },
       /do not say/,
     ],
   ])('is not believed with %s', (_, held, more, fault) => {
@@ -86,7 +86,7 @@ describe('the outcome', () => {
     const { proof_certificate: proof, ...rest } = outcomeSchema.parse(outcomeOf(PLANNED, airports()))
     expect(proof.proof_status).toBe('VALID')
     expect(proof.tables[0]!.tolerances).toEqual([HELD])
-    const sentence = 'Equal within tolerance on column "name": 2 rows differ by at most 0.005 of 5 (tolerance 0.01).'
+    const sentence = 'Equal within tolerance on column "name": 2 of 5 rows differ by at most 0.005 (tolerance 0.01).'
     expect(proof.tables[0]!.reasons).toContain(sentence)
     expect(proof.integrity_result.reasons).toContain(`airports: ${sentence}`)
     expect(proof.integrity_result.confidence_basis).toContain('1 column is in no digest')
@@ -141,14 +141,14 @@ describe('what people read', () => {
   it('the report says within tolerance wherever it says that something holds', () => {
     const page = reportHtml(model())
     expect(page).toContain('Proven within tolerance: nothing lost')
-    expect(page).toContain('2 rows differ by at most 0.005 of 5')
+    expect(page).toContain('2 of 5 rows differ by at most 0.005')
     expect(page).toMatch(/agree\s?within tolerance/)
     expect(page).toContain('but for 1 column held to a tolerance')
     expect(page).toContain('changed by more than its tolerance')
     const markdown = reportMarkdown(model())
     expect(markdown).toContain('Proven within tolerance')
     expect(markdown).toContain('pass within tolerance')
-    expect(markdown).toMatch(/- public\.airport.*2 rows differ by at most 0\.005 of 5/)
+    expect(markdown).toMatch(/- public\.airport.*2 of 5 rows differ by at most 0\.005/)
     expect(reportMarkdown(fixtureReport())).not.toMatch(/tolerance/)
   })
   it('approvers see what they excuse, and what came of it', () => {
@@ -156,7 +156,7 @@ describe('what people read', () => {
     expect(plan).toContain('Not compared exactly: source and target may differ in name up to 0.01.')
     const proof = JSON.stringify(proofSections(model().outcome, 100))
     expect(proof).toContain('Within tolerance, not exactly.')
-    expect(proof).toContain('2 rows differ by at most 0.005')
+    expect(proof).toContain('2 of 5 rows differ by at most 0.005')
     expect(proof).not.toContain('Yes. Every row')
   })
 })
