@@ -5,7 +5,7 @@ import { type CompareConfig, readCompareConfig } from '../../layers/core/compari
 import { WaybillError } from '../../layers/core/errors.ts'
 import { maskedResult, maskOfThisRun, raw } from '../compare/masking.ts'
 import { CompareOutputs } from '../compare/outputs.ts'
-import { estimateLine, printComparison } from '../compare/print.ts'
+import { estimateLine, printComparison, problemLines } from '../compare/print.ts'
 import { CompareProgress } from '../compare/progress.ts'
 import { type CompareFlags, readRequest } from '../compare/request.ts'
 import { compare, nameOf } from '../compare/run.ts'
@@ -45,6 +45,7 @@ function readConfig(path: string | undefined): CompareConfig {
 const HELP = `
 A side is one of: ${SIDE_FORMS}.
 What a connection string leaves out comes from PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE and ~/.pgpass, as with psql.
+sslmode (in the string or PGSSLMODE): disable, allow, prefer (default), require, verify-ca, verify-full; only the last two prove who answers.
 
 Exit codes: 0 equal · 1 different · 2 not able to decide, or wrong input · 130 interrupted
 
@@ -144,7 +145,7 @@ export function compareCommand(terminal: Terminal): Command {
           else {
             terminal.out(estimateLine(estimate))
             if (estimate.reason !== null) terminal.out(estimate.reason)
-            for (const problem of problems) terminal.out(`${problem.table}: ${problem.what}`)
+            for (const line of problemLines(problems, request.verbose)) terminal.out(line)
           }
           return
         }
@@ -172,6 +173,11 @@ export function compareCommand(terminal: Terminal): Command {
 
 function resumeWords(state: StateFile | null, so: string): string {
   if (state === null) return `${so} With --state FILE the next run could go on where this one was stopped.`
-  const within = state.segments > 0 ? ` nor are ${state.segments} segments of tables that were not finished;` : ''
-  return `${so} The same command goes on from ${state.path}: tables found equal are not compared again,${within} what is in neither is.`
+  const { tables, segments } = state
+  const found = [
+    ...(tables > 0 ? [`${tables} equal tables`] : []),
+    ...(segments > 0 ? [`${segments} equal segments of unfinished tables`] : []),
+  ]
+  const known = found.length === 0 ? 'nothing was finished yet' : `${found.join(' and ')} are not compared again`
+  return `${so} The same command goes on from ${state.path}: ${known}.`
 }

@@ -71,7 +71,7 @@ function words(found: Found, live: LiveOptions): string[] {
   }
   if (unsettled > 0)
     said.push(
-      `Unsettled: ${keys(unsettled)} ${unsettled === 1 ? 'was' : 'were'} still changing at the deadline of ${live.deadlineMs / 1000} s, read again ${times}.`,
+      `Unsettled: ${keys(unsettled)} had neither become equal nor stayed the same for ${stableMs / 1000} s when the ${live.deadlineMs / 1000} s were over, read again ${times}.`,
     )
   if (settled > 0) {
     const others = differing + unsettled > 0 ? '' : 'Equal; '

@@ -33,7 +33,6 @@ export async function settle(input: {
   live: LiveOptions
 }): Promise<TableResult> {
   const { options, live, result } = input
-  const started = performance.now()
   const stableMs = Math.ceil(live.deadlineMs / 2)
   const { sides } = await input.open()
   const { source, target } = sides
@@ -78,6 +77,7 @@ export async function settle(input: {
     }
   }
   const facing = [[[source.main], facts.source ?? facts.target] as const, [[target.main], facts.target] as const]
+  let deadline: number | null = null
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, live.deadlineMs / 10, wait * 1.5)) {
     await Promise.all([source.main, target.main].map((session) => session.run(`ROLLBACK; ${READ_SNAPSHOT}`)))
     const read = () =>
@@ -91,8 +91,10 @@ export async function settle(input: {
     found.reads++
     // The key's index was held against the heap by the comparison in key order only.
     await (plan.mode === 'ordered' ? read() : withoutIndexes(facing, read))
+    // Whatever held up the first read, the keys have the whole time from there.
+    deadline ??= performance.now() + live.deadlineMs
     options.onSettling?.(result.table_id, open.size)
-    if (open.size === 0 || performance.now() - started >= live.deadlineMs) break
+    if (open.size === 0 || performance.now() >= deadline) break
     await waiting(wait, options.signal)
     if (options.signal.aborted) throw new WaybillError('INTERRUPTED', 'The comparison was interrupted. Run it again to get a verdict.')
   }
