@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BUILTIN_TYPES } from '../../../layers/connectors/postgres/builtin-types.ts'
 import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
@@ -10,6 +11,7 @@ import { readForms } from '../../../layers/connectors/postgres/text-form.ts'
 import { tsqueryText } from '../../../layers/connectors/postgres/tsquery-text.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
 import { decodeFrame, encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
+import { quoteLiteral } from '../../../layers/core/sql-text.ts'
 import { type FreshDatabase, freshDatabase, runSql, serverUrl } from '../../support/postgres.ts'
 import { mappingOf, type Pair, reconcile } from './recon-fixture.ts'
 
@@ -173,6 +175,68 @@ describe('golden vectors', () => {
       `xml: '<a/>' = '<?xml version="1.0" encoding="UTF-8"?><a/>'`,
       "int4range: '[1,5]' = '[1,6)'",
     ])
+  })
+})
+
+/** How a value of each kind is made of two drawn texts and a drawn number, as SQL. */
+const MADE: Readonly<Record<string, (a: string, b: string, n: string) => string>> = {
+  'text[]': (a, b) => `ARRAY[${a}, NULL, ${b}]::text[]`,
+  'text[][]': (a, b) => `ARRAY[ARRAY[${a}], ARRAY[${b}]]::text[]`,
+  'drawn.two': (a, b, n) => `ROW(${a}, ARRAY[${b}]::text[], ${n})::drawn.two`,
+  'drawn.two[]': (a, b, n) => `ARRAY[ROW(${a}, NULL, NULL)::drawn.two, ROW(NULL, ARRAY[${b}]::text[], ${n})::drawn.two]`,
+  'drawn.deep': (a, b, n) => `ROW(ROW(${a}, '{}', ${n})::drawn.two, drawn.hstore(${b}, ${a}))::drawn.deep`,
+  'drawn.hstore': (a, b) => `drawn.hstore(ARRAY[${a}, 'x' || ${b}], ARRAY[${b}, NULL])`,
+  'drawn.words': (a, b) => `drawn.words(LEAST(${a} COLLATE "C", ${b}), GREATEST(${a} COLLATE "C", ${b}), '[]')`,
+  'drawn.many_words': (a, b) => `drawn.many_words(drawn.words(LEAST(${a} COLLATE "C", ${b}), GREATEST(${a} COLLATE "C", ${b}), '[)'))`,
+  tsvector: (a, b) => `array_to_tsvector(ARRAY['a' || ${a}, 'b' || ${b}])`,
+  'jsonb[]': (a, b, n) => `ARRAY[to_jsonb(${a}), jsonb_build_object(${b}, ${n})]`,
+  'double precision[]': (_a, _b, n) => `ARRAY[${n}, 0]::float8[]`,
+  point: (_a, _b, n) => `point(${n}, 1)`,
+  tsquery: (a, b) => `(${lexeme(a)} || ' & ' || ${lexeme(b)})::tsquery`,
+}
+
+/** A word of a tsquery in quotes, whose backslashes and quotes are doubled. */
+const lexeme = (word: string) => `'''w' || replace(replace(${word}, E'\\\\', E'\\\\\\\\'), '''', '''''') || ''''`
+
+describe('drawn values', () => {
+  beforeAll(async () => {
+    for (const sql of [
+      'CREATE SCHEMA drawn',
+      'CREATE EXTENSION hstore SCHEMA drawn',
+      'CREATE TYPE drawn.two AS (t text, "u v" text[], f float8)',
+      'CREATE TYPE drawn.deep AS (two drawn.two, h drawn.hstore)',
+      'CREATE TYPE drawn.words AS RANGE (subtype = text, collation = "C", multirange_type_name = drawn.many_words)',
+    ])
+      await runSql(pair.source.url, sql)
+  })
+  /** Few letters, most of them with a meaning in some printed form, so that two texts are often nearly or quite the same. */
+  const word = fc.array(fc.constantFrom(...`"",\\\\(){}[] =>':NULLnull0é\n`), { maxLength: 4 }).map((letters) => letters.join(''))
+  const number = fc.oneof(fc.double({ noNaN: false }), fc.constantFrom(0, -0, 0.1, Number.NaN))
+  const value = fc.tuple(word, word, number)
+
+  it.each(Object.keys(MADE))('of %s have one encoding exactly when the server holds the same bytes', { timeout: 60_000 }, async (type) => {
+    const own = await openSession(pair.source.url, { readOnly: false, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+    try {
+      const name = `public."drawn ${type}"`
+      await own.run(`CREATE TABLE ${name} (a ${type}, b ${type})`)
+      const [field] = await fieldTypes(own, ['"a"'], name, 'source')
+      const encoded = (sql: string) => nativeColumn('v', { ...field!, sql }, { ...field!, sql }).source
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.tuple(value, value), { minLength: 40, maxLength: 40 }), async (drawn) => {
+          const sql = ([a, b, n]: readonly [string, string, number]) =>
+            MADE[type]!(`${quoteLiteral(a)}::text`, `${quoteLiteral(b)}::text`, `'${Object.is(n, -0) ? '-0' : n}'::float8`)
+          // Half of them differ in one part only.
+          const rows = drawn.map(([a, b], i) => `(${sql(a)}, ${sql(i % 2 === 0 ? b : [a[0], b[1], a[2]])})`)
+          const found = await own.rows(
+            `SELECT record_image_eq(ROW(a), ROW(b))::text, (${encoded('a')} IS NOT DISTINCT FROM ${encoded('b')})::text, a::text, b::text FROM (VALUES ${rows.join(', ')}) AS v(a, b)`,
+          )
+          expect(found.filter(([same, alike]) => same !== alike)).toEqual([])
+        }),
+        { numRuns: 25 },
+      )
+    } finally {
+      await own.close()
+    }
   })
 })
 
