@@ -66,8 +66,8 @@ describe('CSV', () => {
   })
 
   it('never guesses: quotes of another kind, semicolons and headers that look like rows stay what they are', async () => {
-    const name = await server(`(a text, b text); INSERT INTO $ VALUES ('''x', 'y'''), ('1;2', '3')`)
-    await passes(await file('single.csv', "a,b\n'x,y'\n1;2,3\n"), name)
+    const name = await server(`(a text, b text); INSERT INTO $ VALUES ('''x', 'y'''), ('1;2', '3'), ('aN', '\\N')`)
+    await passes(await file('single.csv', "a,b\n'x,y'\n1;2,3\naN,\\N\n"), name)
     await passes(await file('numbers.csv', '1,2\n3,4\n'), await server(`("1" int, "2" int); INSERT INTO $ VALUES (3, 4)`))
   })
 
