@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Item } from '../../cli/compare/run.ts'
 import { StateFile } from '../../cli/compare/state-file.ts'
 import { comparison as comparisonSchema } from '../../layers/core/comparison-report/comparison.ts'
-import { mappingOf } from '../connectors/postgres/recon-fixture.ts'
+import { mappingOf, reconOf } from '../connectors/postgres/recon-fixture.ts'
 import { waybill } from '../end-to-end/command.ts'
 import { fixtureTable } from '../support/pack-fixture.ts'
 import { type FreshDatabase, freshDatabase, runSql } from '../support/postgres.ts'
@@ -71,7 +71,8 @@ describe('within tolerance', () => {
   it('is not remembered as equal by --state', () => {
     const state = new StateFile(path('state.jsonl'), { source: 'a', target: 'b' })
     const { tolerances, ...exact } = fixtureTable('airports', [5], { tolerances: [HELD] })
-    const item = { work: { mapping: mappingOf('airports', { iata: 'text' }), recon: { tolerances }, gaps: [] } } as unknown as Item
+    const mapping = mappingOf('airports', { iata: 'text' })
+    const item = { work: { mapping, recon: reconOf(mapping), gaps: [] } } as unknown as Item
     state.add(item, { ...exact, tolerances })
     expect(state.earlier(item)).toBeNull()
     expect(readFileSync(path('state.jsonl'), 'utf8').trimEnd().split('\n')).toHaveLength(1)
