@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { copyFromFiles } from '../../../layers/connectors/duckdb/copy.ts'
@@ -192,6 +192,26 @@ describe('copy from files', () => {
       [3, null, 'say "hi",\nthen\\ngo\tx', null, null],
     ])
     expect(await fileFrames('CSV', mapping)).toEqual(await targetFrames(mapping))
+  })
+
+  it('carries JSON and partitioned folders as they are written: numbers, nested values, NULL and absent keys', async () => {
+    await mkdir(join(folder.path, 'parts', 'day=2001-01-02'), { recursive: true })
+    await writeFile(
+      join(folder.path, 'parts', 'day=2001-01-02', 'a.json'),
+      '[{"id": 9007199254740993, "price": 1.10000000000000000000001, "doc": {"b": [1.50, "\\t\\\\"], "a": null}}, {"id": "2", "doc": "x"}]',
+    )
+    const mapping = file('parts/day=*/*.json', [
+      column('id', 'bigint', { source_types: ['text'], transform: { kind: 'cast' } }),
+      column('price', 'numeric', { source_types: ['text'], transform: { kind: 'cast' } }),
+      column('doc', 'jsonb', { source_types: ['text'], transform: { kind: 'cast' } }),
+      column('day', 'date', { source_types: ['text'], transform: { kind: 'cast' } }),
+    ])
+    expect(await copyAll('JSON', mapping)).toBe(2n)
+    expect(await rowsOf('SELECT id, price, doc::text, day::text FROM moved.parts ORDER BY id')).toEqual([
+      ['2', null, '"x"', '2001-01-02'],
+      ['9007199254740993', '1.10000000000000000000001', '{"a": null, "b": [1.50, "\\t\\\\"]}', '2001-01-02'],
+    ])
+    expect(await fileFrames('JSON', mapping)).toEqual(await targetFrames(mapping))
   })
 
   it('keeps nothing of a chunk with a value that does not fit, and does not repeat the value', async () => {
