@@ -26,10 +26,11 @@ function mismatchLine(mismatch: Mismatch): string {
   return `${mismatch.kind.padEnd(7)} ${[key, cells.join(', ')].filter((part) => part !== '').join('  ')}${copies}`
 }
 
-function tableLines(terminal: Terminal, table: TableResult): string[] {
+function tableLines(terminal: Terminal, table: TableResult, mode: Comparison['mode']): string[] {
+  // What changes nothing for rows is said only to someone who asked about schemas.
   const notes = table.schema_differences
-    .filter((difference) => difference.severity !== 'INFO')
-    .map((difference) => `schema: ${sentence(difference)}`)
+    .filter((difference) => difference.severity !== 'INFO' || mode === 'schema')
+    .map((difference) => `${difference.severity === 'INFO' ? 'remark' : 'schema'}: ${sentence(difference)}`)
   const figures = table.aggregates
     .filter((aggregate) => aggregate.verdict === 'fail')
     .map((a) => `${a.kind} of ${visible(a.column)}: ${value(a.source)} → ${value(a.target)}`)
@@ -61,7 +62,7 @@ export function printComparison(terminal: Terminal, comparison: Comparison, opti
     'not-applicable': 'n/a',
   }
   if (comparison.mode === 'schema') mark.pass = terminal.paint('green', 'agrees')
-  const equal = comparison.tables.filter((table) => table.verdict === 'pass' && tableLines(terminal, table).length === 0)
+  const equal = comparison.tables.filter((table) => table.verdict === 'pass' && tableLines(terminal, table, comparison.mode).length === 0)
   const fold = !options.verbose && equal.length > SINGLY
   for (const table of comparison.tables) {
     if (fold && equal.includes(table)) continue
@@ -69,7 +70,7 @@ export function printComparison(terminal: Terminal, comparison: Comparison, opti
     const says =
       table.verdict === 'pass' && table.tolerances !== undefined ? terminal.paint('green', equalInWords(table)) : mark[table.verdict]
     terminal.out(`${says}  ${both(table.source_object, table.target_object)}  ${rows}`.trimEnd())
-    for (const line of tableLines(terminal, table)) terminal.out(line)
+    for (const line of tableLines(terminal, table, comparison.mode)) terminal.out(line)
   }
   if (fold) {
     const rows = equal.reduce((sum, table) => sum + BigInt(table.target_rows), 0n)
@@ -88,9 +89,21 @@ export function printComparison(terminal: Terminal, comparison: Comparison, opti
       `${mark.pass}  ${grouped(comparison.earlier.length)} tables by an earlier run, ${times[0]} to ${times.at(-1)}, under snapshots of their own`,
     )
   }
-  for (const problem of comparison.problems) terminal.out(`${mark[problem.verdict]}  ${visible(problem.table)}  ${visible(problem.what)}`)
+  for (const line of problemLines(comparison.problems, options.verbose, mark)) terminal.out(line)
   const style = { pass: ['bold', 'green'], fail: ['bold', 'red'], inconclusive: ['bold', 'yellow'], 'not-applicable': ['bold'] } as const
   terminal.out(terminal.paint([...style[comparison.verdict]], comparison.claim))
+}
+
+/** One line a table that has no other to be held against; many of one kind are counted after the first. */
+export function problemLines(problems: Comparison['problems'], verbose: boolean, mark?: Readonly<Record<Verdict, string>>): string[] {
+  const kinds = Map.groupBy(problems, ({ verdict, what }) => JSON.stringify([verdict, what]))
+  return [...kinds.values()].flatMap((alike) => {
+    const shown = verbose || alike.length <= SINGLY ? alike : alike.slice(0, SINGLY)
+    const before = (verdict: Verdict) => (mark === undefined ? '' : `${mark[verdict]}  `)
+    const lines = shown.map((one) => `${before(one.verdict)}${visible(one.table)}  ${visible(one.what)}`)
+    const more = alike.length - shown.length
+    return more === 0 ? lines : [...lines, `  … and ${grouped(more)} more: ${visible(alike[0]!.what)}; --verbose lists them`]
+  })
 }
 
 /** `12 tables · about 3,000,000 rows · 1.20 GB a side · about 20 s`; what nobody knows is said to be unknown. */

@@ -32,7 +32,7 @@ export function claimOf(found: Omit<Comparison, 'claim'>): string {
   const agreeing = found.tables.every((table) => table.reasons.length > 0) && !undecided
   if (found.mode === 'schema') {
     return found.verdict === 'pass'
-      ? 'The schemas agree. No row was read: this says nothing about the data.'
+      ? `The schemas agree${remarks(found)}. No row was read: this says nothing about the data.`
       : 'Not decided: see the reasons above.'
   }
   if (found.verdict === 'inconclusive') {
@@ -63,6 +63,12 @@ function heldApart({ tables }: Pick<Comparison, 'tables'>): string {
   if (held.length === 0) return ''
   const columns = held.length === 1 ? '1 column was' : `${held.length} columns were`
   return `${columns} held to a tolerance; ${rows} ${rows === 1n ? 'value differs' : 'values differ'} within it: see above.`
+}
+
+/** What is declared in another way and means the same for every row: how a table is divided, the order of columns, a comment. */
+function remarks({ tables }: Pick<Comparison, 'tables'>): string {
+  const count = tables.reduce((sum, table) => sum + table.schema_differences.length, 0)
+  return count === 0 ? '' : `, apart from ${count} ${count === 1 ? 'remark' : 'remarks'} above`
 }
 
 /** Equal rows in tables that are not declared alike will not stay equal. */
@@ -100,7 +106,8 @@ function timesOf(found: Omit<Comparison, 'claim'>): string {
   const settled = tables.reduce((sum, table) => sum + BigInt(table.live?.settled ?? 0), 0n)
   if (settled > 0n)
     said.push(`${settled} ${settled === 1n ? 'key was' : 'keys were'} in motion and settled: read again until equal on both sides.`)
-  if (said.length === 0 && moments(found) > 1) said.push('The tables were compared at different times, not under one snapshot.')
+  if (earlier.length + resumed.length === 0 && moments(found) > 1)
+    said.push('The tables were compared at different times, not under one snapshot.')
   return said.map((sentence) => ` ${sentence}`).join('')
 }
 
