@@ -61,6 +61,10 @@ describe('what is claimed', () => {
     expect(made([{ ...fixtureTable('airports', [3]), live }]).claim).toBe(
       'Equal: every row of every table compared, both ways. 12 keys were in motion and settled: read again until equal on both sides.',
     )
+    const other = { ...fixtureTable('flights', [3]), snapshot: { source: '8:8:', target: '8:8:' } }
+    expect(made([{ ...fixtureTable('airports', [3]), live }, other]).claim).toMatch(
+      /in motion and settled.* compared at different times, not under one snapshot/,
+    )
   })
 
   it.each<[string, Comparison]>([
