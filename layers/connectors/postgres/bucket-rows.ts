@@ -83,17 +83,19 @@ async function readWhole({ source, target, differing, stop }: BucketRowsInput, r
 /** Puts aside the rows whose digest `wanted` may want. */
 async function collect(stream: RowStream, side: number, wanted: (digests: Buffer, at: number) => boolean, rows: Spill): Promise<void> {
   const hasher = rowHasher()
+  let record = Buffer.allocUnsafeSlow(SLOT_BYTES)
   for await (const bytes of stream.chunks) {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const digests = hasher.digests(chunk)
     for (let at = 0, d = 0; at < chunk.byteLength; d += DIGEST) {
       const end = at + 1 + chunk.readInt32BE(at + 1)
       if (wanted(digests, d)) {
-        const record = Buffer.allocUnsafe(RECORD_HEAD + end - at)
+        const size = RECORD_HEAD + end - at
+        if (record.byteLength < size) record = Buffer.allocUnsafeSlow(size)
         record[0] = side
         digests.copy(record, 1, d, d + DIGEST)
         chunk.copy(record, RECORD_HEAD, at, end)
-        rows.append(digests[d]!, record, 0, record.byteLength)
+        rows.append(digests[d]!, record, 0, size)
       }
       at = end
     }

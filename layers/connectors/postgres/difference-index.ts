@@ -17,8 +17,9 @@ export class DifferenceIndex {
   readonly #filterMask: number
   readonly size: number
 
-  constructor(differences: readonly DigestDifference[]) {
-    this.size = differences.length
+  /** `size`: how many there are; each is used up before the next is asked for. */
+  constructor(differences: Iterable<DigestDifference>, size: number) {
+    this.size = size
     this.#digests = Buffer.allocUnsafeSlow(this.size * DIGEST)
     this.#sourceCounts = new Float64Array(this.size)
     this.#targetCounts = new Float64Array(this.size)
@@ -27,7 +28,8 @@ export class DifferenceIndex {
     this.#slots = new Int32Array(capacity).fill(-1)
     this.#filterMask = (capacity * FILTER_BITS_EACH) / 2 - 1
     this.#filter = new Uint32Array((this.#filterMask + 1) / 32)
-    for (const [i, difference] of differences.entries()) {
+    let i = 0
+    for (const difference of differences) {
       const at = i * DIGEST
       difference.digest.copy(this.#digests, at)
       this.#sourceCounts[i] = difference.sourceCount
@@ -36,7 +38,7 @@ export class DifferenceIndex {
       this.#filter[bit >>> 5]! |= 1 << (bit & 31)
       let slot = this.#slotOf(this.#digests, at)
       while (this.#slots[slot] !== -1) slot = (slot + 1) & (capacity - 1)
-      this.#slots[slot] = i
+      this.#slots[slot] = i++
     }
   }
 

@@ -18,6 +18,7 @@ const MOST_FILTER_BITS = 2 ** 27
 export class DifferingDigests {
   readonly #spill = new Spill(PARTITIONS, SLOT_BYTES)
   #few: (DigestDifference & { place: number })[] | null = []
+  readonly #entry = Buffer.alloc(ENTRY)
   size = 0
   /** Whether a side holds some of them more often than the other: only then it has rows to name. */
   readonly on: [source: boolean, target: boolean] = [false, false]
@@ -25,8 +26,8 @@ export class DifferingDigests {
   /** All differences of one partition of the digests, with what the two sides hold of it. */
   add(differences: readonly DigestDifference[], source: PartitionDigests, target: PartitionDigests): void {
     this.size += differences.length
+    const entry = this.#entry
     for (const difference of differences) {
-      const entry = Buffer.allocUnsafe(ENTRY)
       difference.digest.copy(entry)
       entry.writeDoubleBE(difference.sourceCount, DIGEST)
       entry.writeDoubleBE(difference.targetCount, DIGEST + 8)
@@ -35,7 +36,7 @@ export class DifferingDigests {
     }
     if (this.size > MOST_PLACES) this.#few = null
     if (this.#few === null) return
-    const index = new DifferenceIndex(differences)
+    const index = new DifferenceIndex(differences, differences.length)
     for (const [side, { records }] of [source, target].entries()) {
       for (let at = 0; at < records.byteLength; at += RECORD) {
         const i = index.find(records, at)
@@ -49,20 +50,18 @@ export class DifferingDigests {
   /** All of them with their places; null when there are too many. */
   few(): { index: DifferenceIndex; places: Uint32Array } | null {
     if (this.#few === null) return null
-    return { index: new DifferenceIndex(this.#few), places: Uint32Array.from(this.#few, (one) => one.place) }
+    return { index: new DifferenceIndex(this.#few, this.#few.length), places: Uint32Array.from(this.#few, (one) => one.place) }
   }
 
   /** The ones whose digest begins with the byte `partition`. */
   partition(partition: number): DifferenceIndex {
-    const differences: DigestDifference[] = []
+    return new DifferenceIndex(this.#differences(partition), this.#spill.bytes(partition) / ENTRY)
+  }
+
+  *#differences(partition: number): Generator<DigestDifference> {
     for (const entry of this.#entries(partition)) {
-      differences.push({
-        digest: Buffer.from(entry.subarray(0, DIGEST)),
-        sourceCount: entry.readDoubleBE(DIGEST),
-        targetCount: entry.readDoubleBE(DIGEST + 8),
-      })
+      yield { digest: entry.subarray(0, DIGEST), sourceCount: entry.readDoubleBE(DIGEST), targetCount: entry.readDoubleBE(DIGEST + 8) }
     }
-    return new DifferenceIndex(differences)
   }
 
   /** True for every differing digest, and for some others: a first look that costs the same memory however many there are. */

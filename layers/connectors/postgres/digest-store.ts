@@ -1,5 +1,5 @@
 import { nextPlace, type Place } from './block-ranges.ts'
-import { DIGEST, sortDigests, WORDS, wordsOf } from './digest-sort.ts'
+import { DIGEST, SortSpace, sortDigests, WORDS, wordsOf } from './digest-sort.ts'
 import { Spill } from './spill.ts'
 
 /** Partitions by the first 10 bits of the digest: a billion rows are then 35 MB at a time. */
@@ -22,6 +22,8 @@ export class DigestStore {
   readonly #slots: Uint32Array[] = Array.from({ length: DigestStore.partitions }, () => EMPTY)
   readonly #used = new Int32Array(DigestStore.partitions)
   readonly #spill = new Spill(DigestStore.partitions, 0)
+  readonly #space = new SortSpace()
+  #records = Buffer.alloc(0)
   rows = 0n
 
   /** `digests` must begin at a multiple of four in its memory. */
@@ -55,19 +57,19 @@ export class DigestStore {
     return larger
   }
 
-  /** One partition; partitions in ascending order give all digests in order. Read once. */
+  /** One partition, valid until the next; partitions in ascending order give all digests in order. Read once. */
   take(partition: number): PartitionDigests {
     const rest = bytesOf(this.#slots[partition]!.subarray(0, this.#used[partition]))
-    const written = this.#spill.take(partition)
-    let records = rest
-    if (written.byteLength > 0) {
-      records = Buffer.allocUnsafeSlow(written.byteLength + rest.byteLength)
-      written.copy(records)
-      rest.copy(records, written.byteLength)
-    }
+    const size = this.#spill.bytes(partition) + rest.byteLength
+    if (this.#records.byteLength < size) this.#records = Buffer.allocUnsafeSlow(size + (size >>> 3))
+    let at = 0
+    for (const piece of this.#spill.read(partition)) at += piece.copy(this.#records, at)
+    rest.copy(this.#records, at)
+    const records = this.#records.subarray(0, size)
+    this.#spill.free(partition)
     this.#slots[partition] = EMPTY
     this.#used[partition] = 0
-    return { sorted: sortDigests(records, PARTITION_BITS, RECORD), records }
+    return { sorted: sortDigests(records, PARTITION_BITS, RECORD, this.#space), records }
   }
 
   close(): void {

@@ -23,6 +23,7 @@ export class RowPairs {
   readonly #keyWidth: number
   readonly #parting: number
   readonly #spill = new Spill(PARTITIONS, SLOT_BYTES)
+  #record = Buffer.allocUnsafeSlow(4096)
 
   constructor(keyWidth: number, parting = 0) {
     this.#keyWidth = keyWidth
@@ -30,13 +31,15 @@ export class RowPairs {
   }
 
   add(counts: RowCounts, frame: Buffer): void {
-    const record = Buffer.allocUnsafe(RECORD_HEAD + frame.byteLength)
+    const size = RECORD_HEAD + frame.byteLength
+    if (this.#record.byteLength < size) this.#record = Buffer.allocUnsafeSlow(size)
+    const record = this.#record
     record.writeDoubleBE(counts.source, 0)
     record.writeDoubleBE(counts.target, 8)
     record.writeUInt32BE(counts.high, 16)
     frame.copy(record, RECORD_HEAD)
     const byte = this.#keyWidth === 0 ? counts.high >>> 24 : hash('sha256', keyBytes(frame, this.#keyWidth), 'buffer')[this.#parting]!
-    this.#spill.append(byte % PARTITIONS, record, 0, record.byteLength)
+    this.#spill.append(byte % PARTITIONS, record, 0, size)
   }
 
   /** Calls `one` with everything under some keys at a time; rows without a key one by one. Frames are valid until it returns. */

@@ -12,6 +12,7 @@ export class Spill {
   readonly #used: Int32Array
   readonly #extents: { at: number; bytes: number }[][]
   #file: number | undefined
+  #space = Buffer.alloc(0)
   #end = 0
 
   constructor(partitions: number, slotBytes: number) {
@@ -96,11 +97,10 @@ export class Spill {
 
   /** What was appended to a partition, some whole appended pieces at a time. Each is valid until the next; nothing is given back. */
   *read(partition: number): Generator<Buffer> {
-    let space = Buffer.alloc(0)
     for (const extent of this.#extents[partition]!) {
-      if (space.byteLength < extent.bytes) space = Buffer.allocUnsafeSlow(extent.bytes)
-      this.#fill(space, 0, extent)
-      yield space.subarray(0, extent.bytes)
+      if (this.#space.byteLength < extent.bytes) this.#space = Buffer.allocUnsafeSlow(extent.bytes)
+      this.#fill(this.#space, 0, extent)
+      yield this.#space.subarray(0, extent.bytes)
     }
     const slot = this.#slots[partition]
     if (slot !== undefined) yield slot.subarray(0, this.#used[partition])
