@@ -135,7 +135,7 @@ function unlike(name: string, left: TextForm, right: TextForm, source: FieldType
   if (refused !== null) {
     return new WaybillError(
       'NOT_REPRESENTABLE',
-      `${column}, which is not compared exactly: ${refused.why}. Leave the column out, or give it a cast in the plan or in a view.`,
+      `${column}, which cannot be compared exactly: ${refused.why}. Leave the column out, or give it a cast in the plan or in a view.`,
     )
   }
   const means = (form: TextForm) => (form.kind === 'exact' ? form.means : 'large object').slice(0, 300)

@@ -30,6 +30,8 @@ export function tableRepair(target: CatalogTable, key: readonly string[] | null,
     )
   const leftOut = target.columns.filter((column) => !compared.includes(column.name) && !column.generated)
   const required = leftOut.find((column) => !column.nullable && column.default === null && !column.identity)
+  // The value of such a column is a number of this database; what was compared is the object behind it.
+  const object = compared.find((name) => /(^|\.)lo$/.test(columns.get(name)?.type ?? ''))
   const identity = compared.some((name) => columns.get(name)?.identity === true)
   const override = identity ? ' OVERRIDING SYSTEM VALUE' : ''
   const written = (name: string) => columns.get(name)?.generated !== true
@@ -59,7 +61,9 @@ export function tableRepair(target: CatalogTable, key: readonly string[] | null,
           ? `the target does not declare the key (${key.join(', ')}) unique and NOT NULL, so a row cannot be addressed by it`
           : required !== undefined
             ? `column ${JSON.stringify(required.name)} was not compared and takes neither NULL nor a default`
-            : null
+            : object !== undefined
+              ? `column ${JSON.stringify(object)} holds large objects, which no statement here can write`
+              : null
         : 'it is not a plain table',
     statements(mismatch) {
       if (mismatch.kind === 'missing') return insert(mismatch)

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { asker } from '../../../layers/connectors/postgres/ask.ts'
 import { BUILTIN_TYPES } from '../../../layers/connectors/postgres/builtin-types.ts'
+import { readCatalog } from '../../../layers/connectors/postgres/catalog.ts'
 import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
 import { fieldTypes } from '../../../layers/connectors/postgres/field-types.ts'
 import { type FieldType, nativeColumn, type RowColumn } from '../../../layers/connectors/postgres/row-column.ts'
@@ -9,6 +11,7 @@ import { valueText } from '../../../layers/connectors/postgres/row-value.ts'
 import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
 import { readForms } from '../../../layers/connectors/postgres/text-form.ts'
 import { tsqueryText } from '../../../layers/connectors/postgres/tsquery-text.ts'
+import { tableRepair } from '../../../layers/core/comparison-repair/statements.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
 import { decodeFrame, encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
 import { quoteLiteral } from '../../../layers/core/sql-text.ts'
@@ -335,7 +338,7 @@ describe('values that look alike', () => {
       `CREATE TYPE odd; CREATE FUNCTION odd_in(cstring) RETURNS odd AS 'textin' LANGUAGE internal STRICT IMMUTABLE; ` +
       `CREATE FUNCTION odd_out(odd) RETURNS cstring AS 'textout' LANGUAGE internal STRICT IMMUTABLE; CREATE TYPE odd (INPUT = odd_in, OUTPUT = odd_out); ` +
       'CREATE TYPE with_odd AS (o odd)'
-    await refused({ setup, type: 'odd', source: `'x'`, target: `'x'` }, /public\.odd, which is not compared exactly: it is not known/)
+    await refused({ setup, type: 'odd', source: `'x'`, target: `'x'` }, /public\.odd, which cannot be compared exactly: it is not known/)
     await refused({ type: 'with_odd[]', source: `'{}'`, target: `'{}'` }, /not known whether public\.odd prints every value differently/)
   })
   it('a type named like one of an extension is not that one', async () => {
@@ -524,6 +527,16 @@ describe('large objects', () => {
       })
     } finally {
       await runSql(sides.target.url, 'DROP OWNED BY reads_no_objects; DROP ROLE reads_no_objects')
+    }
+  })
+  it('are no matter for a repair script: a digest is no object', async () => {
+    const own = await openSession(sides.target.url, { readOnly: true, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+    try {
+      const { tables: found } = await readCatalog(asker(own, 'testing'), [{ schema: 'public', name: 'files' }])
+      expect(tableRepair(found[0]!, ['id'], ['id', 'v']).obstacle).toMatch(/"v" holds large objects/)
+      expect(tableRepair(found[0]!, ['id'], ['id']).obstacle).toBeNull()
+    } finally {
+      await own.close()
     }
   })
   it('within other values are refused', async () => {
