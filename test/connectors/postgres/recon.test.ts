@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
 import { freshDatabase } from '../../support/postgres.ts'
-import { load, mappingOf, type Pair, reconcile } from './recon-fixture.ts'
+import { load, mappingOf, optionsOf, type Pair, reconcile, reconOf } from './recon-fixture.ts'
 
 let pair: Pair
 beforeAll(async () => {
@@ -61,5 +62,33 @@ describe('a keyed table', () => {
     const { result, mismatches } = await reconcile(pair, mapping, { mode: 'bucketed' })
     expect([result.mode, result.missing, result.extra, result.changed]).toEqual(['bucketed', '1', '2', '1'])
     expect(mismatches).toHaveLength(4)
+  })
+})
+
+describe('rows alone', () => {
+  it('a column that is neither compared nor known not to be is no detail', async () => {
+    await load(
+      pair,
+      'CREATE TABLE grown (id int PRIMARY KEY, a int); INSERT INTO grown VALUES (1, 2)',
+      'ALTER TABLE grown ADD late text',
+      'ALTER TABLE grown ADD other text',
+    )
+    const mapping = mappingOf('grown', { id: 'integer', a: 'integer' }, { key: ['id'] })
+    const verdict = async (source: string[], target: string[]) => {
+      const reconciler = await openReconciler(
+        { systemType: 'POSTGRESQL', url: pair.source.url },
+        { systemType: 'POSTGRESQL', url: pair.target.url },
+        { connectTimeoutMs: 10_000, statementTimeoutMs: 60_000, signal: new AbortController().signal },
+      )
+      const [result] = await reconciler.reconcile(
+        [{ mapping, recon: reconOf(mapping), rowsOnly: { known: { source, target } } }],
+        optionsOf(),
+      )
+      await reconciler.close()
+      return [result!.verdict, ...result!.reasons, ...result!.schema_differences]
+    }
+    expect(await verdict(['late'], ['other'])).toEqual(['pass'])
+    expect(await verdict([], ['other'])).toEqual(['inconclusive', expect.stringContaining('The source table got a column "late"')])
+    expect(await verdict(['late'], [])).toEqual(['inconclusive', expect.stringContaining('The target table got a column "other"')])
   })
 })
