@@ -37,8 +37,7 @@ export function fieldEncoder(column: string, expression: Expression, type: Canon
     case 'integer':
       return printed(varchar, family === 'integer')
     case 'numeric':
-      // DuckDB prints a decimal with all the digits of its scale.
-      return printed(varchar, type.scale !== null && type.scale > 0 && new RegExp(`^DECIMAL\\(\\d+,${type.scale}\\)$`).test(duck ?? ''))
+      return printed(varchar, printsScale(duck, type.scale))
     case 'float':
       return printed(floatText(family === 'float' ? sql : `CAST(${sql} AS DOUBLE)`), false, named(floatBytes(type)))
     case 'bytes':
@@ -54,6 +53,12 @@ export function fieldEncoder(column: string, expression: Expression, type: Canon
     default:
       return printed(varchar, false)
   }
+}
+
+/** DuckDB prints a decimal with all the digits of its scale, and a zero before the point where it has room for one. */
+function printsScale(duck: string | undefined, scale: number | null): boolean {
+  const [, width, own] = /^DECIMAL\((\d+),(\d+)\)$/.exec(duck ?? '') ?? []
+  return scale !== null && scale > 0 && Number(own) === scale && Number(width) > scale
 }
 
 /** DuckDB prints `nan` and `inf` where the encoding reads `NaN` and `Infinity`. */
