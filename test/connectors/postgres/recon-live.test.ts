@@ -201,6 +201,30 @@ describe('a live comparison', () => {
     })
   })
 
+  it('is undecided, and names nothing, when reading again takes too long', async () => {
+    await runSql(pair.target.url, `UPDATE t SET a = 'other' WHERE id = 9`)
+    await withClient(pair.target.url, async (client) => {
+      let locked: Promise<unknown> | undefined
+      const { result, mismatches } = await reconcile(
+        pair,
+        keyed,
+        {},
+        {
+          live: { deadlineMs: 60_000 },
+          statementTimeoutMs: 1000,
+          onSettling: () => {
+            locked ??= client.query('BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE')
+          },
+        },
+      )
+      await locked
+      await client.query('ROLLBACK')
+      expect(result.verdict).toBe('inconclusive')
+      expect(result.reasons[0]).toMatch(/^STATEMENT_TIMEOUT/)
+      expect(mismatches).toEqual([])
+    })
+  })
+
   it('ends at once when interrupted, and leaves no connection', async () => {
     await runSql(pair.target.url, `UPDATE t SET a = 'other' WHERE id = 9`)
     const controller = new AbortController()
