@@ -32,7 +32,11 @@ type Verdict = { what: string; target: string; measured: string; met: boolean }
 
 /** One process that measures one thing. */
 class Meter {
-  readonly #child: ChildProcess = fork(new URL('recon-measure.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  readonly #child: ChildProcess = fork(new URL('recon-measure.ts', import.meta.url), {
+    // As bin/waybill.mjs starts Waybill.
+    execArgv: ['--max-semi-space-size=8'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   readonly #times: number[] = []
   peakMiB = 0
   found = ''
