@@ -7,6 +7,7 @@ import { WaybillError } from '../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
 import type { HttpRequest, HttpResponse, Log, Ports, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
+import type { ApprovalPredicate } from '../layers/core/schemas/governance.ts'
 import { type Policy, policy as policySchema } from '../layers/core/schemas/policy.ts'
 import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
@@ -30,6 +31,7 @@ import { aesTokenSeal } from '../layers/local/token-seal.ts'
 import { runWorkerProcess } from '../layers/local/worker-process.ts'
 import { chase } from './decide/chase.ts'
 import { tellOutcomes } from './decide/outbox.ts'
+import { withdrawPlan as withdraw } from './decide/withdrawal.ts'
 import { openIdSignIn } from './work/open-id-sign-in.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -125,6 +127,13 @@ async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): 
     },
   }
   return ports
+}
+
+/** Withdraws a project's plan in the name of its author, and tells the state machine. @throws ILLEGAL_TRANSITION, NOT_FOUND */
+export async function withdrawPlan(ports: Ports, projectId: string, reason: string): Promise<ApprovalPredicate> {
+  const withdrawn = await withdraw(ports, await ports.projects.get(projectId), reason)
+  await tellOutcomes(ports, projectId)
+  return withdrawn
 }
 
 /** What a worker process needs; it drives no execution. */

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { openLocalPorts } from '../../functions/local.ts'
+import { openLocalPorts, withdrawPlan } from '../../functions/local.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import type { Ports } from '../../layers/core/ports.ts'
 import { linkIn } from '../mail.ts'
 import { columns, type Terminal } from '../terminal.ts'
 import { HOME_OPTION } from './run.ts'
@@ -19,17 +21,32 @@ async function linksOf(outbox: string): Promise<Map<string, string>> {
   return links
 }
 
+type Options = { home: string; open?: boolean; withdraw?: string; reason?: string; json?: boolean }
+
+/** Signs the withdrawal, and tells whoever waits. Who may is who holds the home: the embedded platform knows no better. */
+async function withdrawProject(ports: Ports, terminal: Terminal, options: Options): Promise<void> {
+  const reason = options.reason?.trim() ?? ''
+  if (options.withdraw === undefined || reason === '' || reason.length > 2000)
+    throw new WaybillError('BAD_INPUT', 'Say why the plan is withdrawn: --reason "…", at most 2,000 characters.')
+  const { transition } = await withdrawPlan(ports, options.withdraw, reason)
+  if (options.json) terminal.out(JSON.stringify({ project_id: options.withdraw, withdrawn: true, transition }, null, 2))
+  else terminal.out(`The plan of ${options.withdraw} is withdrawn: nothing can be carried out under it any more.`)
+}
+
 export function approveCommand(terminal: Terminal): Command {
   return new Command('approve')
     .description("print the links of open approvals, or open one person's; the decision itself is made on the page")
     .argument('[email]', 'only what waits for this person')
     .option(...HOME_OPTION)
     .option('--open', 'open the first one in the browser')
+    .option('--withdraw <project>', 'withdraw a plan, as its author, before it is carried out')
+    .option('--reason <text>', 'why it is withdrawn; kept in the evidence')
     .option('--json', 'as JSON')
     .addHelpText('after', '\nThe pages are served while "waybill run" or "waybill resume" is running.')
-    .action(async (email: string | undefined, options: { home: string; open?: boolean; json?: boolean }) => {
+    .action(async (email: string | undefined, options: Options) => {
       const { ports, close } = await openLocalPorts({ home: requireHome(options.home), env: process.env, publicUrl: '', onLog: () => {} })
       try {
+        if (options.withdraw !== undefined) return await withdrawProject(ports, terminal, options)
         const links = await linksOf(join(options.home, 'outbox'))
         const requests = (
           await Promise.all((await ports.projects.list()).map((project) => ports.approvals.byProject(project.project_id)))

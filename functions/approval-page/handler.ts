@@ -50,7 +50,7 @@ async function approvalPage(deps: Deps, http: HttpRequest): Promise<HttpResponse
   const who = await atTheBrowser(deps, http, opened.request!)
   if ('why' in who) return signInNotice(who.why, opened.request!, 'approvals', token)
   if (opened.open) return pageFor(deps, opened.request, opened.project)
-  return notice(opened.why, opened.details, await withdrawalForm(deps, opened.request!))
+  return notice('withdrawable', opened.details, await withdrawalForm(deps, opened.request!))
 }
 
 async function passkeyPage(deps: Deps, http: HttpRequest, approvalId: string): Promise<HttpResponse> {

@@ -1,4 +1,5 @@
 import { formToken } from '../../layers/core/approval-page/form-token.ts'
+import { planInShort, proofInShort } from '../../layers/core/approval-page/in-short.ts'
 import { type FormState, htmlResponse, type PageView, renderPage, renderWithdrawal } from '../../layers/core/approval-page/page.ts'
 import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
 import { decisionSection, findingSection, planSections } from '../../layers/core/approval-page/plan-words.ts'
@@ -32,10 +33,10 @@ const LIMITS = [400, 150, 60, 25, 8, 2]
 /** The page for one request, as long as it may be. */
 export async function pageFor(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord, state?: FormState): Promise<HttpResponse> {
   const frame = await frameOf(deps, request, project)
-  const sections = await sectionsOf(deps, request, project)
+  const { sections, inShort } = await sectionsOf(deps, request, project)
   let html = ''
   for (const limit of LIMITS) {
-    html = renderPage({ ...frame, sections: sections(limit) }, state)
+    html = renderPage({ ...frame, inShort, sections: sections(limit) }, state)
     if (Buffer.byteLength(html) <= MAX_BYTES) break
   }
   const page = htmlResponse(200, html)
@@ -99,37 +100,45 @@ function statusInWords(request: ApprovalRequest): string {
   return request.decision === 'DELEGATED' ? 'handed it on' : request.decision.toLowerCase()
 }
 
-/** What stands on the page, given how many lines each list may have. */
-async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<(limit: number) => Section[]> {
+type Content = {
+  /** What stands on the page, given how many lines each list may have. */
+  sections: (limit: number) => Section[]
+  inShort: NonNullable<PageView['inShort']>
+}
+
+async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<Content> {
   const { artifacts } = deps
   if (request.transition === null) {
     const facts = [['Questions', String((await questionsOf(deps, project)).length)]] as const
-    return () => [
-      {
-        title: 'What this is about',
-        says: 'The mapping that Waybill proposes loses information or is not clear in these places. Only a person may decide them.',
-        facts,
-      },
-    ]
+    const about = {
+      title: 'What this is about',
+      says: 'The mapping that Waybill proposes loses information or is not clear in these places. Only a person may decide them.',
+      facts,
+    }
+    return { sections: () => [about], inShort: [] }
   }
   const plan = await planOf(artifacts, project)
   if (request.transition === 'PLAN_DRAFTED->PLANNED' || request.transition === 'PLANNED->EXECUTED') {
     const found = await artifactJson(artifacts, project, 'findings', findings)
     const decisions = await questionsOf(deps, project)
     const before = await planBefore(artifacts, project, plan)
-    return (limit) => [
+    const sections = (limit: number) => [
       ...planSections(plan, limit),
       changeSection(before, plan, limit),
       decisionSection(plan, decisions),
       findingSection(found.findings, limit),
     ]
+    return { sections, inShort: planInShort(plan, found.findings) }
   }
   const proof = await artifactJson(artifacts, project, 'outcome', outcome)
   if (request.transition === 'CUTOVER_READY->CUTOVER_DONE') {
     const cutover = await artifactJson(artifacts, project, 'cutover_plan', cutoverProposal)
-    return (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)]
+    return { sections: (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)], inShort: proofInShort(proof) }
   }
-  return (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))]
+  return {
+    sections: (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))],
+    inShort: proofInShort(proof),
+  }
 }
 
 /** The plan that was made last before this one; null when this is the first. */

@@ -128,7 +128,7 @@ async function takeBack(
   identified: Identified,
 ): Promise<HttpResponse> {
   const faults = [...reasonFaults(form), ...(form.reason === '' ? ['Say why you withdraw: write it under "Reason".'] : [])]
-  if (faults.length > 0) return { ...notice('decided', faults, await withdrawalForm(deps, request)), status: 422 }
+  if (faults.length > 0) return { ...notice('withdrawable', faults, await withdrawalForm(deps, request)), status: 422 }
   await withdraw(deps, request, form.reason, identified)
   await tellOutcomes(deps, request.project_id)
   return notice('WITHDRAWN', [

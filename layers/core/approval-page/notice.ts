@@ -30,6 +30,11 @@ const NOTICES = {
     says: 'It no longer counts. If you are asked again, that comes with a new link. Nothing was changed.',
   },
   decided: { status: 409, title: 'This was decided already', says: 'The first decision stands and cannot be changed here.' },
+  withdrawable: {
+    status: 409,
+    title: 'This was decided already',
+    says: 'The decision stands. Until the data is moved, the person who approved can withdraw it here.',
+  },
   changed: {
     status: 409,
     title: 'What you were asked about has changed',

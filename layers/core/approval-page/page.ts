@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../ports.ts'
 import type { ManualDecision } from '../schemas/proposal.ts'
 import { PASSKEY_SCRIPT } from './passkey-script.ts'
-import { renderSection, type Section } from './section.ts'
+import { type Mark, renderMarks, renderSection, type Section } from './section.ts'
 import { PAGE_HEADERS, STYLE } from './style.ts'
 import { escaped, escapeMarkup, moment } from './visible-text.ts'
 
@@ -21,6 +21,8 @@ export type PageView = {
   expiresAt: string
   subjectName: string
   subjectSha256: string
+  /** What somebody in a hurry must have read, a sentence each. */
+  inShort?: readonly { mark: Mark; text: string }[]
   sections: readonly Section[]
   others: readonly { role: string; who: string; status: string }[]
   questions: readonly ManualDecision[]
@@ -50,7 +52,7 @@ export function renderPage(view: PageView, state: FormState = EMPTY): string {
     `${view.asks} ${view.title}`,
     `<header><p class="brand">Waybill, for ${escaped(view.approver)} as ${escaped(view.roleName)}</p><h1>${escaped(view.title, 200)}</h1></header>
 <main id="main">${faults}<p class="lead">${escaped(view.asks, 400)}</p>
-<div class="box"><p>${escaped(view.consequence, 500)}</p><p><a href="#decide">Go to the decision</a></p></div>
+<div class="box">${renderMarks(view.inShort ?? [])}<p>${escaped(view.consequence, 500)}</p><p><a href="#decide">Go to the decision</a></p></div>
 ${view.sections.map(renderSection).join('\n')}
 ${others}
 <section aria-labelledby="subject"><h2 id="subject">What exactly you decide on</h2>

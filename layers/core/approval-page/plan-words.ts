@@ -161,14 +161,28 @@ function toleranceWords(tolerances: readonly Tolerance[]): string {
   return ` Not compared exactly: source and target may differ in ${each.join(', ')}.`
 }
 
-/** Validator results: what is not a pass first. */
-export function findingSection(findings: readonly Finding[], limit = 60): Section {
+/** A finding that somebody took responsibility for, so that it does not stop the plan. */
+export type WaivedFinding = {
+  rule_id: Finding['rule_id']
+  where: string
+  approver: string
+  role: string
+  reason: string
+  expires_at: string
+}
+
+/** Validator results: what is not a pass first, with who waived it and why. */
+export function findingSection(findings: readonly Finding[], limit = 60, waived: readonly WaivedFinding[] = []): Section {
+  const waiverOf = (finding: Finding) =>
+    finding.verdict === 'pass' ? undefined : waived.find((each) => each.rule_id === finding.rule_id && each.where === finding.where)
   const order = (finding: Finding) => (finding.verdict === 'pass' ? 1 : 0)
   const sorted = [...findings].sort((a, b) => order(a) - order(b))
-  const shown = sorted.slice(0, limit).map((finding) => ({
-    mark: markOf(finding.verdict),
-    text: `${finding.what}${finding.verdict === 'pass' || finding.remedy === '' ? '' : ` What helps: ${finding.remedy}`}`,
-  }))
+  const shown = sorted.slice(0, limit).map((finding) => {
+    const waiver = waiverOf(finding)
+    const remedy = finding.verdict === 'pass' || finding.remedy === '' ? '' : ` What helps: ${finding.remedy}`
+    const taken = waiver && ` Waived by ${waiver.approver} (${waiver.role}) until ${moment(waiver.expires_at)}: ${waiver.reason}`
+    return { mark: waiver ? ('care' as const) : markOf(finding.verdict), text: `${finding.what}${taken ?? remedy}` }
+  })
   const rest = sorted.length - shown.length
   return {
     title: 'What the validators found',

@@ -27,15 +27,20 @@ export function renderSection(section: Section, index: number): string {
   const facts = section.facts?.length
     ? `<dl>${section.facts.map(([label, value]) => `<div><dt>${escaped(label)}</dt><dd>${escaped(value, 600)}</dd></div>`).join('')}</dl>`
     : ''
-  const items = section.items?.length
-    ? `<ul class="marks">${section.items
-        .map(({ mark, text }) => `<li><span class="mark ${mark}">${MARK_WORD[mark]}</span> <span>${escaped(text, 600)}</span></li>`)
-        .join('')}</ul>`
-    : ''
+  const items = renderMarks(section.items ?? [])
   const pictures = (section.pictures ?? []).map(renderPicture).join('')
   const tables = (section.tables ?? []).map((table, at) => renderTable(table, `${id}t${at}`)).join('')
   const says = section.says ? `<p>${escaped(section.says, 1000)}</p>` : ''
   return `<section aria-labelledby="${id}"><h2 id="${id}">${escaped(section.title)}</h2>${says}${pictures}${facts}${items}${tables}</section>`
+}
+
+/** A list whose lines say in a word how they are meant. */
+export function renderMarks(items: NonNullable<Section['items']>): string {
+  if (items.length === 0) return ''
+  const lines = items.map(
+    ({ mark, text }) => `<li><span class="mark ${mark}">${MARK_WORD[mark]}</span> <span>${escaped(text, 600)}</span></li>`,
+  )
+  return `<ul class="marks">${lines.join('')}</ul>`
 }
 
 function renderTable(table: NonNullable<Section['tables']>[number], id: string): string {
