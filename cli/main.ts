@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { approveCommand } from './commands/approve.ts'
+import { auditCommand } from './commands/audit.ts'
 import { compareCommand } from './commands/compare.ts'
 import { demoCommand } from './commands/demo.ts'
 import { evidenceCommand } from './commands/evidence.ts'
@@ -36,6 +37,7 @@ for (const command of [
   verifyCommand,
   timestampCommand,
   evidenceCommand,
+  auditCommand,
   compareCommand,
   schemaCommand,
 ]) {

@@ -9,7 +9,7 @@ import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
  * Threat: PutItem without a condition would replace an entry, and IAM cannot demand a condition. Anchors under Object Lock show it.
  */
 export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; table: string }): AuditLog {
-  const query = async (projectId: string, options: { forward: boolean; limit?: number }) => {
+  const query = async (projectId: string, options: { forward: boolean; limit?: number; first?: number }) => {
     const entries: AuditEntry[] = []
     let from: Record<string, unknown> | undefined
     do {
@@ -17,8 +17,8 @@ export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; tabl
         .send(
           new QueryCommand({
             TableName: table,
-            KeyConditionExpression: 'project_id = :p',
-            ExpressionAttributeValues: { ':p': projectId },
+            KeyConditionExpression: 'project_id = :p AND seq >= :first',
+            ExpressionAttributeValues: { ':p': projectId, ':first': options.first ?? 0 },
             ConsistentRead: true,
             ScanIndexForward: options.forward,
             ...(options.limit === undefined ? {} : { Limit: options.limit }),
@@ -74,6 +74,6 @@ export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; tabl
       }
     },
 
-    read: (projectId) => query(projectId, { forward: true }),
+    read: (projectId, first = 0) => query(projectId, { forward: true, first }),
   }
 }

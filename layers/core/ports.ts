@@ -29,7 +29,8 @@ export type AuditLog = {
   head(projectId: string): Promise<AuditEntry | null>
   /** One conditional write on (project_id, seq); no update, no delete. @throws CONFLICT when seq is taken or does not follow the head */
   append(entry: AuditEntry): Promise<void>
-  read(projectId: string): Promise<AuditEntry[]>
+  /** The chain in order; with `from`, only entries of that number and later. */
+  read(projectId: string, from?: number): Promise<AuditEntry[]>
 }
 
 export type ArtifactStore = {

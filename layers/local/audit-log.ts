@@ -8,7 +8,7 @@ import { checked, stored } from './record.ts'
 export function sqliteAuditLog({ db }: { db: DatabaseSync }): AuditLog {
   const newest = db.prepare('SELECT seq, entry_sha256, body FROM audit_entries WHERE project_id = ? ORDER BY seq DESC LIMIT 1')
   const insert = db.prepare('INSERT INTO audit_entries (project_id, seq, entry_sha256, body) VALUES (?, ?, ?, ?)')
-  const all = db.prepare('SELECT body FROM audit_entries WHERE project_id = ? ORDER BY seq')
+  const all = db.prepare('SELECT body FROM audit_entries WHERE project_id = ? AND seq >= ? ORDER BY seq')
 
   return {
     async head(projectId) {
@@ -27,8 +27,8 @@ export function sqliteAuditLog({ db }: { db: DatabaseSync }): AuditLog {
       })
     },
 
-    async read(projectId) {
-      return all.all(projectId).map((row) => stored(auditEntry, row.body, 'An audit entry'))
+    async read(projectId, from = 0) {
+      return all.all(projectId, from).map((row) => stored(auditEntry, row.body, 'An audit entry'))
     },
   }
 }

@@ -37,6 +37,8 @@ export function auditLogContract(name: string, make: () => Promise<UnderTest<Aud
       await it_.store.append(second)
       expect(await it_.second.read('p1')).toEqual([first, second])
       expect(await it_.second.head('p1')).toEqual(second)
+      expect(await it_.second.read('p1', 1)).toEqual([second])
+      expect(await it_.second.read('p1', 2)).toEqual([])
     })
 
     it('refuses an entry that does not follow the head', async () => {

@@ -47,7 +47,7 @@ export function memoryPorts(faults: Faults = {}) {
         chains.set(entry.project_id, [...chain, structuredClone(entry)])
       })
     },
-    read: async (projectId) => structuredClone(chains.get(projectId) ?? []),
+    read: async (projectId, from = 0) => structuredClone((chains.get(projectId) ?? []).slice(from)),
   }
   const anchors: Anchors = {
     async anchor(projectId) {

@@ -31,6 +31,8 @@ export type Fault = { name: string; error: Error; when: (event: unknown) => bool
 
 export type TestPlatform = {
   ports: Ports
+  /** The home's folder, for other processes. */
+  home: string
   systems: Systems
   runner: Runner
   mails: Mail[]
@@ -113,6 +115,7 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
   ports.tasks = runner
   return {
     ports,
+    home: home.folder,
     systems: two,
     runner,
     mails,

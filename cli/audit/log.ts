@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises'
+import { type AuditReview, reviewAudit } from '../../layers/core/audit-review.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { listed } from '../../layers/core/flow/storing.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+
+/** `fault`: the log could not even be read as entries. */
+export type Log = { project: string; entries: AuditEntry[]; fault: string | null }
+
+export async function logsOf(ports: Ports, only: string | undefined): Promise<Log[]> {
+  // A log may be there without its project: a deleted record must not hide it.
+  const names = only === undefined ? (await ports.projects.list()).map(({ project_id }) => project_id) : [only]
+  const logs = await Promise.all(
+    names.map(async (project): Promise<Log> => {
+      try {
+        return { project, entries: await ports.audit.read(project), fault: null }
+      } catch (error) {
+        if (!isWaybillError(error) || error.code !== 'EVIDENCE_INVALID') throw error
+        return { project, entries: [], fault: error.message }
+      }
+    }),
+  )
+  if (only !== undefined && logs[0]?.entries.length === 0 && logs[0].fault === null)
+    throw new WaybillError('NOT_FOUND', `There is no audit log of ${only} in this home.`)
+  return logs
+}
+
+export async function reviewOf(
+  ports: Ports,
+  { project, entries, fault }: Log,
+  kept: readonly { name: string; bytes: Uint8Array }[],
+): Promise<AuditReview> {
+  const unreadable = fault === null ? [] : [fault]
+  const anchors = [...kept]
+  for (const key of await ports.artifacts.list(`projects/${project}/anchors/`)) {
+    try {
+      const pointer = await ports.artifacts.find(key)
+      if (pointer !== null) anchors.push({ name: key.slice(key.lastIndexOf('/') + 1), bytes: await ports.artifacts.get(pointer) })
+    } catch (error) {
+      if (!isWaybillError(error)) throw error
+      unreadable.push(`the anchor ${key.slice(key.lastIndexOf('/') + 1)} cannot be read: ${error.message}`)
+    }
+  }
+  const stored = await ports.projects.get(project).catch((error: unknown) => {
+    if (!isWaybillError(error)) throw error
+    unreadable.push(`the project's own record cannot be read: ${error.message}`)
+    return null
+  })
+  const review = reviewAudit({
+    projectId: project,
+    entries,
+    anchors,
+    trust: ports.trust,
+    reasonings: await reasoningsOf(ports, project),
+    stored: stored?.state ?? null,
+  })
+  return { ...review, faults: [...unreadable, ...review.faults] }
+}
+
+async function reasoningsOf(ports: Ports, project: string): Promise<Set<string>> {
+  const found = await listed(ports.artifacts, `projects/${project}/`)
+  return new Set(found.flatMap(({ key, pointer }) => (/_reasoning\//.test(key) ? [pointer.sha256] : [])))
+}
+
+export async function keptAnchor(path: string): Promise<{ name: string; bytes: Uint8Array }> {
+  try {
+    return { name: path, bytes: await readFile(path) }
+  } catch (cause) {
+    throw new WaybillError('NOT_FOUND', `${path} cannot be read. Give an anchor's *.dsse.json, from a pack or a copy.`, { cause })
+  }
+}

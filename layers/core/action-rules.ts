@@ -1,0 +1,59 @@
+import { digestOf } from './canonical-json.ts'
+
+/**
+ * Why a component that has no judgement of its own takes an action: the rule it follows, in one sentence. Agents are not here; they
+ * write a reasoning for each proposal. A changed sentence changes the digests of later entries only.
+ */
+export const ACTION_RULES: Readonly<Record<string, string>> = {
+  APPROVAL_ESCALATED: 'Nobody decided in time, so the person whom the policy names is invited too.',
+  APPROVAL_EXPIRED: 'The link ran out before its person decided; what was asked has to be asked again.',
+  APPROVAL_REQUESTED: 'The policy asks for this role on this transition, and the spec names this person for it.',
+  APPROVAL_WITHDRAWN: 'A person took back an approval before anything was executed under it.',
+  APPROVER_REMINDED: 'The policy has people reminded who have not decided yet.',
+  CHANGE_NOT_MADE: 'Another writer changed the project first, so the entry named here was followed by no change.',
+  CHUNKS_PLANNED: 'The work list follows from the signed plan and the ranges found in the source.',
+  CUTOVER_DONE: 'Everybody whom the policy asks for approved this very cutover plan.',
+  CUTOVER_PLANNED: 'The cutover plan was proposed from the plan, the latest proof and the policy.',
+  DECISIONS_ANSWERED: 'A person answered every open question of the mapping.',
+  DECISION_REFUSED: 'The decision was not one that this person, link or moment allows; nothing was changed by it.',
+  DECISION_TAKEN: 'A person decided on the page that showed exactly this subject.',
+  ESCALATION_REFUSED: 'The person whom the policy names for an escalation may not decide here, so nobody was invited.',
+  EVIDENCE_SEALED: 'The chain is anchored and nothing is left to do, so everything was put into one sealed list.',
+  OUTCOME_PROVEN: 'The proof follows from the reconciliation, the checks and the execution by fixed arithmetic.',
+  PARALLEL_RUN_CLEAN: 'The reconciliation of this run passed.',
+  PARALLEL_RUN_COMPLETE: 'As many clean runs as the policy asks for were counted.',
+  PARALLEL_RUN_DRIFTED: 'The reconciliation of this run did not pass, so the count starts again.',
+  PASSKEY_REFUSED: 'What was sent is not a passkey that this person may register.',
+  PASSKEY_REGISTERED: 'The invited person registered a passkey by the link mailed to them.',
+  PLAN_COMPILED: 'The plan follows from the spec, the accepted mapping, the answers and the rulebooks.',
+  PLAN_EXECUTED: 'Every chunk of the work list was completed exactly once under the signed plan.',
+  PLAN_SIGNED: 'The validators passed and everybody whom the policy asks for approved this very plan.',
+  PLAN_VALIDATED: 'All validators ran over the plan; their findings are the subject.',
+  PLAN_WITHDRAWN: 'A person took the plan back before it was executed.',
+  PROJECT_CREATED: 'The spec was read, its archetype is known, and nobody had a project of this name.',
+  PROJECT_REJECTED: 'Somebody whose approval the policy asks for said no.',
+  PROJECT_TAKEN_UP: 'The project had failed, and the state it failed in allows it to be resumed.',
+  PULL_REQUEST_CREATED: 'The proof holds, so the rewrite was offered for review; nothing is merged.',
+  RECONCILIATION_FAILED: 'The reconciliation came to no report, and what is not known is not called equal.',
+  RECONCILIATION_MERGED: 'The results of every planned segment were put together and judged by fixed arithmetic.',
+  RECONCILIATION_OPENED: 'Each side was cut into segments by the signed plan.',
+  REQUEST_DELEGATED: 'The person asked handed the request to another, as the policy allows for this role.',
+  RUN_FAILED: 'A step failed for good; the project stays where it was and can be resumed.',
+  TARGET_ROLLED_BACK: 'The verdict or a person asked for it, so what this plan had written was removed from the target.',
+}
+
+/** For an action without a sentence of its own. */
+const RECORDED = 'Recorded as it happened; the facts are its only reasoning.'
+
+type Said = { actor: string; action: string; subject_sha256?: string | null; details: Readonly<Record<string, string>> }
+
+/** What stands behind an entry that gives no reasoning of its own: the rule and the facts it was applied to. */
+export function ruleReasoning({ actor, action, subject_sha256, details }: Said) {
+  const rule = Object.hasOwn(ACTION_RULES, action) ? ACTION_RULES[action]! : RECORDED
+  return { schema: 'waybill/rule-reasoning/v1', actor, action, rule, subject_sha256: subject_sha256 ?? null, facts: { ...details } }
+}
+
+/** SHA-256 of its canonical JSON, as it stands in the entry. */
+export function ruleReasoningSha256(said: Said): string {
+  return digestOf(ruleReasoning(said))
+}

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createHandler } from '../../functions/seal-evidence/handler.ts'
+import { sha256 } from '../../layers/core/digest.ts'
+import { formPaths, SEAL } from '../../layers/core/evidence/pack-files.ts'
+import type { ArtifactStore, Ports } from '../../layers/core/ports.ts'
+import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
+import { type TestPlatform, testPlatform } from './support/platform.ts'
+import { storeSpec, tell } from './support/story.ts'
+
+let on: TestPlatform
+let id: string
+
+beforeAll(async () => {
+  on = await testPlatform()
+  id = await storeSpec(on)
+  await tell(on, id)
+}, 120_000)
+afterAll(() => on.close())
+
+/** The project's stored artifacts as they were before sealing; what is sealed now is kept apart. */
+function apart(store: ArtifactStore): ArtifactStore & { written: Map<string, Uint8Array> } {
+  const written = new Map<string, Uint8Array>()
+  const isSealing = (key: string) => key.startsWith(`projects/${id}/evidence_pack/`) || key.startsWith(`projects/${id}/evidence/`)
+  const pointer = (key: string) => ({ uri: `memory:${key}`, version_id: '1', sha256: sha256(written.get(key)!) })
+  return {
+    written,
+    put: async (key, bytes) => {
+      written.set(key, Uint8Array.from(bytes))
+      return pointer(key)
+    },
+    find: async (key) => (written.has(key) ? pointer(key) : isSealing(key) ? null : store.find(key)),
+    get: async (at) => written.get(at.uri.replace(/^memory:/, '')) ?? store.get(at),
+    list: async (prefix) =>
+      [
+        ...(await store.list(prefix)).filter((key) => !isSealing(key)),
+        ...[...written.keys()].filter((key) => key.startsWith(prefix)),
+      ].toSorted(),
+    remove: store.remove,
+  }
+}
+
+async function seal(): Promise<Map<string, Uint8Array>> {
+  const artifacts = apart(on.ports.artifacts)
+  const chain = await on.ports.audit.read(id)
+  const sealedAt = chain.findIndex(({ action }) => action === 'EVIDENCE_SEALED')
+  expect(sealedAt).toBeGreaterThan(0)
+  const { evidence_manifest: _, ...rest } = (await on.ports.projects.get(id)).artifacts
+  const project = { ...(await on.ports.projects.get(id)), state: 'CUTOVER_DONE' as const, artifacts: rest }
+  const ports = {
+    ...on.ports,
+    artifacts,
+    clock: { now: () => new Date('2026-05-01T12:00:00.000Z') },
+    projects: { ...on.ports.projects, get: async () => project, update: async () => {} },
+    audit: {
+      head: async () => chain[sealedAt - 1]!,
+      read: async (_id: string, from = 0) => chain.slice(from, sealedAt),
+      append: async () => {},
+    },
+    anchors: { anchor: async () => {} },
+  } as Ports
+  await createHandler(ports)({ project_id: id, run_id: 'again' })
+  const prefix = `projects/${id}/evidence_pack/`
+  return new Map([...artifacts.written].filter(([key]) => key.startsWith(prefix)).map(([key, bytes]) => [key.slice(prefix.length), bytes]))
+}
+
+it('sealed twice from the same state at the same time, differs in the seal’s signature and in nothing else', async () => {
+  const [first, second] = [await seal(), await seal()]
+  expect([...first.keys()]).toEqual([...second.keys()])
+  expect(first.size).toBeGreaterThan(80)
+  const different = [...first].filter(([path, bytes]) => !Buffer.from(bytes).equals(second.get(path)!)).map(([path]) => path)
+  const [envelope, , signature, , bundle] = formPaths(SEAL)
+  // An ECDSA signature holds a random number; these are the signature and what it stands in or is asked to be stamped as.
+  expect(different.toSorted()).toEqual([envelope, signature, bundle, 'timestamp/signature.tsq'].toSorted())
+  for (const pack of [first, second])
+    expect((await verifyPack(memoryReader([...pack].map(([path, bytes]) => ({ path, bytes }))))).faults).toEqual([])
+})
