@@ -176,7 +176,7 @@ describe('a table', () => {
     const { result, differences, mismatches } = await compared({
       columns,
       tolerances: held,
-      recon: { mode },
+      recon: { mode, segments: 64 },
       source: rows('+ 0.00'),
       target: `SELECT CASE n WHEN 7 THEN 2007 ELSE n END, CASE WHEN n IN (10, 11, 12) THEN 'other' ELSE 'row ' || n END,
                       n + CASE WHEN n IN (11, 20, 30) THEN 0.02 WHEN n = 12 THEN 0.01 ELSE 0 END,
