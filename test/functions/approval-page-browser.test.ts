@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { type Asked, askedFor } from './support/asked.ts'
 import { browserPath, openBrowser } from './support/browser.ts'
 import { linkIn, PEOPLE } from './support/story.ts'
@@ -106,6 +107,73 @@ describe.runIf(browserPath() !== null)('in a browser', () => {
       await shut()
     })
   }
+
+  const asking = {
+    passkey_roles: ['tech_lead' as const],
+    delegation: { roles: ['tech_lead' as const], at_most: 1 },
+  }
+  const more: { what: string; width: number; url: () => string; policy?: Partial<Policy>; waiting?: string; open?: boolean }[] = [
+    {
+      what: 'a plan that needs a passkey and may be handed on',
+      width: 390,
+      url: () => at(PEOPLE.tech_lead),
+      policy: { asking },
+      open: true,
+    },
+    {
+      what: 'the page that registers a passkey',
+      width: 390,
+      url: () => at(PEOPLE.tech_lead, /http\S+\/passkeys\/\S+/),
+      policy: { asking },
+    },
+    { what: 'an approval that can be withdrawn', width: 390, url: () => at(PEOPLE.tech_lead), waiting: PEOPLE.security, open: true },
+    { what: 'a page that nobody is asked on', width: 1200, url: () => `${asked!.server.url}/approvals/a-unknown` },
+  ]
+  const at = (to: string, pattern = /http\S+\/approvals\/\S+/) => pattern.exec(asked!.mail(to).text)![0]
+  for (const { what, width, url, policy, waiting, open } of more) {
+    it(`axe finds nothing wrong with ${what}`, async () => {
+      asked = await askedFor((mail) => mail.to === (waiting ?? PEOPLE.tech_lead), { host: 'localhost', ...(policy ? { policy } : {}) })
+      context = await browser.newContext({ viewport: { width, height: 900 }, bypassCSP: true })
+      const page = await context.newPage()
+      await page.goto(url())
+      if (open) await page.click('summary')
+      await page.evaluate(axe)
+      const found = (await page.evaluate('axe.run(document)')) as { violations: { id: string; nodes: unknown[] }[] }
+      expect(found.violations.map(({ id, nodes }) => `${id} ${JSON.stringify(nodes).slice(0, 300)}`)).toEqual([])
+      expect(await page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth')).toBe(true)
+      await shut()
+    })
+  }
+
+  it('without script a page that needs a passkey says what is needed, and rejects', async () => {
+    asked = await askedFor((mail) => mail.to === PEOPLE.tech_lead, { host: 'localhost', policy: { asking } })
+    context = await browser.newContext({ javaScriptEnabled: false })
+    const page = await context.newPage()
+    await page.goto(at(PEOPLE.tech_lead, /http\S+\/passkeys\/\S+/))
+    expect(await page.locator('noscript').first().textContent()).toContain('This needs JavaScript')
+    await page.goto(at(PEOPLE.tech_lead))
+    await page.fill('#digest_prefix', (await page.locator('.digest b').textContent())!)
+    await page.fill('#reason', 'Not like this.')
+    await Promise.all([page.waitForNavigation(), page.click('button[value=reject]')])
+    expect(await page.locator('h1').textContent()).toBe('Rejected')
+    await shut()
+  })
+
+  it('without script and with nothing but the keyboard, a request is handed on', async () => {
+    asked = await askedFor((mail) => mail.to === PEOPLE.tech_lead, { policy: { asking: { delegation: asking.delegation } } })
+    context = await browser.newContext({ javaScriptEnabled: false })
+    const page = await context.newPage()
+    await page.goto(at(PEOPLE.tech_lead))
+    await tabTo(page, 'summary')
+    await page.keyboard.press('Enter')
+    await tabTo(page, '#delegate_to')
+    await page.keyboard.type('carl@example.com')
+    await tabTo(page, 'button[value=delegate]')
+    await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+    expect(await page.locator('h1').textContent()).toBe('Handed on')
+    expect(asked.mail('carl@example.com').text).toContain(PEOPLE.tech_lead)
+    await shut()
+  })
 
   it('loads nothing but itself', async () => {
     asked = await askedFor((mail) => mail.to === PEOPLE.tech_lead)

@@ -58,6 +58,17 @@ function frameChanges(before: Plan, now: Plan): Change[] {
     ['The rollback settings', (plan) => ({ ...plan.rollback, auto_rollback_enabled: null }), false],
     ['The connection references', (plan) => [plan.source.connection, plan.target.connection], false],
     ['The source’s catalog', (plan) => plan.source.catalog_sha256, false],
+    ['The kind of source', (plan) => plan.source.system_type, false],
+    ['The settings of the target', (plan) => ({ ...plan.target, identity: null, connection: null }), false],
+    [
+      'The source’s or target’s identity',
+      (plan) => [plan.source.identity, plan.target.identity],
+      told.some(({ text }) => text.startsWith('The source') || text.startsWith('The target')),
+    ],
+    ['The title', (plan) => plan.title, false],
+    ['The steps', (plan) => plan.steps, !same(before.tables, now.tables)],
+    ['The estimate', (plan) => ({ ...plan.estimate, rows: null }), false],
+    ['The project', (plan) => plan.project_id, false],
   ]
   const untold = parts
     .filter(([, part, done]) => !done && !same(part(before), part(now)))
@@ -79,7 +90,8 @@ function tableChanges(before: Plan, now: Plan): Change[] {
       ? [{ mark: 'care', text: `Table ${nameOf(table)} is new, with ${table.columns.length} columns.` }]
       : withinTable(was, table)
   })
-  return [...gone, ...rest]
+  const moved = gone.length + rest.length === 0 && !same(before.tables, now.tables)
+  return [...gone, ...rest, ...(moved ? [{ mark: 'note' as const, text: 'The tables are copied in another order.' }] : [])]
 }
 
 function withinTable(was: TableMapping, is: TableMapping): Change[] {
@@ -113,6 +125,7 @@ function withinTable(was: TableMapping, is: TableMapping): Change[] {
     }
   }
   for (const column of old.keys()) say('care', `column ${column} is not moved any more.`)
+  if (changes.length === 0 && !same(was, is)) say('care', 'something else changed; the plan file has the details.')
   return changes
 }
 
@@ -122,9 +135,14 @@ function decisionChanges(before: Plan, now: Plan): Change[] {
   return [
     ...now.decisions.flatMap((decision): Change[] => {
       const was = old.get(decision.decision_id)
-      if (was?.choice === decision.choice) return []
+      if (was !== undefined && same(was, decision)) return []
       const answer = `${decision.decision_id} is answered "${decision.choice}" by ${decision.answered_by}`
-      return [{ mark: 'care', text: was === undefined ? `${answer}; it was not asked before.` : `${answer}; before "${was.choice}".` }]
+      return [
+        {
+          mark: 'care',
+          text: was === undefined ? `${answer}; it was not asked before.` : `${answer}; before "${was.choice}" by ${was.answered_by}.`,
+        },
+      ]
     }),
     ...before.decisions
       .filter((decision) => !current.has(decision.decision_id))
