@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { chase } from '../../functions/decide/chase.ts'
 import { tellOutcomes } from '../../functions/decide/outbox.ts'
 import { withdrawPlan } from '../../functions/decide/withdrawal.ts'
+import { readApproval } from '../../layers/core/flow/statements.ts'
 import type { Mail } from '../../layers/core/ports.ts'
 import type { Asking, Policy } from '../../layers/core/schemas/policy.ts'
+import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
 import { type Asked, askedFor } from './support/asked.ts'
 import { chain, filled, HOUR, heading, post, settled, stand, until } from './support/decisions.ts'
 import { answer, linkIn, PEOPLE } from './support/story.ts'
@@ -325,6 +327,45 @@ describe('withdrawal', () => {
       code: 'ILLEGAL_TRANSITION',
     })
   })
+})
+
+it('a migration with a withdrawn, repeated and delegated approval ends with a pack that verifies, and says all of it', async () => {
+  await waiting(forSecurity, { delegation: { roles: ['security'], at_most: 1 } })
+  const owner = link(PEOPLE.data_owner)
+  await post(owner, await filled(owner, 'withdraw', { reason: 'I read the wrong plan.' }))
+  await until(async () => mailsTo(PEOPLE.data_owner).length === 2)
+  let read = asked.on.mails.length
+  await post(link(PEOPLE.data_owner), await filled(link(PEOPLE.data_owner), 'approve'))
+  await post(link(PEOPLE.security), await filled(link(PEOPLE.security), 'delegate', { delegate_to: CARL }))
+  while (asked.on.runner.describe(asked.run).status === 'RUNNING') {
+    const mail = asked.on.mails[read]
+    if (mail === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+    else {
+      read += 1
+      await answer(asked.on, mail, { decision: 'approve' })
+    }
+  }
+  expect(await state()).toBe('EVIDENCE_COMPLETE')
+  const prefix = `projects/${asked.projectId}/evidence_pack/`
+  const { artifacts } = asked.on.ports
+  const files = await Promise.all(
+    (await artifacts.list(prefix)).map(async (key) => ({
+      path: key.slice(prefix.length),
+      bytes: await artifacts.get((await artifacts.find(key))!),
+    })),
+  )
+  expect((await verifyPack(memoryReader(files))).faults).toEqual([])
+  const said = files
+    .filter(({ path }) => /^approvals\/[^/]+\.dsse\.json$/.test(path))
+    .map(({ bytes }) => readApproval(bytes, asked.on.ports.trust)!)
+    .filter(({ transition }) => transition === 'PLANNED->EXECUTED')
+    .map(({ role, approver, decision }) => `${role} ${approver} ${decision}`)
+  expect(said.sort()).toEqual([
+    `data_owner ${PEOPLE.data_owner} APPROVED`,
+    `data_owner ${PEOPLE.data_owner} APPROVED`,
+    `data_owner ${PEOPLE.data_owner} WITHDRAWN`,
+    `security ${CARL} APPROVED`,
+  ])
 })
 
 describe('the page', () => {
