@@ -24,8 +24,7 @@ export const passkeyAssertion = z.strictObject({
 export type PasskeyAssertion = z.infer<typeof passkeyAssertion>
 
 /** Who an identity provider says that somebody is. */
-export const signedInPerson = z.strictObject({ issuer: z.string().min(1).max(500), subject: z.string().min(1).max(255) })
-export type SignedInPerson = z.infer<typeof signedInPerson>
+const signedInPerson = z.strictObject({ issuer: z.string().min(1).max(500), subject: z.string().min(1).max(255) })
 
 /** The predicate of an approval statement: one person's decision in one role on one transition, bound to what that person saw. */
 export const approvalPredicate = z.strictObject({
