@@ -228,6 +228,21 @@ describe('escalation', () => {
     expect((await fetch(link(PEOPLE.tech_lead))).status).toBe(410)
   })
 
+  it('leaves one seat to one person: when one has decided, the other cannot decide as well, while others are still asked', async () => {
+    await waiting(forSecurity, { escalation: { after_hours: 24, people: [{ role: 'security', email: CARL }] } })
+    const { approvals } = asked.on.ports
+    const owner = (await approvals.byProject(asked.projectId)).find((each) => each.role === 'data_owner')!
+    await post(link(PEOPLE.data_owner), await filled(link(PEOPLE.data_owner), 'withdraw', { reason: 'later' }))
+    expect(owner.decision).toBe('APPROVED')
+    asked.on.later(25 * HOUR)
+    await chase(asked.on.ports)
+    const late = await filled(link(PEOPLE.security), 'reject', { reason: 'no' })
+    await post(link(CARL), await filled(link(CARL), 'approve'))
+    expect(await heading(await fetch(link(PEOPLE.security)))).toEqual([410, 'This step is over'])
+    expect((await post(link(PEOPLE.security), late)).status).toBe(410)
+    expect(await state()).toBe('PLANNED')
+  })
+
   it('never invites the author, and says so', async () => {
     await waiting(forTechLead, escalation('Author+boss@example.com'))
     asked.on.later(25 * HOUR)
@@ -302,6 +317,19 @@ describe('withdrawal', () => {
     await until(async () => (await state()) === 'REJECTED')
     expect(await chain(asked, 'APPROVAL_WITHDRAWN')).toHaveLength(1)
     expect(asked.on.systems.touched).toEqual([])
+  })
+
+  it('is too late from the moment the state machine was told, though nothing is executed yet', async () => {
+    await waiting(forSecurity, {})
+    const lead = link(PEOPLE.tech_lead)
+    const fields = await filled(lead, 'withdraw', { reason: 'x' })
+    const { approvals } = asked.on.ports
+    const [waitingFor] = (await approvals.byProject(asked.projectId)).filter((each) => each.role === 'security')
+    await approvals.told(waitingFor!.group_id, asked.on.ports.clock.now().toISOString())
+    const before = await stand(asked)
+    expect(await heading(await post(lead, fields))).toEqual([409, 'It is too late to withdraw this'])
+    expect(await stand(asked)).toEqual(before)
+    expect(before.state).toBe('PLANNED')
   })
 
   it('needs the link of the person who approved', async () => {

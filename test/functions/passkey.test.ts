@@ -169,6 +169,28 @@ describe.runIf(browserPath() !== null)('with a passkey in a browser', () => {
     ).toBe(false)
   })
 
+  it('a registration is good for one request and its page: replayed elsewhere it is refused', async () => {
+    await opened()
+    let sent = ''
+    page.on('request', (request) => {
+      if (request.method() === 'POST') sent = request.postData() ?? ''
+    })
+    await register()
+    const passkey = new URLSearchParams(sent).get('passkey')!
+    const { approvals } = asked.on.ports
+    const [request] = await approvals.byProject(asked.projectId)
+    const other = { ...request!, approval_id: 'a-other', approver: PEOPLE.qa_lead }
+    await approvals.join(other)
+    const { registrationLinkOf } = await import('../../layers/core/flow/asking.ts')
+    const theirs = new URL(await registrationLinkOf(asked.on.ports, other))
+    const csrf = /name="csrf" value="([^"]+)"/.exec(await (await fetch(theirs)).text())![1]!
+    const replay = await post(theirs, new URLSearchParams({ t: theirs.searchParams.get('t')!, csrf, passkey, decision: 'register' }))
+    expect(await heading(replay)).toEqual([403, 'The passkey did not sign this'])
+    const { passkeysOf } = await import('../../functions/work/passkeys.ts')
+    expect(await passkeysOf(asked.on.ports, PEOPLE.qa_lead)).toEqual([])
+    expect((await chain(asked, 'PASSKEY_REFUSED')).map((entry) => entry.details.why)).toEqual(['passkey-refused'])
+  })
+
   it('an authenticator that does not verify its person signs nothing', async () => {
     const link = await opened()
     await register()
