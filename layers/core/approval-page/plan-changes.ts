@@ -90,7 +90,7 @@ function tableChanges(before: Plan, now: Plan): Change[] {
       ? [{ mark: 'care', text: `Table ${nameOf(table)} is new, with ${table.columns.length} columns.` }]
       : withinTable(was, table)
   })
-  const moved = gone.length + rest.length === 0 && !same(before.tables, now.tables)
+  const moved = gone.length + rest.length === 0 && !same(before.tables.map(nameOf), now.tables.map(nameOf))
   return [...gone, ...rest, ...(moved ? [{ mark: 'note' as const, text: 'The tables are copied in another order.' }] : [])]
 }
 
