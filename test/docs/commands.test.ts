@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root, waybill } from '../end-to-end/command.ts'
 
-type Written = { file: string; line: string; command: string; options: string[] }
+type Written = { file: string; line: string; command: string; words: string[]; options: string[] }
 
 const documents = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
   name.endsWith('.md'),
@@ -23,7 +23,8 @@ const lines = documents.flatMap((file) =>
 function waybillCommand({ file, line }: { file: string; line: string }): Written[] {
   const match = line.match(/^(?:npm run waybill -- |npx waybill |waybill |npm run (?=demo))(\S+)(.*)$/)
   if (match === null) return []
-  return [{ file, line, command: match[1]!, options: [...match[2]!.matchAll(/\s(--[a-z][a-z-]*)/g)].map((option) => option[1]!) }]
+  const words = match[2]!.trim().split(/\s+/)
+  return [{ file, line, command: match[1]!, words, options: [...match[2]!.matchAll(/\s(--[a-z][a-z-]*)/g)].map((option) => option[1]!) }]
 }
 
 const scripts = Object.keys((JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }).scripts)
@@ -43,11 +44,17 @@ describe('the documents name only what there is', () => {
 
   it('every waybill command and option named exists', async () => {
     const help = new Map<string, string>()
-    for (const { file, line, command, options } of lines.flatMap(waybillCommand)) {
+    const helpOf = async (command: string) => {
+      if (!help.has(command)) help.set(command, (await waybill([...command.split(' '), '--help'])).out)
+      return help.get(command)!
+    }
+    for (const { file, line, command, words, options } of lines.flatMap(waybillCommand)) {
       if (command.startsWith('-')) continue
-      if (!help.has(command)) help.set(command, (await waybill([command, '--help'])).out)
-      const text = help.get(command)!
+      let text = await helpOf(command)
       expect(text, `${file}: ${line}`).toContain(`Usage: waybill ${command}`)
+      // `waybill audit show`: the options are those of `show`.
+      if (words[0] && new RegExp(`^ {2}${words[0].replace(/\W/g, '\\$&')} `, 'm').test(text.split('\nCommands:')[1] ?? ''))
+        text = await helpOf(`${command} ${words[0]}`)
       for (const option of options) if (option !== '--help') expect(text, `${file}: ${line}`).toContain(option)
     }
   })
