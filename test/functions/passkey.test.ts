@@ -164,9 +164,13 @@ describe.runIf(browserPath() !== null)('with a passkey in a browser', () => {
       const { approved, reasons } = standing(change)
       expect([what, approved, reasons.some((reason) => why.test(reason))]).toEqual([what, false, true])
     }
-    expect(
-      outstanding(policy, 'PLAN_DRAFTED->PLANNED', [without], { author: 'x@example.com', subjectSha256: said.subject_sha256 }).approved,
-    ).toBe(false)
+    for (const identified_by of ['passkey', 'invited-address', 'oidc'] as const) {
+      const { approved } = outstanding(policy, 'PLAN_DRAFTED->PLANNED', [{ ...without, identified_by }], {
+        author: 'author@example.com',
+        subjectSha256: said.subject_sha256,
+      })
+      expect([identified_by, approved]).toEqual([identified_by, false])
+    }
   })
 
   it('a registration is good for one request and its page: replayed elsewhere it is refused', async () => {
