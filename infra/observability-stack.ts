@@ -29,7 +29,7 @@ export class ObservabilityStack extends Stack {
       new RunbookAlarm(this, id, { section, what, metric, runbookUrl: config.runbookUrl, action })
     const functionErrors = (name: Parameters<PipelineStack['functions']['get']>[0]) =>
       pipeline.functions.get(name)!.function.metricErrors({ period: minutes, statistic: 'Sum' })
-    const queued = (queue: 'anchors' | 'nightly') =>
+    const queued = (queue: keyof PipelineStack['deadLetters']) =>
       pipeline.deadLetters[queue].metricApproximateNumberOfMessagesVisible({ period: minutes, statistic: 'Maximum' })
 
     const { migration, reconcile } = pipeline
@@ -50,6 +50,7 @@ export class ObservabilityStack extends Stack {
     alarm('AnchorFailed', 'anchor-failed', 'The audit chain could not be anchored.', functionErrors('anchor-audit'))
     alarm('AnchorLost', 'anchor-failed', 'An anchor was given up after its retries.', queued('anchors'))
     alarm('NightlyNotStarted', 'nightly-not-started', 'A nightly reconciliation was not started.', queued('nightly'))
+    alarm('RemindingNotDone', 'reminding-not-done', 'People were not reminded, outcomes not told again.', queued('reminding'))
     alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', functionErrors('decide'))
     alarm('ApprovalPageFailed', 'approval-page-failed', 'The approval page failed.', functionErrors('approval-page'))
     alarm('SignPlanFailed', 'sign-plan-failed', 'A plan could not be signed.', functionErrors('sign-plan'))
@@ -92,7 +93,7 @@ export class ObservabilityStack extends Stack {
             'Function errors',
             [...pipeline.functions.values()].map((each) => each.function.metricErrors({ period: minutes, statistic: 'Sum' })),
           ),
-          graph('Dead letters', [queued('anchors'), queued('nightly')]),
+          graph('Dead letters', [queued('anchors'), queued('nightly'), queued('reminding')]),
         ],
       ],
     })

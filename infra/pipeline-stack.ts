@@ -29,7 +29,7 @@ export class PipelineStack extends Stack {
   readonly migration: Flow
   readonly reconcile: Flow
   readonly approvals: ApprovalApi
-  readonly deadLetters: Readonly<Record<'anchors' | 'nightly', Queue>>
+  readonly deadLetters: Readonly<Record<'anchors' | 'nightly' | 'reminding', Queue>>
 
   constructor(
     scope: Construct,
@@ -46,7 +46,11 @@ export class PipelineStack extends Stack {
       allowedPattern: '^sha256:[0-9a-f]{64}$',
     }).valueAsString
 
-    this.deadLetters = { anchors: this.deadLetterQueue('AnchorsDeadLetters'), nightly: this.deadLetterQueue('NightlyDeadLetters') }
+    this.deadLetters = {
+      anchors: this.deadLetterQueue('AnchorsDeadLetters'),
+      nightly: this.deadLetterQueue('NightlyDeadLetters'),
+      reminding: this.deadLetterQueue('RemindingDeadLetters'),
+    }
     this.approvals = new ApprovalApi(this, 'Approvals', { config })
 
     // Known by name, so that functions, keys and state machines need not wait for each other.
@@ -133,7 +137,7 @@ export class PipelineStack extends Stack {
     this.migration.node.addDependency(this.reconcile)
 
     const decide = this.functions.get('decide')!.version as IFunction
-    new Reminding(this, 'Reminding', { config, decide, undelivered: this.deadLetters.nightly })
+    new Reminding(this, 'Reminding', { config, decide, undelivered: this.deadLetters.reminding })
     new Nightly(this, 'Nightly', { config, reconcile: this.reconcile, undelivered: this.deadLetters.nightly, lists })
   }
 
