@@ -1,4 +1,4 @@
-/** `npm run bench`: ratios measured in one run; the main job in bench/results.md, the engine alone in bench/recon-results.md. */
+/** `npm run bench`: ratios measured in one run; the main job in bench/results.md, the engine alone in bench/recon-results.md, evidence and audit in bench/evidence-results.md. */
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { pipelineRows } from './pipeline.ts'
@@ -20,3 +20,4 @@ ${measured.map((row) => `| ${row.what} | ${row.measured} | ${row.target} |`).joi
 await writeFile(new URL('results.md', import.meta.url), text)
 process.stdout.write(text)
 await import('./recon.ts')
+await import('./evidence.ts')

@@ -1,4 +1,4 @@
-import { ruleReasoning, ruleReasoningSha256 } from '../../layers/core/action-rules.ts'
+import { followsRule, ruleReasoning } from '../../layers/core/action-rules.ts'
 import type { AuditReview } from '../../layers/core/audit-review.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { type Terminal, visible } from '../terminal.ts'
@@ -6,8 +6,7 @@ import type { Log } from './log.ts'
 
 /** An entry with the rule that stands behind it; null where an agent gave a reasoning of its own. */
 export function explained(entry: AuditEntry) {
-  const byRule = entry.reasoning_sha256 === ruleReasoningSha256(entry)
-  return { ...entry, reasoning: byRule ? ruleReasoning(entry).rule : null }
+  return { ...entry, reasoning: followsRule(entry) ? ruleReasoning(entry).rule : null }
 }
 
 /** Four columns in 79 characters. */

@@ -2,7 +2,7 @@ import { digestOf } from './canonical-json.ts'
 
 /**
  * Why a component that has no judgement of its own takes an action: the rule it follows, in one sentence. Agents are not here; they
- * write a reasoning for each proposal. A changed sentence changes the digests of later entries only.
+ * write a reasoning for each proposal. Logs hold digests of these sentences: one that was ever released is never changed, only added to.
  */
 export const ACTION_RULES: Readonly<Record<string, string>> = {
   APPROVAL_ESCALATED: 'Nobody decided in time, so the person whom the policy names is invited too.',
@@ -13,7 +13,6 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   CHANGE_NOT_MADE: 'Another writer changed the project first, so the entry named here was followed by no change.',
   CHUNKS_PLANNED: 'The work list follows from the signed plan and the ranges found in the source.',
   CUTOVER_DONE: 'Everybody whom the policy asks for approved this very cutover plan.',
-  CUTOVER_PLANNED: 'The cutover plan was proposed from the plan, the latest proof and the policy.',
   DECISIONS_ANSWERED: 'A person answered every open question of the mapping.',
   DECISION_REFUSED: 'The decision was not one that this person, link or moment allows; nothing was changed by it.',
   DECISION_TAKEN: 'A person decided on the page that showed exactly this subject.',
@@ -28,6 +27,7 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   PLAN_COMPILED: 'The plan follows from the spec, the accepted mapping, the answers and the rulebooks.',
   PLAN_EXECUTED: 'Every chunk of the work list was completed exactly once under the signed plan.',
   PLAN_SIGNED: 'The validators passed and everybody whom the policy asks for approved this very plan.',
+  PLAN_STALE: 'The policy, a rulebook or the time has moved on since this plan was made, so another is planned in its place.',
   PLAN_VALIDATED: 'All validators ran over the plan; their findings are the subject.',
   PLAN_WITHDRAWN: 'A person took the plan back before it was executed.',
   PROJECT_CREATED: 'The spec was read, its archetype is known, and nobody had a project of this name.',
@@ -40,6 +40,10 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   REQUEST_DELEGATED: 'The person asked handed the request to another, as the policy allows for this role.',
   RUN_FAILED: 'A step failed for good; the project stays where it was and can be resumed.',
   TARGET_ROLLED_BACK: 'The verdict or a person asked for it, so what this plan had written was removed from the target.',
+  WAIVER_REFUSED: 'The waiver was not one that this person, code or moment allows; nothing was changed by it.',
+  WAIVER_REQUESTED: 'Somebody asked the person of the role that the policy names to take responsibility for one finding.',
+  WAIVER_SIGNED: 'The person of the role that the policy names took responsibility for one finding of this very plan.',
+  WORK_REFUSED: 'A worker was not authorised to do what it was started for, and did nothing.',
 }
 
 /** For an action without a sentence of its own. */
@@ -48,12 +52,20 @@ const RECORDED = 'Recorded as it happened; the facts are its only reasoning.'
 type Said = { actor: string; action: string; subject_sha256?: string | null; details: Readonly<Record<string, string>> }
 
 /** What stands behind an entry that gives no reasoning of its own: the rule and the facts it was applied to. */
-export function ruleReasoning({ actor, action, subject_sha256, details }: Said) {
-  const rule = Object.hasOwn(ACTION_RULES, action) ? ACTION_RULES[action]! : RECORDED
-  return { schema: 'waybill/rule-reasoning/v1', actor, action, rule, subject_sha256: subject_sha256 ?? null, facts: { ...details } }
+export function ruleReasoning(said: Said) {
+  return reasoning(said, Object.hasOwn(ACTION_RULES, said.action) ? ACTION_RULES[said.action]! : RECORDED)
 }
 
 /** SHA-256 of its canonical JSON, as it stands in the entry. */
 export function ruleReasoningSha256(said: Said): string {
   return digestOf(ruleReasoning(said))
+}
+
+/** True when an entry's reasoning is its rule's; also for one written before its action had a sentence. */
+export function followsRule(entry: Said & { reasoning_sha256: string | null }): boolean {
+  return entry.reasoning_sha256 === ruleReasoningSha256(entry) || entry.reasoning_sha256 === digestOf(reasoning(entry, RECORDED))
+}
+
+function reasoning({ actor, action, subject_sha256, details }: Said, rule: string) {
+  return { schema: 'waybill/rule-reasoning/v1', actor, action, rule, subject_sha256: subject_sha256 ?? null, facts: { ...details } }
 }

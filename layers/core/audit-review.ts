@@ -1,4 +1,4 @@
-import { ruleReasoningSha256 } from './action-rules.ts'
+import { followsRule } from './action-rules.ts'
 import { anchorFaults, chainFaults } from './audit-chain.ts'
 import { isWaybillError } from './errors.ts'
 import { replayLifecycle } from './evidence/lifecycle-replay.ts'
@@ -64,7 +64,7 @@ export function reviewAudit(input: {
 /** A reasoning is either the rule's, which recomputes, or one that was written and kept. */
 function reasoningFault(entry: AuditEntry, written: ReadonlySet<string> | null): string | null {
   if (entry.reasoning_sha256 === null) return 'gives no reasoning'
-  if (entry.reasoning_sha256 === ruleReasoningSha256(entry)) return null
+  if (followsRule(entry)) return null
   if (written === null || written.has(entry.reasoning_sha256)) return null
   return 'names a reasoning that is nowhere'
 }

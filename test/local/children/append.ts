@@ -1,6 +1,6 @@
 /** Appends audit entries and stores artifacts until it has done `count`, or is killed: `append.ts HOME ACTOR COUNT`. */
 
-import { nextEntry } from '../../../layers/core/audit-chain.ts'
+import { record } from '../../../layers/core/ledger.ts'
 import { directoryArtifactStore } from '../../../layers/local/artifact-store.ts'
 import { sqliteAuditLog } from '../../../layers/local/audit-log.ts'
 import { systemClock } from '../../../layers/local/clock.ts'
@@ -17,21 +17,7 @@ for (let n = 0; n < Number(count); n++) {
     contentType: 'application/octet-stream',
     retainUntil: new Date('2126-01-01'),
   })
-  for (;;) {
-    const entry = nextEntry(await log.head('p1'), {
-      project_id: 'p1',
-      at: new Date().toISOString(),
-      actor,
-      action: 'CHUNK_COPIED',
-      subject_sha256: pointer.sha256,
-    })
-    try {
-      await log.append(entry)
-      break
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'CONFLICT') throw error
-    }
-  }
+  await record({ audit: log, clock: systemClock }, 'p1', { actor, action: 'CHUNK_COPIED', subject_sha256: pointer.sha256 })
   // Said only after both returned: from here on neither may be lost.
   process.stdout.write(`${JSON.stringify(pointer)}\n`)
 }
