@@ -4,6 +4,7 @@ import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { roleFault } from '../../layers/core/role-holders.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -37,12 +38,10 @@ export async function standingOf(
 }
 
 /** Why this person cannot approve now, or null. Looks at stored people, not at the link. A rejection needs no second person. */
-export async function barredFromApproving(
-  deps: Pick<Ports, 'approvals'>,
-  request: ApprovalRequest,
-  project: ProjectRecord,
-): Promise<string | null> {
+export async function barredFromApproving(deps: Deps, request: ApprovalRequest, project: ProjectRecord): Promise<string | null> {
   if (samePerson(request.approver, project.author)) return 'You are the author of this migration; somebody else has to approve it.'
+  const unfit = roleFault(await policyOfRequest(deps, project, request), request.role, request.approver)
+  if (unfit !== null) return `${inSentence(unfit)} Ask ${project.author} to name somebody whom it lets.`
   const others = await deps.approvals.byProject(project.project_id)
   const twice = others.find(
     (other) =>
@@ -91,11 +90,17 @@ export async function barredFromJoining(
       samePerson(other.approver, email),
   )
   if (elsewhere) return `${email} is asked as ${elsewhere.role}; each role needs a person of its own.`
-  if (request.transition === null) return null
   const policy = await policyOfRequest(deps, project, request)
+  const unfit = roleFault(policy, request.role, email)
+  if (unfit !== null) return inSentence(unfit)
+  if (request.transition === null) return null
   const roles = new Set(gates.flatMap((gate) => (gate === null ? [] : policy.approvals[gate])))
   const named = (await specOf(deps.artifacts, project)).approvers.find(
     (approver) => approver.role !== request.role && roles.has(approver.role) && samePerson(approver.email, email),
   )
   return named ? `${email} will be asked as ${named.role}; each role needs a person of its own.` : null
+}
+
+function inSentence(words: string): string {
+  return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`
 }

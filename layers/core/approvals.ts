@@ -1,4 +1,5 @@
 import { verifyPasskey } from './passkey.ts'
+import { roleFault } from './role-holders.ts'
 import type { Role } from './schemas/common.ts'
 import type { ApprovalPredicate, ApprovalRequest } from './schemas/governance.ts'
 import type { Asking, GatedTransition, Policy } from './schemas/policy.ts'
@@ -46,7 +47,7 @@ export function outstanding(
     .map(({ approver, role, reason }) => ({ approver, role, reason }))
   for (const { approver, role } of refused) reasons.push(`${approver} rejected it as ${role}`)
   const proven = bound.filter((statement) => {
-    const fault = passkeyFault(policy, statement)
+    const fault = countingFault(policy, statement)
     if (fault !== null) reasons.push(fault)
     return fault === null
   })
@@ -95,9 +96,14 @@ function withdrawnIn(statements: readonly ApprovalPredicate[]): Set<string> {
   )
 }
 
+/** Why an approval does not count under this policy, whoever asked for it; null when it does. */
+export function countingFault(policy: Policy, statement: ApprovalPredicate): string | null {
+  if (statement.decision !== 'APPROVED') return null
+  return roleFault(policy, statement.role, statement.approver) ?? passkeyFault(policy, statement)
+}
+
 /** Why an approval does not have the passkey signature that it claims, or that its role needs; null when nothing is wrong. */
 function passkeyFault(policy: Policy, statement: ApprovalPredicate): string | null {
-  if (statement.decision !== 'APPROVED') return null
   const needed = policy.asking?.passkey_roles?.includes(statement.role) === true
   if (statement.passkey === undefined) {
     if (statement.identified_by === 'passkey')

@@ -1,4 +1,4 @@
-import { outstanding, sittingsOf } from './approvals.ts'
+import { countingFault, outstanding, sittingsOf } from './approvals.ts'
 import { digestOf, parseStrictJson } from './canonical-json.ts'
 import { sha256 } from './digest.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
@@ -143,8 +143,10 @@ function approvalFaults(
   })
   if (reasons.length > 0) return reasons
   // Each gate is complete by itself; together they must not rest on one person wearing two hats.
-  const counted = approvals.filter((approval) =>
-    gates.some((gate) => gate.transition === approval.transition && gate.subjectSha256 === approval.subject_sha256),
+  const counted = approvals.filter(
+    (approval) =>
+      countingFault(input.policy, approval) === null &&
+      gates.some((gate) => gate.transition === approval.transition && gate.subjectSha256 === approval.subject_sha256),
   )
   const seats = gates.flatMap(({ transition }) => input.policy.approvals[transition].map((role) => ({ gate: transition, role })))
   const empty = emptySeats(seats, sittingsOf(counted, author))

@@ -1,4 +1,5 @@
 import { outstanding } from '../approvals.ts'
+import { roleFault } from '../role-holders.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
 import { gatedTransition } from '../schemas/policy.ts'
@@ -18,7 +19,10 @@ export const approvalValidator: Validator = {
 
 function obtainable(plan: Plan, { policy, approvers }: Facts): Finding[] {
   const seats = gatedTransition.options.flatMap((gate) => policy.approvals[gate].map((role) => ({ gate, role })))
-  const others = approvers.filter((approver) => !samePerson(approver.email, plan.author))
+  const unfit = approvers.flatMap(({ role, email }) => roleFault(policy, role, email) ?? [])
+  const others = approvers.filter(
+    (approver) => !samePerson(approver.email, plan.author) && roleFault(policy, approver.role, approver.email) === null,
+  )
   // Everybody named for a role can sit in that role at every gate.
   const sittings = gatedTransition.options.flatMap((gate) => others.map(({ role, email }) => ({ gate, role, email })))
   const empty = emptySeats(seats, sittings)
@@ -27,6 +31,14 @@ function obtainable(plan: Plan, { policy, approvers }: Facts): Finding[] {
     return [passing(id, `The spec names a person for every role of all ${gates} gates, each in one role and none of them the author.`)]
   }
   return empty.map(({ gate, role }) => {
+    const barred = unfit.find((fault) => fault.endsWith(` as ${role}`))
+    if (barred !== undefined && !others.some((approver) => approver.role === role))
+      return fail(
+        'ERROR',
+        '/author',
+        `${gate} needs the approval of ${role}, and ${barred}.`,
+        `Name somebody for ${role} whom the policy lets.`,
+      )
     const authorOnly = approvers.some((approver) => approver.role === role) && !others.some((approver) => approver.role === role)
     const shared = others.some((approver) => approver.role === role)
     const why = authorOnly ? 'only the author is named' : shared ? 'too few different people are named' : 'nobody is named'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { email, role, slug } from './common.ts'
+import { people } from './people.ts'
 import { transform } from './spec.ts'
 
 /** Lifecycle transitions that need people. */
@@ -32,6 +33,7 @@ export const policy = z.strictObject({
   schema: z.literal('waybill/policy/v1'),
   version: z.string().min(1).max(64),
   approvals: z.record(gatedTransition, z.array(role).min(1)),
+  people: people.optional(),
   /** How people are asked. Left out: once, in person, by link alone. */
   asking: asking.optional(),
   plan_ttl_hours: z.int().min(1).max(8760),

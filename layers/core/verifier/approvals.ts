@@ -1,4 +1,4 @@
-import { outstanding, sittingsOf } from '../approvals.ts'
+import { countingFault, outstanding, sittingsOf } from '../approvals.ts'
 import { sha256 } from '../digest.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
 import { emptySeats } from '../separation.ts'
@@ -41,7 +41,12 @@ export function approvalFaults(pack: OpenedPack, contents: Contents): Faults {
       continue
     }
     for (const statement of statements)
-      if (statement.transition === gate && statement.subject_sha256 === open.subjectSha256) counted.add(statement)
+      if (
+        statement.transition === gate &&
+        statement.subject_sha256 === open.subjectSha256 &&
+        countingFault(policy.value, statement) === null
+      )
+        counted.add(statement)
     if (EXECUTION_GATES.includes(gate)) seats.push(...policy.value.approvals[gate].map((role) => ({ gate, role })))
   }
   for (const seat of emptySeats(seats, sittingsOf([...counted], author))) {
