@@ -9,6 +9,7 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   APPROVAL_EXPIRED: 'The link ran out before its person decided; what was asked has to be asked again.',
   APPROVAL_REQUESTED: 'The policy asks for this role on this transition, and the spec names this person for it.',
   APPROVAL_WITHDRAWN: 'A person took back an approval before anything was executed under it.',
+  APPROVER_ASKED_AGAIN: 'A person who withdrew an approval is asked once more, since the step still waits.',
   APPROVER_REMINDED: 'The policy has people reminded who have not decided yet.',
   CHANGE_NOT_MADE: 'Another writer changed the project first, so the entry named here was followed by no change.',
   CHUNKS_PLANNED: 'The work list follows from the signed plan and the ranges found in the source.',
