@@ -192,7 +192,7 @@ const CHASE_MS = 60_000
  * decision that was stored must never be lost to a machine that did not listen at that moment.
  */
 async function openOutbox(ports: Ports): Promise<{ close(): Promise<void> }> {
-  const quietly = (telling: Promise<number>) => telling.catch(() => ports.log.warn('the outbox could not be emptied; it is tried again'))
+  const quietly = (telling: Promise<unknown>) => telling.catch(() => ports.log.warn('the outbox could not be emptied; it is tried again'))
   for (const { project_id } of await ports.projects.list()) await quietly(tellOutcomes(ports, project_id))
   let current: Promise<unknown> = Promise.resolve()
   let chased = 0
@@ -201,7 +201,7 @@ async function openOutbox(ports: Ports): Promise<{ close(): Promise<void> }> {
     chased += OUTBOX_MS
     if (chased < CHASE_MS) return
     chased = 0
-    current = current.then(() => chase(ports))
+    current = current.then(() => quietly(chase(ports)))
   }, OUTBOX_MS)
   timer.unref()
   return {
