@@ -5,15 +5,15 @@ import { JSON_TYPE, keyOf, retainUntil } from '../../layers/core/flow/storing.ts
 import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
 import { record } from '../../layers/core/ledger.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
-import type { Asking } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { barredFromJoining, policyOfRequest } from '../work/separation-of-duties.ts'
+import { policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
+import { escalate } from './escalation.ts'
+import { hoursSince, inviteMissed } from './invitation.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
 
 export type ChaseDeps = AskingDeps & SignedPolicyDeps & OutboxDeps
 
-const HOUR_MS = 3_600_000
 const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK', 'FAILED']
 
 /**
@@ -45,9 +45,12 @@ async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<vo
     if (group.told_at !== null) continue
     const asked = requests.filter((request) => request.group_id === groupId)
     if (deps.clock.now().getTime() >= Date.parse(group.expires_at)) await expire(deps, project, groupId, asked)
-    else
-      for (const request of asked)
-        if (waits(request) && !isFilled(request, asked) && isCurrent(request, project)) await nudge(deps, project, request)
+    else {
+      for (const request of asked.filter((each) => waits(each) && !isFilled(each, asked) && isCurrent(each, project))) {
+        await inviteMissed(deps, project, request, asked)
+        await nudge(deps, project, request)
+      }
+    }
   }
 }
 
@@ -120,68 +123,4 @@ async function claim(deps: ChaseDeps, request: ApprovalRequest, reminder: number
     if (isWaybillError(error) && error.code === 'ALREADY_EXISTS') return false
     throw error
   }
-}
-
-/** Invites the person whom the policy names for the role, once; the first one stays invited. */
-async function escalate(
-  deps: ChaseDeps,
-  project: ProjectRecord,
-  request: ApprovalRequest,
-  rule: NonNullable<Asking['escalation']>,
-): Promise<void> {
-  const named = rule.people.find((person) => person.role === request.role)
-  if (named === undefined || request.escalated_from !== undefined) return
-  const next: ApprovalRequest = {
-    ...request,
-    approval_id: `${request.approval_id}-e`,
-    approver: named.email,
-    created_at: deps.clock.now().toISOString(),
-    delegated_by: [],
-    escalated_from: request.approver,
-  }
-  const chain = await deps.audit.read(project.project_id)
-  const done = (action: string) => chain.some((entry) => entry.action === action && entry.details.approval_id === request.approval_id)
-  if (done('APPROVAL_ESCALATED') || done('ESCALATION_REFUSED')) return
-  const barred = await barredFromJoining(deps, request, project, named.email)
-  const refused = barred !== null && !(await isThere(deps, next.approval_id))
-  // Invited a moment ago by another process, which is about to say so; much later, by one that died.
-  if (!refused && !(await joined(deps, next)) && hoursSince(deps, (await deps.approvals.request(next.approval_id)).created_at) < 0.02)
-    return
-  await record(deps, project.project_id, {
-    actor: 'waybill',
-    action: refused ? 'ESCALATION_REFUSED' : 'APPROVAL_ESCALATED',
-    subject_sha256: request.subject.sha256,
-    details: {
-      approval_id: request.approval_id,
-      role: request.role,
-      from: request.approver,
-      to: named.email,
-      ...(refused ? { why: barred } : { new_approval_id: next.approval_id }),
-    },
-  })
-  if (!refused) await sendLink(deps, project, next, { kind: 'escalated', from: request.approver })
-}
-
-async function isThere(deps: ChaseDeps, approvalId: string): Promise<boolean> {
-  return deps.approvals.request(approvalId).then(
-    () => true,
-    (error: unknown) => {
-      if (isWaybillError(error) && error.code === 'NOT_FOUND') return false
-      throw error
-    },
-  )
-}
-
-async function joined(deps: ChaseDeps, request: ApprovalRequest): Promise<boolean> {
-  try {
-    await deps.approvals.join(request)
-    return true
-  } catch (error) {
-    if (isWaybillError(error) && error.code === 'ALREADY_EXISTS') return false
-    throw error
-  }
-}
-
-function hoursSince(deps: ChaseDeps, instant: string): number {
-  return (deps.clock.now().getTime() - Date.parse(instant)) / HOUR_MS
 }

@@ -1,13 +1,12 @@
 import { mayDelegate } from '../../layers/core/approvals.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
-import { sendLink } from '../../layers/core/flow/asking.ts'
-import { record } from '../../layers/core/ledger.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { email as emailSchema } from '../../layers/core/schemas/common.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { barredFromJoining, policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
+import { handedOn, invite } from './invitation.ts'
 
 type Deps = SignedPolicyDeps & Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'keys' | 'notifier' | 'publicUrl'>
 
@@ -38,18 +37,6 @@ export async function handOn(deps: Deps, request: ApprovalRequest, project: Proj
     if (isWaybillError(error) && error.code === 'CONFLICT') return 'It was decided, or handed on, at the same moment.'
     throw error
   }
-  await record(deps, request.project_id, {
-    actor: request.approver,
-    action: 'REQUEST_DELEGATED',
-    subject_sha256: request.subject.sha256,
-    details: {
-      approval_id: request.approval_id,
-      role: request.role,
-      to: next.approver,
-      new_approval_id: next.approval_id,
-      chain: (next.delegated_by ?? []).join(', '),
-    },
-  })
-  await sendLink(deps, project, next, { kind: 'delegated', by: request.approver })
+  await invite(deps, project, handedOn(request, next))
   return null
 }

@@ -62,11 +62,10 @@ async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   // Threat: another site sends this form from the approver's browser. Browsers always send Origin with a POST; nothing else is accepted.
   if (http.headers.origin !== new URL(deps.publicUrl).origin) return refused(deps, request, 'bad-origin')
   const withdrawing = form.button === 'withdraw' && request.decision === 'APPROVED' && !opened.open
-  const project = opened.open ? opened.project : withdrawing ? opened.withdrawable : undefined
-  if (project === undefined) {
-    if (opened.open) return notice('trouble')
+  if (!opened.open && !(withdrawing && opened.withdrawable)) {
     return refused(deps, request, withdrawing && opened.why === 'decided' ? 'not-withdrawable' : opened.why, opened.details)
   }
+  const project = opened.open ? opened.project : opened.withdrawable!
   if (!checkFormToken(await deps.keys.link(), approvalId, request.subject.sha256, form.formToken, deps.clock.now())) {
     return refused(deps, request, 'stale-form')
   }

@@ -1,22 +1,21 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
-import { sendLink } from '../../layers/core/flow/asking.ts'
 import { approvalKey } from '../../layers/core/flow/project-artifacts.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
-import { record } from '../../layers/core/ledger.ts'
+import { type Happening, record } from '../../layers/core/ledger.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ApprovalPredicate, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { GatedTransition } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { executionBegun } from '../approval-page/opening.ts'
+import { againId, askedAgain, invite } from './invitation.ts'
 import { type Identified, type SettleDeps, storeStatement, wayOf } from './settlement.ts'
 
 export type WithdrawalDeps = SettleDeps & Pick<Ports, 'projects' | 'keys' | 'notifier' | 'publicUrl' | 'log'>
 
 /** The id of the statement that takes an approval back; write-once under it, so that an approval is withdrawn once. */
 const withdrawalId = (approvalId: string) => `${approvalId}-w`
-const againId = (approvalId: string) => `${approvalId}-r`
 
 /**
  * Takes an approval back. COMMIT POINT: the withdrawal statement under its write-once key; from then on every barrier and every verifier
@@ -59,14 +58,8 @@ export async function completeWithdrawal(deps: WithdrawalDeps, request: Approval
     decided_at: null,
     statement: null,
   }
-  try {
-    await deps.approvals.withdraw(request, again)
-  } catch (error) {
-    // Another process completed it at the same moment.
-    if (isWaybillError(error) && error.code === 'CONFLICT') return
-    throw error
-  }
-  await record(deps, request.project_id, {
+  // The entry comes before the write that hides the request from this function: no crash can leave a withdrawal without one.
+  await recordOnce(deps, request, {
     actor: request.approver,
     action: 'APPROVAL_WITHDRAWN',
     subject_sha256: request.subject.sha256,
@@ -76,12 +69,24 @@ export async function completeWithdrawal(deps: WithdrawalDeps, request: Approval
       transition: request.transition,
       reason: said.reason,
       statement_sha256: pointer.sha256,
-      asked_again: again.approval_id,
     },
   })
+  try {
+    await deps.approvals.withdraw(request, again)
+  } catch (error) {
+    // Another process completed it at the same moment.
+    if (isWaybillError(error) && error.code === 'CONFLICT') return
+    throw error
+  }
   const project = await deps.projects.get(request.project_id)
   // Once the plan is signed nobody can decide on it again: the migration ends, and there is nothing to mail.
-  if (project.state === request.transition.split('->')[0]) await sendLink(deps, project, again, { kind: 'withdrawn' })
+  if (project.state === request.transition.split('->')[0]) await invite(deps, project, askedAgain(request, again))
+}
+
+async function recordOnce(deps: WithdrawalDeps, request: ApprovalRequest, happening: Happening): Promise<void> {
+  const chain = await deps.audit.read(request.project_id)
+  if (chain.some((entry) => entry.action === happening.action && entry.details.approval_id === request.approval_id)) return
+  await record(deps, request.project_id, happening)
 }
 
 /**

@@ -5,9 +5,8 @@ import { withdrawPlan } from '../../functions/decide/withdrawal.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import type { Mail } from '../../layers/core/ports.ts'
 import type { Asking, Policy } from '../../layers/core/schemas/policy.ts'
-import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
 import { type Asked, askedFor } from './support/asked.ts'
-import { chain, filled, HOUR, heading, post, settled, stand, until } from './support/decisions.ts'
+import { chain, filled, HOUR, heading, post, settled, stand, toTheEnd, until } from './support/decisions.ts'
 import { answer, linkIn, PEOPLE } from './support/story.ts'
 
 const CARL = 'carl@example.com'
@@ -197,6 +196,19 @@ describe('delegation', () => {
     expect(await heading(await hand(link(PEOPLE.tech_lead), CARL))).toEqual([403, 'It cannot be handed on like that'])
   })
 
+  it('is told to the delegate later, where the mail could not be sent at once', async () => {
+    await waiting(forTechLead, delegation)
+    const { notifier } = asked.on.ports
+    asked.on.ports.notifier = { send: () => Promise.reject(new Error('killed')) }
+    expect((await hand(link(PEOPLE.tech_lead), CARL)).status).toBe(500)
+    asked.on.ports.notifier = notifier
+    asked.on.later(HOUR)
+    await chase(asked.on.ports)
+    await chase(asked.on.ports)
+    expect(mailsTo(CARL).map((mail) => mail.subject.slice(0, 16))).toEqual(['Handed on to you'])
+    expect(await chain(asked, 'REQUEST_DELEGATED')).toMatchObject([{ actor: PEOPLE.tech_lead, details: { to: CARL, role: 'tech_lead' } }])
+  })
+
   it('twice at once reaches one person', async () => {
     await waiting(forTechLead, delegation)
     const from = link(PEOPLE.tech_lead)
@@ -252,17 +264,22 @@ describe('escalation', () => {
     expect(await chain(asked, 'ESCALATION_REFUSED')).toMatchObject([{ details: { why: expect.stringContaining('wrote this migration') } }])
   })
 
-  it('goes on after a crash between invitation and record', async () => {
+  it('goes on after a crash: nobody who was invited stays without a mail', async () => {
     await waiting(forTechLead, escalation(CARL))
     asked.on.later(25 * HOUR)
-    const { audit } = asked.on.ports
-    asked.on.ports.audit = { ...audit, append: () => Promise.reject(new Error('killed')) }
+    const { notifier } = asked.on.ports
+    asked.on.ports.notifier = { send: () => Promise.reject(new Error('killed')) }
     await chase(asked.on.ports)
-    asked.on.ports.audit = audit
+    asked.on.ports.notifier = notifier
+    expect(await chain(asked, 'APPROVAL_ESCALATED')).toEqual([])
+    // A process that lives may be about to send it.
+    await chase(asked.on.ports)
     expect(mailsTo(CARL)).toEqual([])
     asked.on.later(HOUR)
     await chase(asked.on.ports)
+    await chase(asked.on.ports)
     expect(mailsTo(CARL)).toHaveLength(1)
+    expect(await chain(asked, 'APPROVAL_ESCALATED')).toHaveLength(1)
     expect((await asked.on.ports.approvals.byProject(asked.projectId)).filter((each) => each.approver === CARL)).toHaveLength(1)
   })
 })
@@ -319,6 +336,22 @@ describe('withdrawal', () => {
     expect(asked.on.systems.touched).toEqual([])
   })
 
+  it('asks again later, where the mail could not be sent at once', async () => {
+    await waiting(forSecurity, {})
+    const owner = link(PEOPLE.data_owner)
+    const fields = await filled(owner, 'withdraw', { reason: 'x' })
+    const { notifier } = asked.on.ports
+    asked.on.ports.notifier = { send: () => Promise.reject(new Error('killed')) }
+    expect((await post(owner, fields)).status).toBe(500)
+    asked.on.ports.notifier = notifier
+    expect(await chain(asked, 'APPROVAL_WITHDRAWN')).toHaveLength(1)
+    asked.on.later(HOUR)
+    await chase(asked.on.ports)
+    await chase(asked.on.ports)
+    expect(mailsTo(PEOPLE.data_owner)).toHaveLength(2)
+    expect(await chain(asked, 'APPROVER_ASKED_AGAIN')).toHaveLength(1)
+  })
+
   it('is too late from the moment the state machine was told, though nothing is executed yet', async () => {
     await waiting(forSecurity, {})
     const lead = link(PEOPLE.tech_lead)
@@ -362,27 +395,11 @@ it('a migration with a withdrawn, repeated and delegated approval ends with a pa
   const owner = link(PEOPLE.data_owner)
   await post(owner, await filled(owner, 'withdraw', { reason: 'I read the wrong plan.' }))
   await until(async () => mailsTo(PEOPLE.data_owner).length === 2)
-  let read = asked.on.mails.length
+  const read = asked.on.mails.length
   await post(link(PEOPLE.data_owner), await filled(link(PEOPLE.data_owner), 'approve'))
   await post(link(PEOPLE.security), await filled(link(PEOPLE.security), 'delegate', { delegate_to: CARL }))
-  while (asked.on.runner.describe(asked.run).status === 'RUNNING') {
-    const mail = asked.on.mails[read]
-    if (mail === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
-    else {
-      read += 1
-      await answer(asked.on, mail, { decision: 'approve' })
-    }
-  }
-  expect(await state()).toBe('EVIDENCE_COMPLETE')
-  const prefix = `projects/${asked.projectId}/evidence_pack/`
-  const { artifacts } = asked.on.ports
-  const files = await Promise.all(
-    (await artifacts.list(prefix)).map(async (key) => ({
-      path: key.slice(prefix.length),
-      bytes: await artifacts.get((await artifacts.find(key))!),
-    })),
-  )
-  expect((await verifyPack(memoryReader(files))).faults).toEqual([])
+  const { files, faults } = await toTheEnd(asked, read)
+  expect(faults).toEqual([])
   const said = files
     .filter(({ path }) => /^approvals\/[^/]+\.dsse\.json$/.test(path))
     .map(({ bytes }) => readApproval(bytes, asked.on.ports.trust)!)

@@ -3,9 +3,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { outstanding } from '../../layers/core/approvals.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import type { ApprovalPredicate } from '../../layers/core/schemas/governance.ts'
+import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
 import { type Asked, askedFor } from './support/asked.ts'
 import { browserPath, openBrowser } from './support/browser.ts'
-import { chain, filled, heading, post, stand, until } from './support/decisions.ts'
+import { chain, filled, heading, post, stand, toTheEnd, until } from './support/decisions.ts'
 import { linkIn, PEOPLE } from './support/story.ts'
 
 let asked: Asked
@@ -170,6 +172,36 @@ describe.runIf(browserPath() !== null)('with a passkey in a browser', () => {
         subjectSha256: said.subject_sha256,
       })
       expect([identified_by, approved]).toEqual([identified_by, false])
+    }
+  })
+
+  it('ends in a pack that verifies with the passkey in it, and not without', async () => {
+    const link = await opened()
+    await register()
+    const read = asked.on.mails.length
+    await approve(link)
+    await page.waitForURL((url) => !url.search.includes('t='))
+    const { files, faults } = await toTheEnd(asked, read)
+    expect(faults).toEqual([])
+    const approval = files.find(
+      ({ path, bytes }) => /^approvals\/.*\.dsse\.json$/.test(path) && readApproval(bytes, asked.on.ports.trust)?.passkey,
+    )
+    expect(approval).toBeDefined()
+    // The same approval, signed anew by the approval key itself, without the passkey's signature or with another one.
+    const said = readApproval(approval!.bytes, asked.on.ports.trust)!
+    const { passkey, ...without } = said
+    for (const predicate of [
+      { ...without, identified_by: 'invited-address' as const },
+      { ...said, passkey: { ...passkey!, signature: passkey!.signature.replace(/.{4}$/, 'AAAA') } },
+    ]) {
+      const subject = [{ name: said.subject_name, sha256: said.subject_sha256 }]
+      const signed = await signStatement(
+        asked.on.ports.signers.approval,
+        statementOf({ predicateType: PREDICATES.approval, subject, predicate }),
+      )
+      const forged = files.map((file) => (file === approval ? { ...file, bytes: signed.bytes } : file))
+      const found = (await verifyPack(memoryReader(forged))).faults.join('\n')
+      expect(found).toMatch(/PLAN_DRAFTED->PLANNED was passed without its approvals: .*(without the passkey|passkey signature)/)
     }
   })
 

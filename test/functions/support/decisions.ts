@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
+import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import type { Asked } from './asked.ts'
-import { formOf } from './story.ts'
+import { answer, formOf } from './story.ts'
 
 export const HOUR = 3_600_000
 
@@ -54,4 +55,27 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
 /** Passes without sleeping: what would still happen has happened. */
 export async function settled(): Promise<void> {
   for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** Everybody still asked approves, mail by mail from the one numbered `read`; then the sealed pack, and what the verifier says of it. */
+export async function toTheEnd(asked: Asked, read: number): Promise<{ files: { path: string; bytes: Uint8Array }[]; faults: string[] }> {
+  for (let next = read; asked.on.runner.describe(asked.run).status === 'RUNNING'; ) {
+    const mail = asked.on.mails[next]
+    if (mail === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+    else {
+      next += 1
+      await answer(asked.on, mail, { decision: 'approve' })
+    }
+  }
+  const { artifacts, projects } = asked.on.ports
+  const { state } = await projects.get(asked.projectId)
+  if (state !== 'EVIDENCE_COMPLETE') throw new Error(`the migration ended as ${state}`)
+  const prefix = `projects/${asked.projectId}/evidence_pack/`
+  const files = await Promise.all(
+    (await artifacts.list(prefix)).map(async (key) => ({
+      path: key.slice(prefix.length),
+      bytes: await artifacts.get((await artifacts.find(key))!),
+    })),
+  )
+  return { files, faults: (await verifyPack(memoryReader(files))).faults }
 }
