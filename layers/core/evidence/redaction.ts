@@ -26,6 +26,7 @@ const SHOWN: readonly RegExp[] = [
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^approvals\//, 'names people'],
+  [/^waivers\//, 'names people'],
   [/^audit\//, 'names people'],
   [/^plan\//, 'names people, tables or columns'],
   [/^recon\//, 'names tables and columns, and shows how rows differ'],
@@ -35,13 +36,12 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^(SHA256SUMS|VERIFY\.md)$/, 'is about the whole pack'],
 ]
 
-const FALLBACK = 'is not among what outsiders are shown'
+const shown = (path: string): boolean => SHOWN.some((pattern) => pattern.test(path))
 
-/** Why a file is not for outsiders; null when it is. */
-function reasonToWithhold(path: string, also: ReadonlySet<string>): string | null {
-  if (also.has(path)) return 'was withheld by whoever made this redaction'
-  if (SHOWN.some((pattern) => pattern.test(path))) return null
-  return REASONS.find(([pattern]) => pattern.test(path))?.[1] ?? FALLBACK
+/** Why a file is not here. It follows from the path: a stub is not sealed, and must not carry words of whoever passed it on. */
+export function whyWithheld(path: string): string {
+  if (shown(path)) return 'was withheld by whoever made this redaction'
+  return REASONS.find(([pattern]) => pattern.test(path))?.[1] ?? 'is not among what outsiders are shown'
 }
 
 /**
@@ -60,10 +60,9 @@ export function redactedPack(files: ReadonlyMap<string, Uint8Array>, also: reado
     if (path.startsWith('keys/') || !manifest.files.some((file) => file.path === path))
       throw new WaybillError('BAD_INPUT', `${path} cannot be withheld: the pack does not list it, or nothing could be verified without it`)
   }
-  const withheld = manifest.files.flatMap(({ path, sha256, bytes }) => {
-    const why = reasonToWithhold(path, wanted)
-    return why === null ? [] : [{ path, sha256, bytes, why }]
-  })
+  const withheld = manifest.files
+    .filter(({ path }) => !shown(path) || wanted.has(path))
+    .map(({ path, sha256, bytes }) => ({ path, sha256, bytes, why: whyWithheld(path) }))
   const gone = new Set(withheld.map(({ path }) => path))
   const outside = [...OUTSIDE_MANIFEST, ...TIMESTAMP_RESPONSES]
   const kept = [...files].filter(

@@ -2,7 +2,7 @@ import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { MANIFEST } from '../evidence/pack-files.ts'
 import { redactedGuide } from '../evidence/redacted-guide.ts'
-import { KEPT, REDACTED_GUIDE, REDACTION } from '../evidence/redaction.ts'
+import { KEPT, REDACTED_GUIDE, REDACTION, whyWithheld } from '../evidence/redaction.ts'
 import { type PackManifest, type Redaction, redaction } from '../schemas/evidence.ts'
 import { keysOf } from './keys.ts'
 import { manifestFaults } from './manifest.ts'
@@ -102,7 +102,8 @@ function digestFaults(files: OpenedPack['files'], manifest: PackManifest | null,
   const order = list.withheld.map(({ path }) => path)
   if (order.some((path, index) => index > 0 && path <= order[index - 1]!))
     faults.add(REDACTION, 'does not name each file once, in path order')
-  for (const { path, sha256, bytes: size } of list.withheld) {
+  for (const { path, sha256, bytes: size, why } of list.withheld) {
+    if (why !== whyWithheld(path)) faults.add(REDACTION, `gives a reason for ${path} that is not Waybill's`)
     const file = listed.get(path)
     if (file === undefined) faults.add(REDACTION, `withholds ${path}, which was never in the pack`)
     else if (file.sha256 !== sha256 || file.bytes !== size) faults.add(REDACTION, `says something else about ${path} than the manifest`)

@@ -110,6 +110,11 @@ describe('a redacted pack', () => {
       (f) => changed(f, 'redaction.json', (t) => t.replace(/,?\{"bytes":"\d+","path":"report\.md"[^}]*\}/, '')),
       /report\.md: is missing/,
     ],
+    [
+      'a reason of somebody else',
+      (f) => changed(f, 'redaction.json', (t) => t.replace('"why":"names people"', '"why":"was checked and is fine"')),
+      /gives a reason for approvals\/.* that is not Waybill's/,
+    ],
     ['no list of stubs', (f) => withoutFile(f, /^redaction\.json$/), /redaction\.json: is missing/],
     ['a changed guide', (f) => changed(f, 'VERIFY.md', (t) => t.replace('openssl', 'true ||')), /VERIFY\.md: is not the guide/],
     ['no guide', (f) => withoutFile(f, /^VERIFY\.md$/), /VERIFY\.md: is missing/],
@@ -126,7 +131,9 @@ describe('a redacted pack', () => {
       (f) => {
         const listed = JSON.parse(text(f, `pack/${MANIFEST}`)).files.find(({ path }: { path: string }) => path === 'keys/keys.json')
         const list = JSON.parse(text(f, 'redaction.json'))
-        list.withheld = [...list.withheld, { ...listed, why: 'x' }].sort((a, b) => (a.path < b.path ? -1 : 1))
+        list.withheld = [...list.withheld, { ...listed, why: 'was withheld by whoever made this redaction' }].sort((a, b) =>
+          a.path < b.path ? -1 : 1,
+        )
         return withoutFile(f, /keys\/keys\.json$/).map((file) =>
           file.path === 'redaction.json' ? { ...file, bytes: canonicalBytes(list) } : file,
         )
