@@ -77,7 +77,7 @@ describe('who may import whom', () => {
     expect(found).toEqual([])
   })
 
-  for (const layer of ['connectors', 'agents', 'aws', 'local', 'timestamp']) {
+  for (const layer of ['connectors', 'agents', 'aws', 'local', 'secret-stores', 'timestamp']) {
     it(`layers/${layer} stands on core only`, () => {
       expect(
         offenders(

@@ -27,12 +27,12 @@ type Ask<F extends object, S extends z.ZodType> = {
 
 /**
  * Runs an agent, stores proposal and reasoning as artifacts, and enters both digests in the audit log. The agent holds no port; what it
- * emits is data that later steps judge.
+ * emits is data that later steps judge; whether a model was asked, and why its answer was refused, is in the entry.
  */
 export async function propose<F extends object, S extends z.ZodType>(deps: ProposingDeps, ask: Ask<F, S>): Promise<z.infer<S>> {
   const { project, agent } = ask
   const id = project.project_id
-  const { proposal, reasoning } = await runAgent(agent, ask.facts, deps.model)
+  const { proposal, reasoning, model } = await runAgent(agent, ask.facts, deps.model)
   const pointer = await storeJsonOnce(deps, keyOf(id, ask.folder ?? ask.artifact, ask.part), () => proposal)
   const name = `${agent.name.replaceAll('-', '_')}_reasoning`
   const why = await storeJsonOnce(deps, keyOf(id, name, ask.part), () => reasoning)
@@ -44,7 +44,7 @@ export async function propose<F extends object, S extends z.ZodType>(deps: Propo
     subject_sha256: pointer.sha256,
     reasoning_sha256: why.sha256,
     artifacts: { [ask.artifact]: pointer, [name]: why, ...also },
-    details: { engine: reasoning.engine, confidence: String(reasoning.confidence) },
+    details: { engine: reasoning.engine, confidence: String(reasoning.confidence), model },
   })
   return proposal
 }

@@ -1,6 +1,7 @@
 import type { Catalog, CatalogTable } from '../core/schemas/catalog.ts'
 import type { EndIdentities } from '../core/schemas/identity.ts'
 import { type DiscoveryReport, discoveryReport } from '../core/schemas/report.ts'
+import { withheldCatalog } from '../core/withheld-literals.ts'
 import type { Agent, Citation, Conclusion } from './agent.ts'
 import { objectName } from './object-name.ts'
 
@@ -36,8 +37,8 @@ function propose(facts: DiscoveryFacts): Conclusion<DiscoveryReport> {
     proposal: {
       schema: 'waybill/discovery-report/v1',
       identities: facts.identities,
-      source: facts.source,
-      target: facts.target,
+      source: withheldCatalog(facts.source),
+      target: facts.target === null ? null : withheldCatalog(facts.target),
       objects_found: tables.map((table) => ({
         object: objectName(table),
         kind: table.kind,
@@ -58,6 +59,7 @@ function propose(facts: DiscoveryFacts): Conclusion<DiscoveryReport> {
     confidence: candidates.some((candidate) => candidate.basis === 'name-and-type') ? 0.9 : 1,
     limitations: [
       'Row counts and sizes are estimates kept by the system; they size work and are never used as counts.',
+      'Comments, defaults, labels and other values inside declarations are withheld: they may be personal data.',
       'Only objects named in the migration spec were looked at; views, functions, triggers and grants around them were not.',
     ],
   }

@@ -20,6 +20,16 @@ const WITHHELD = new Set([
   'first_target',
   'last_source',
   'last_target',
+  // Inside declarations: a default, a check or a label is a value, and a comment may hold anything.
+  'comment',
+  'expression',
+  'definition',
+  'type_definition',
+  'predicate',
+  'shape',
+  'range',
+  'reached',
+  'last_value',
 ])
 
 /**

@@ -1,10 +1,14 @@
 import { z } from 'zod'
+import { mixesAlphabets } from '../core/approval-page/visible-text.ts'
+import { parseStrictJson } from '../core/strict-json.ts'
 
 /** All that a model may add: remarks for people, shown as limitations. It cannot reach the proposal. */
 export const modelAnswer = z.strictObject({ remarks: z.array(z.string().min(1).max(300)).max(20) })
 
 /** Largest answer that is read at all, in characters of JSON. */
 const MAX_ANSWER = 20_000
+/** An answer is an object with a list of texts in it. */
+const MAX_DEPTH = 8
 
 /** Text no remark may carry: claims that belong to people, and anything that looks like a secret. Matched on text folded to its plain letters. */
 const REFUSED: readonly { pattern: RegExp; why: string }[] = [
@@ -12,7 +16,7 @@ const REFUSED: readonly { pattern: RegExp; why: string }[] = [
     pattern: /\b(?:pre-?)?(?:approv|authori[sz]|certif|sign(?:ed|s)?[- ]?off|sign(?:ed)\b)/i,
     why: 'it claims an approval, which only people give',
   },
-  { pattern: /\b(?:env|file|aws-secretsmanager|vault|azure-keyvault):\/\//i, why: 'it names a secret' },
+  { pattern: /\b(?:env|file|aws-secretsmanager|aws-sm|vault|azure-keyvault|azure-kv):\/\//i, why: 'it names a secret' },
   {
     pattern: /\b(?:password|passwd|pwd|secret|api[-_ ]?key|token)\b\s*[:=]|\bAKIA[0-9A-Z]{12,}|-----BEGIN|:\/\/[^\s/@]+:[^\s/@]+@/i,
     why: 'it holds what looks like a secret',
@@ -32,9 +36,10 @@ export function readModelAnswer(answer: unknown): { remarks: string[] } | { refu
   if (text.length > MAX_ANSWER) return { refused: `it is longer than ${MAX_ANSWER} characters` }
   let value: unknown
   try {
-    value = JSON.parse(text)
+    // Duplicate names, `__proto__` and their like could mean one thing here and another to whoever reads the answer later.
+    value = parseStrictJson(text, { maxDepth: MAX_DEPTH })
   } catch {
-    return { refused: 'it is not JSON' }
+    return { refused: 'it is not JSON that can be read in one way only' }
   }
   const parsed = modelAnswer.safeParse(value)
   if (!parsed.success) return { refused: 'it is not {"remarks": […]} within its limits' }
@@ -42,6 +47,7 @@ export function readModelAnswer(answer: unknown): { remarks: string[] } | { refu
     const plain = fold(remark)
     const rule = REFUSED.find(({ pattern }) => pattern.test(plain))
     if (rule !== undefined) return { refused: rule.why }
+    if (mixesAlphabets(plain)) return { refused: 'it mixes alphabets inside a word' }
   }
   return { remarks: parsed.data.remarks.map(fold) }
 }

@@ -22,14 +22,14 @@ export async function runAgent<F extends object, S extends z.ZodType>(
   agent: Agent<F, S>,
   facts: F,
   model: Model = null,
-): Promise<{ proposal: z.infer<S>; reasoning: Reasoning }> {
+): Promise<{ proposal: z.infer<S>; reasoning: Reasoning; model: ModelPart }> {
   const factsSha256 = digestOf(facts)
   const conclusion = agent.propose(facts)
 
   const proposal = agent.schema.safeParse(conclusion.proposal)
   if (!proposal.success) throw invalid(agent.name, 'proposal', proposal.error)
 
-  const added = model === null ? { remarks: [], limitations: [] } : await askModel(model, agent, facts, factsSha256)
+  const added = model === null ? NOT_ASKED : await askModel(model, agent, facts, factsSha256)
   const reasoning = reasoningSchema.safeParse({
     agent: agent.name,
     methodology: conclusion.methodology,
@@ -53,8 +53,13 @@ export async function runAgent<F extends object, S extends z.ZodType>(
       },
     )
   }
-  return { proposal: proposal.data, reasoning: reasoning.data }
+  return { proposal: proposal.data, reasoning: reasoning.data, model: added.model }
 }
+
+/** What a model had to do with a conclusion, in our own words: `not asked`, `no answer`, `remarked`, `nothing to add`, or `refused: …`. */
+export type ModelPart = string
+type Added = { remarks: string[]; limitations: string[]; model: ModelPart }
+const NOT_ASKED: Added = { remarks: [], limitations: [], model: 'not asked' }
 
 /** Leaves room for a model's remarks within the schema's hundred. */
 const MAX_LIMITATIONS = 70
@@ -70,7 +75,7 @@ async function askModel<F extends object, S extends z.ZodType>(
   agent: Agent<F, S>,
   facts: F,
   factsSha256: string,
-): Promise<{ remarks: string[]; limitations: string[] }> {
+): Promise<Added> {
   let answer: unknown
   try {
     answer = await model.propose({
@@ -81,12 +86,17 @@ async function askModel<F extends object, S extends z.ZodType>(
     })
   } catch {
     // The error's text may repeat the prompt or the model's words; neither belongs in evidence.
-    return { remarks: [], limitations: ['A model was asked and did not answer; the rules stand alone.'] }
+    return { remarks: [], limitations: ['A model was asked and did not answer; the rules stand alone.'], model: 'no answer' }
   }
   const read = readModelAnswer(answer)
   if ('refused' in read)
-    return { remarks: [], limitations: [`A model's answer was refused because ${read.refused}; the rules stand alone.`] }
-  return { remarks: read.remarks.map((remark) => `A model remarks (unverified): ${remark}`), limitations: [] }
+    return {
+      remarks: [],
+      limitations: [`A model's answer was refused because ${read.refused}; the rules stand alone.`],
+      model: `refused: ${read.refused}`,
+    }
+  const remarks = read.remarks.map((remark) => `A model remarks (unverified): ${remark}`)
+  return { remarks, limitations: [], model: remarks.length > 0 ? 'remarked' : 'nothing to add' }
 }
 
 /** Whether a citation points at something that exists in the facts. */

@@ -7,6 +7,8 @@ import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
 export type TargetAccess = 'reader' | 'writer'
 
 const SCHEME = 'aws-secretsmanager://'
+/** `aws-sm://` is the same in short. */
+const WRITTEN = /^aws-(?:secretsmanager|sm):\/\//
 
 /**
  * `aws-secretsmanager://<prefix>/source/<name>` is one read-only secret. `aws-secretsmanager://<prefix>/target/<name>` is two:
@@ -24,7 +26,7 @@ export function secretsManagerSecrets({
 }): Secrets {
   return {
     async resolve(secretRef) {
-      const id = secretRef.startsWith(SCHEME) ? secretRef.slice(SCHEME.length) : ''
+      const id = WRITTEN.test(secretRef) ? secretRef.replace(WRITTEN, '') : ''
       const [, side, name] = id.startsWith(`${prefix}/`)
         ? (/^(source|target)\/([A-Za-z0-9_.+=@-]+)$/.exec(id.slice(prefix.length + 1)) ?? [])
         : []
@@ -38,13 +40,31 @@ export function secretsManagerSecrets({
   }
 }
 
-/** @throws NOT_FOUND, PERMISSION_DENIED */
+/** The SDK asks again by itself where it is throttled. @throws NOT_FOUND, PERMISSION_DENIED, CONNECTION_FAILED */
 export async function secretText(client: SecretsManagerClient, id: string): Promise<string> {
   const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id })).catch((error) => {
-    if (sdkErrorName(error) === 'ResourceNotFoundException')
-      throw new WaybillError('NOT_FOUND', `There is no secret ${id} in this account and region. Create it; docs/deploy.md says how.`)
-    throw asWaybillError(error, 'Reading a secret')
+    throw refusal(error, id)
   })
-  if (SecretString === undefined) throw new WaybillError('NOT_FOUND', `Secret ${id} holds no text. Store the connection URL as its string.`)
+  if (typeof SecretString !== 'string' || SecretString === '')
+    throw new WaybillError('NOT_FOUND', `Secret ${id} holds no text. Store the connection URL as its string.`)
   return SecretString
+}
+
+const GONE = new Set(['ResourceNotFoundException', 'InvalidRequestException'])
+
+function refusal(error: unknown, id: string): WaybillError {
+  const name = sdkErrorName(error)
+  if (GONE.has(name))
+    return new WaybillError(
+      'NOT_FOUND',
+      `There is no secret ${id} in this account and region, or it is being deleted. Create it; docs/deploy.md says how.`,
+    )
+  if (name === 'DecryptionFailure')
+    return new WaybillError(
+      'PERMISSION_DENIED',
+      `Secret ${id} cannot be decrypted. Encrypt it with the key aws/secretsmanager; docs/deploy.md says why.`,
+    )
+  const { code, message } = asWaybillError(error, 'Reading a secret')
+  // Without its cause: an answer that the SDK cannot parse is quoted in the parser's error, and the answer is the secret.
+  return new WaybillError(code, message)
 }

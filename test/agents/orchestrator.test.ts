@@ -146,7 +146,10 @@ describe('hostile names and comments', () => {
     expect(proposal.tables[0]?.columns.map((entry) => entry.target)).toEqual(['id', ORDER, '"; DROP TABLE x; --'])
     expect(proposal.decisions).toEqual([])
     const discovered = await runAgent(discoveryAgent, { ...discoveryFacts(), source: hostile })
-    expect(discovered.proposal.source.tables[0]?.comment).toBe(hostile.tables[0]?.comment)
+    expect(discovered.proposal.source.tables[0]?.columns.map((entry) => entry.name)).toEqual(hostile.tables[0]?.columns.map((entry) => entry.name))
+    // What a comment says is nobody's fact.
+    expect(discovered.proposal.source.tables[0]?.comment).toBe('…')
+    expect(JSON.stringify(discovered.proposal)).not.toContain('SYSTEM')
   })
 
   it('reach a model only inside markers that they cannot close, cut and escaped', async () => {

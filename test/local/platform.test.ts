@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -88,23 +88,53 @@ describe('key files', () => {
 
 secretsContract('environment and files', async () => {
   const folder = folderFor()
-  writeFileSync(join(folder, 's'), 'from a file\n')
+  writeFileSync(join(folder, 's'), 'from a file\n', { mode: 0o600 })
+  const stores = { vault: { resolve: async (ref: string) => `what lies at ${ref}` } }
   return {
-    secrets: localSecrets({ env: { SOURCE_URL: 'postgres://u:p@h/d', EMPTY: '' } }),
+    secrets: localSecrets({ env: { SOURCE_URL: 'postgres://u:p@h/d', EMPTY: '' }, stores }),
     known: [
       ['env://SOURCE_URL', 'postgres://u:p@h/d'],
       [`file://${folder}/s`, 'from a file'],
+      ['vault://secret/x', 'what lies at vault://secret/x'],
     ],
-    foreign: ['vault://secret/x', 'aws-secretsmanager://x', 'azure-keyvault://v/x', 'nonsense'],
+    foreign: ['aws-secretsmanager://x', 'azure-keyvault://v/x', 'toString://x', 'nonsense'],
     absent: ['env://TARGET_URL', 'env://EMPTY', 'env://toString', `file://${folder}/none`, `file://${folder}`],
   }
 })
 
+describe('a secret file', () => {
+  it('is read only where no other user can', async () => {
+    const path = join(folderFor(), 's')
+    writeFileSync(path, 'secret')
+    for (const [mode, code] of [
+      [0o600, 'no error'],
+      [0o400, 'no error'],
+      [0o640, 'PERMISSION_DENIED'],
+      [0o604, 'PERMISSION_DENIED'],
+      [0o620, 'PERMISSION_DENIED'],
+      [0o601, 'PERMISSION_DENIED'],
+    ] as const) {
+      chmodSync(path, mode)
+      expect(await refusal(localSecrets({ env: {} }).resolve(`file://${path}`)), mode.toString(8)).toBe(code)
+    }
+    chmodSync(path, 0o644)
+    await expect(localSecrets({ env: {} }).resolve(`file://${path}`)).rejects.toThrow(`chmod 600 ${path}`)
+  })
+
+  it('is not a whole disk', async () => {
+    const path = join(folderFor(), 's')
+    writeFileSync(path, 'x'.repeat(65_537), { mode: 0o600 })
+    expect(await refusal(localSecrets({ env: {} }).resolve(`file://${path}`))).toBe('BAD_INPUT')
+    writeFileSync(path, '', { mode: 0o600 })
+    expect(await refusal(localSecrets({ env: {} }).resolve(`file://${path}`))).toBe('NOT_FOUND')
+  })
+})
+
 describe('secrets of other platforms', () => {
   it('are refused with what to do', async () => {
-    const promise = localSecrets({ env: {} }).resolve('vault://secret/x')
-    await expect(promise).rejects.toThrow(/env:\/\/ and file:\/\/ only; vault:\/\//)
-    expect(await refusal(localSecrets({ env: {} }).resolve('vault://secret/x'))).toBe('BAD_INPUT')
+    const promise = localSecrets({ env: {}, stores: { vault: { resolve: async () => 'x' } } }).resolve('aws-sm://x')
+    await expect(promise).rejects.toThrow(/env:\/\/, file:\/\/, vault:\/\/; aws-sm:\/\/ needs Waybill in the account/)
+    expect(await refusal(promise)).toBe('BAD_INPUT')
   })
 })
 

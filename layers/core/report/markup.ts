@@ -1,4 +1,4 @@
-import { escaped } from '../approval-page/visible-text.ts'
+import { escaped, visibleName } from '../approval-page/visible-text.ts'
 
 /** HTML that is already safe. Only `html` makes it, from literals of this program and from text it escapes. */
 export class Markup {
@@ -27,7 +27,7 @@ function render(value: Content): string {
 
 /** Isolated from the text around it, so that a name with right-to-left letters cannot reorder a line. */
 export function name(text: string): Markup {
-  return html`<bdi class="name">${text}</bdi>`
+  return html`<bdi class="name">${visibleName(text, LONGEST)}</bdi>`
 }
 
 /** 12345678 → 12,345,678; any count, however large. */

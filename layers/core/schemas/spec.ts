@@ -2,12 +2,15 @@ import { z } from 'zod'
 import { toleranceText } from '../tolerance/request.ts'
 import { decimal, email, findingSeverity, identifier, qualifiedName, role, slug } from './common.ts'
 
-/** How to find a connection without holding its secret: `env://NAME`, `file://path`, `aws-secretsmanager://id`, `vault://path`, `azure-keyvault://vault/name`. */
+/**
+ * How to find a connection without holding its secret: `env://NAME`, `file://path`, `aws-secretsmanager://id` (`aws-sm://`),
+ * `vault://mount/path#field`, `azure-keyvault://vault/secret/version` (`azure-kv://`).
+ */
 export const secretRef = z
   .string()
   .max(512)
   .regex(
-    /^(env|file|aws-secretsmanager|vault|azure-keyvault):\/\/[^\s]+$/,
+    /^(env|file|aws-secretsmanager|aws-sm|vault|azure-keyvault|azure-kv):\/\/[\x21-\x7e]+$/,
     'a secret_ref such as env://SOURCE_URL; never the secret itself',
   )
 
