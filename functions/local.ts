@@ -5,7 +5,7 @@ import { connectors } from '../layers/connectors/index.ts'
 import { parseStrictJson } from '../layers/core/canonical-json.ts'
 import { WaybillError } from '../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
-import type { HttpRequest, HttpResponse, Log, Ports, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, Log, Ports, Secrets, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import type { ApprovalPredicate } from '../layers/core/schemas/governance.ts'
 import { type Policy, policy as policySchema } from '../layers/core/schemas/policy.ts'
@@ -29,6 +29,8 @@ import { localSecrets } from '../layers/local/secrets.ts'
 import { fileSigners } from '../layers/local/signer.ts'
 import { aesTokenSeal } from '../layers/local/token-seal.ts'
 import { runWorkerProcess } from '../layers/local/worker-process.ts'
+import { azureSecrets } from '../layers/secret-stores/azure.ts'
+import { vaultSecrets } from '../layers/secret-stores/vault.ts'
 import { chase } from './decide/chase.ts'
 import { tellOutcomes } from './decide/outbox.ts'
 import { withdrawPlan as withdraw } from './decide/withdrawal.ts'
@@ -86,9 +88,25 @@ async function handlerOf(folder: string, ports: Ports): Promise<Handler> {
   return module.createHandler(ports)
 }
 
+/** What this process proves itself with. Never in a log either. */
+const CREDENTIALS = [
+  'VAULT_TOKEN',
+  'VAULT_SECRET_ID',
+  'AZURE_CLIENT_SECRET',
+  'IDENTITY_HEADER',
+  'WAYBILL_SMTP_URL',
+  'WAYBILL_OIDC_CLIENT_SECRET',
+]
+
+function secretStores(env: Env): Record<string, Secrets> {
+  const azure = azureSecrets({ env })
+  return { vault: vaultSecrets({ env }), 'azure-kv': azure, 'azure-keyvault': azure }
+}
+
 /** Every port over one home. `tasks` completes tokens of whatever process drives the execution. */
 async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): Promise<Ports> {
   const hidden = redaction()
+  for (const name of CREDENTIALS) hidden.add(options.env[name] ?? '')
   const log: Log = jsonLog({ clock: systemClock, redaction: hidden, write: options.onLog })
   const signers = fileSigners({ folder: home.keys })
   const smtp = options.env.WAYBILL_SMTP_URL
@@ -111,7 +129,7 @@ async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): 
       clientId: options.env.WAYBILL_OIDC_CLIENT_ID,
       clientSecret: options.env.WAYBILL_OIDC_CLIENT_SECRET,
     }),
-    secrets: localSecrets({ env: options.env, onResolved: (secret) => hidden.add(secret) }),
+    secrets: localSecrets({ env: options.env, stores: secretStores(options.env), onResolved: (secret) => hidden.add(secret) }),
     model: null,
     git: localGitHost({ folder: home.repository, clock: systemClock }),
     keys: fileKeys({ folder: home.keys }),
