@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SignedData } from '@peculiar/asn1-cms'
+import { AsnConvert } from '@peculiar/asn1-schema'
+import { TimeStampResp } from '@peculiar/asn1-tsp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { timestampRequest } from '../../layers/core/evidence/timestamp-request.ts'
 import { checkStamps } from '../../layers/timestamp/chain.ts'
@@ -106,6 +109,21 @@ describe('a response of a real authority', () => {
         expect(error).toMatchObject({ code: 'EVIDENCE_INVALID' })
       }
     }
+  })
+
+  it('is refused with another time in it, however consistently written, for nobody signed that', () => {
+    const { timeStampToken } = AsnConvert.parse(response, TimeStampResp)
+    const { encapContentInfo } = AsnConvert.parse(timeStampToken!.content, SignedData)
+    const said = Buffer.from(encapContentInfo.eContent!.single!.buffer)
+    const year = said.indexOf(Buffer.from(String(new Date().getUTCFullYear())))
+    const forged = Buffer.from(said)
+    forged.write('2001', year)
+    const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
+    const changed = Buffer.from(response)
+    forged.copy(changed, changed.indexOf(said))
+    digest(forged).copy(changed, changed.indexOf(digest(said)))
+    expect(refusal(changed, undefined)).toMatch(/its signature does not hold/)
+    expect(refusal(changed, [authority.root])).toMatch(/its signature does not hold/)
   })
 
   it('takes no authority that is no certificate', () => {
