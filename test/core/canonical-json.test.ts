@@ -102,4 +102,13 @@ describe('canonicalJson', () => {
   test('digestOf is SHA-256 over the UTF-8 bytes', () => {
     expect(digestOf({ b: '€', a: 1 })).toBe(createHash('sha256').update('{"a":1,"b":"€"}', 'utf8').digest('hex'))
   })
+
+  test.each([
+    ['many small texts', Array.from({ length: 20_000 }, (_, at) => `${at} €😀`)],
+    ['one text longer than any piece', { long: '€'.repeat(100_000), after: 'x' }],
+    ['a text as long as a piece, and its neighbours', [21_844, 21_845, 21_846, 65_535, 65_536, 65_537].map((length) => 'a'.repeat(length))],
+    ['numbers and nesting', Array.from({ length: 9000 }, (_, at) => ({ at, in: [at / 3, null, true, { deep: [] }] }))],
+  ])('digestOf is that of the whole text however large it is: %s', (_, value) => {
+    expect(digestOf(value)).toBe(createHash('sha256').update(canonicalJson(value), 'utf8').digest('hex'))
+  })
 })
