@@ -5,12 +5,14 @@ import { compareCommand } from './commands/compare.ts'
 import { demoCommand } from './commands/demo.ts'
 import { evidenceCommand } from './commands/evidence.ts'
 import { initCommand } from './commands/init.ts'
+import { policyCommand } from './commands/policy.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { statusCommand } from './commands/status.ts'
 import { timestampCommand } from './commands/timestamp.ts'
 import { verifyCommand } from './commands/verify.ts'
+import { waiveCommand } from './commands/waive.ts'
 import { reportFailure, watchReaders } from './failure.ts'
 import { EXIT, openTerminal } from './terminal.ts'
 
@@ -34,6 +36,8 @@ for (const command of [
   statusCommand,
   resumeCommand,
   approveCommand,
+  waiveCommand,
+  policyCommand,
   verifyCommand,
   timestampCommand,
   evidenceCommand,

@@ -39,15 +39,18 @@ const COMMON: BuildOptions = {
   logLevel: 'silent',
 }
 
-/** Builds everything. @throws Error naming every entry that is missing, or esbuild's errors */
-export async function buildAll(staging: string = STAGING): Promise<void> {
+/** Where an organisation puts the policy that its stacks deploy; without it, the one Waybill ships. `waybill policy check` reads it first. */
+const DEPLOYED_POLICY = join(ROOT, 'infra/policy.json')
+
+/** Builds everything, with the policy of the organisation where there is one. @throws Error naming every entry that is missing, or esbuild's errors */
+export async function buildAll(staging: string = STAGING, policy: string = DEPLOYED_POLICY): Promise<void> {
   const missing = missingEntries()
   if (missing.length > 0) throw new Error(`Cannot bundle; these entries are missing: ${missing.join(', ')}`)
 
   rmSync(staging, { recursive: true, force: true })
   await Promise.all([
-    buildLayer(join(staging, 'layer')),
-    buildWorkers(join(staging, 'worker')),
+    buildLayer(join(staging, 'layer'), policy),
+    buildWorkers(join(staging, 'worker'), policy),
     ...LAMBDA_FUNCTIONS.map((name) => buildFunction(name, join(staging, 'functions', name))),
   ])
 }
@@ -61,7 +64,7 @@ export function missingEntries(root: string = ROOT): string[] {
   ].filter((path) => !existsSync(join(root, path)))
 }
 
-async function buildLayer(out: string): Promise<void> {
+async function buildLayer(out: string, policy: string): Promise<void> {
   const entries = [...LAYER_FOLDERS.flatMap((folder) => typescriptIn(folder)), 'functions/aws.ts']
   await build({
     ...COMMON,
@@ -73,7 +76,7 @@ async function buildLayer(out: string): Promise<void> {
     // Names stay: `error.name` and stack traces are read by people and by Retry rules.
     keepNames: true,
     chunkNames: 'shared/[hash]',
-    plugins: [withoutDuckDb],
+    plugins: [withoutDuckDb, deployedPolicy(policy)],
   })
 }
 
@@ -81,7 +84,7 @@ async function buildFunction(name: string, out: string): Promise<void> {
   await build({ ...COMMON, entryPoints: { index: `functions/${name}/index.ts` }, outdir: out, plugins: [layerImports] })
 }
 
-async function buildWorkers(out: string): Promise<void> {
+async function buildWorkers(out: string, policy: string): Promise<void> {
   await build({
     ...COMMON,
     entryPoints: Object.fromEntries(WORKERS.map((name) => [name, `functions/${name}/worker.ts`])),
@@ -90,9 +93,23 @@ async function buildWorkers(out: string): Promise<void> {
     splitting: true,
     keepNames: true,
     chunkNames: 'shared/[hash]',
+    plugins: [deployedPolicy(policy)],
   })
   mkdirSync(out, { recursive: true })
   writeFileSync(join(out, 'package.json'), `${JSON.stringify({ name: 'waybill-worker', private: true, type: 'module' })}\n`)
+}
+
+/**
+ * Puts the organisation's policy where the shipped one would be: it is part of the code that is deployed, so its bytes are in the digest of
+ * every layer and image, and no variable can exchange it. It is parsed when it is loaded; one that is no policy lets nothing start.
+ */
+function deployedPolicy(policy: string): Plugin {
+  return {
+    name: 'deployed-policy',
+    setup({ onResolve }) {
+      onResolve({ filter: /\/policy\.default\.json$/ }, () => (existsSync(policy) ? { path: policy } : undefined))
+    },
+  }
 }
 
 /** Points imports of layer code, of the composition root and of zod at the layer's place in Lambda. */

@@ -62,7 +62,8 @@ const PROVES = {
 } as const
 
 export const FUNCTIONS: Record<LambdaFunction, Permission> = {
-  'create-project': { ...ADVANCES, writes: ['spec', 'policy', 'archetype'] },
+  // A signed plan that is stale is planned again: it reads what made it so.
+  'create-project': { ...ADVANCES, reads: ['migration_plan', 'findings', 'waivers'], writes: ['spec', 'policy', 'archetype'] },
   discover: { ...PROPOSES, ...READS_CATALOGS, reads: ['spec'], writes: ['discovery_report', 'discovery_reasoning'] },
   profile: { ...PROPOSES, ...READS_CATALOGS, reads: ['spec', 'discovery_report'], writes: ['profiling_report', 'profiling_reasoning'] },
   'propose-mapping': {

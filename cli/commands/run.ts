@@ -1,9 +1,9 @@
-import { copyFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { interruption } from '../failure.ts'
 import { ensureFolder } from '../folder.ts'
+import { usePolicy } from '../policy-file.ts'
 import { exitCodeOf, withPlatform } from '../run/drive.ts'
 import { finished, startProject } from '../run/project.ts'
 import { type RequestOptions, readRequest } from '../run/request.ts'
@@ -21,7 +21,7 @@ export function runCommand(terminal: Terminal): Command {
     .argument('<spec>', 'migration.yaml, the same as JSON, or an input document (JSON)')
     .option(...HOME_OPTION)
     .option('--out <dir>', 'where the results are written', 'out')
-    .option('--policy <file>', 'policy.json to put into the home; without it, the one there, or the default')
+    .option('--policy <file>', 'the policy to put in force in the home; without it, the one there, or the default')
     .option('--author <address>', 'for an input document, which names nobody: who asks')
     .option(
       '--approver <role=address>',
@@ -38,7 +38,7 @@ export function runCommand(terminal: Terminal): Command {
       const request = await readRequest(file, options)
       for (const note of request.notes) terminal.err(`note: ${visible(note)}`)
       await ensureFolder(options.home, 0o700)
-      if (options.policy) await copyFile(options.policy, join(options.home, 'policy.json'))
+      if (options.policy) await usePolicy(options.home, options.policy)
       const signal = interruption(terminal)
       await withPlatform({ home: options.home, env: process.env, terminal, workers: availableParallelism(), signal }, async (platform) => {
         const started = await startProject(platform, request.text)

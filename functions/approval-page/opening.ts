@@ -89,6 +89,8 @@ async function withdrawable(deps: Pick<Ports, 'approvals'>, request: ApprovalReq
 
 /** True once the state machine was told that this plan may be carried out. */
 export async function executionBegun(deps: Pick<Ports, 'approvals'>, project: ProjectRecord): Promise<boolean> {
+  // Planned again because the signed plan was stale: what was told about that one says nothing about this one.
+  if (project.state === 'PLAN_DRAFTED') return false
   const signed = project.artifacts[SUBJECTS['PLANNED->EXECUTED'].artifact]?.sha256
   const asked = (await deps.approvals.byProject(project.project_id)).filter(
     (each) => each.transition === 'PLANNED->EXECUTED' && each.subject.sha256 === signed,

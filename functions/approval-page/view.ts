@@ -2,7 +2,7 @@ import { formToken } from '../../layers/core/approval-page/form-token.ts'
 import { planInShort, proofInShort } from '../../layers/core/approval-page/in-short.ts'
 import { type FormState, htmlResponse, type PageView, renderPage, renderWithdrawal } from '../../layers/core/approval-page/page.ts'
 import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
-import { decisionSection, findingSection, planSections } from '../../layers/core/approval-page/plan-words.ts'
+import { decisionSection, findingSection, planSections, type WaivedFinding } from '../../layers/core/approval-page/plan-words.ts'
 import { cutoverSections, proofSections } from '../../layers/core/approval-page/proof-words.ts'
 import type { Section } from '../../layers/core/approval-page/section.ts'
 import { PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
@@ -14,19 +14,20 @@ import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
 import type { ArtifactStore, HttpResponse, Ports } from '../../layers/core/ports.ts'
-import { findings } from '../../layers/core/schemas/finding.ts'
+import { type Findings, findings } from '../../layers/core/schemas/finding.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { outcome } from '../../layers/core/schemas/outcome.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { cutoverProposal, type ManualDecision } from '../../layers/core/schemas/proposal.ts'
 import { type PasskeyDeps, passkeysOf, signingOptions } from '../work/passkeys.ts'
+import { waiversOf } from '../work/project-waivers.ts'
 import { policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
 
 export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
 
-/** A page must open on a phone in a train: 96,000 bytes at most, script included. Long lists are shortened, and the page says so. */
+/** A page must open on a phone in a train: 96,000 bytes at most, and under 100 KB with its script. Long lists are shortened, and the page says so. */
 const MAX_BYTES = 96_000
 const LIMITS = [400, 150, 60, 25, 8, 2]
 
@@ -122,11 +123,12 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
     const found = await artifactJson(artifacts, project, 'findings', findings)
     const decisions = await questionsOf(deps, project)
     const before = await planBefore(artifacts, project, plan)
+    const waived = await waivedOn(deps, project, found)
     const sections = (limit: number) => [
       ...planSections(plan, limit),
       changeSection(before, plan, limit),
       decisionSection(plan, decisions),
-      findingSection(found.findings, limit),
+      findingSection(found.findings, limit, waived),
     ]
     return { sections, inShort: planInShort(plan, found.findings) }
   }
@@ -139,6 +141,17 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
     sections: (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))],
     inShort: proofInShort(proof),
   }
+}
+
+/** The findings that somebody took responsibility for, and who. */
+async function waivedOn(deps: ViewDeps, project: ProjectRecord, { waived = [] }: Findings): Promise<WaivedFinding[]> {
+  if (waived.length === 0) return []
+  const waivers = await waiversOf(deps, project.project_id)
+  return waivers.flatMap(({ sha256, predicate: { finding, approver, role, reason, expires_at } }) => {
+    const counts = waived.some((each) => each.waiver_sha256 === sha256)
+    const { rule_id, where, what } = finding
+    return counts ? [{ rule_id, where, what, approver, role: roleInWords(role), reason, expires_at }] : []
+  })
 }
 
 /** The plan that was made last before this one; null when this is the first. */

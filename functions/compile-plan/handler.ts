@@ -1,16 +1,20 @@
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { decisionAnswers } from '../../layers/core/flow/decision-answers.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
-import { artifactJson, specOf } from '../../layers/core/flow/project-artifacts.ts'
-import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
+import { artifactJson, planOf, specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { keyOf, listed, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import { compilePlan } from '../../layers/core/plan-compiler.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
+import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { archetype as archetypeSchema } from '../../layers/core/schemas/policy.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { reconProposal, schemaMapping } from '../../layers/core/schemas/proposal.ts'
 import { discoveryReport, profilingReport } from '../../layers/core/schemas/report.ts'
+import type { SignedWaiver } from '../../layers/core/waivers.ts'
+import { waiversOf } from '../work/project-waivers.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'trust'>
 
 /** Joins everything proposed and answered into one plan under the policy in force. The project is PLAN_DRAFTED. */
 export function createHandler(deps: Deps) {
@@ -37,7 +41,8 @@ export function createHandler(deps: Deps) {
     }
     // Within a run the first plan made from the same proposals stays: making it again would only change its time, and so its digest.
     const made = digestOf([facts.planVersion, facts.identities, facts.mapping, facts.recon, facts.policy, facts.answers]).slice(0, 16)
-    const plan = await storeJsonOnce(deps, keyOf(project_id, 'migration_plan', `${run_id}-${made}`), () => compilePlan(facts))
+    const waived = await planThatWasWaived(deps, project, made)
+    const plan = waived ?? (await storeJsonOnce(deps, keyOf(project_id, 'migration_plan', `${run_id}-${made}`), () => compilePlan(facts)))
     const policy = await storeJsonOnce(deps, keyOf(project_id, 'policy', digestOf(deps.policy).slice(0, 16)), () => deps.policy)
     await advance(deps, project_id, {
       ...(project.state === 'PLAN_DRAFTED' ? {} : { to: 'PLAN_DRAFTED' as const }),
@@ -49,4 +54,20 @@ export function createHandler(deps: Deps) {
     })
     return { project_id, run_id }
   }
+}
+
+/**
+ * The plan that failed its validation, where it was made from the very same proposals and somebody has waived a finding of it since: a new
+ * one would differ in its time only, and the waiver names this one.
+ */
+async function planThatWasWaived(deps: Deps, project: ProjectRecord, made: string): Promise<ArtifactPointer | null> {
+  const current = project.artifacts.migration_plan
+  if (current === undefined || project.state !== 'PLAN_DRAFTED') return null
+  const waivers = await waiversOf(deps, project.project_id)
+  const now = deps.clock.now().getTime()
+  const counts = ({ predicate }: SignedWaiver) => predicate.plan_sha256 === current.sha256 && now < Date.parse(predicate.expires_at)
+  if (!waivers.some(counts) || now >= Date.parse((await planOf(deps.artifacts, project)).expires_at)) return null
+  const plans = await listed(deps.artifacts, `projects/${project.project_id}/migration_plan/`)
+  const found = plans.find(({ key, pointer }) => pointer.sha256 === current.sha256 && key.endsWith(`-${made}.json`))
+  return found?.pointer ?? null
 }

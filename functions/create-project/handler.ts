@@ -2,14 +2,18 @@ import { chooseArchetype } from '../../layers/core/archetype-registry.ts'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, open, type ProjectDeps } from '../../layers/core/project-service.ts'
-import { archetypes } from '../../layers/core/rulebooks.ts'
+import { archetypes, hashingSpecSha256, isShippedArchetype, typeCoercionSha256 } from '../../layers/core/rulebooks.ts'
+import { findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
+import { waiversOf } from '../work/project-waivers.ts'
+import { staleness } from '../work/signed-policy.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'trust'>
 
 /** Creates the project of a spec that was stored before the start, or takes up one that exists. `decision` is its state. */
 export function createHandler(deps: Deps) {
@@ -53,8 +57,19 @@ async function create(deps: Deps, projectId: string): Promise<ProjectRecord> {
   })
 }
 
-/** A failed project goes back to where it failed; any other stays where it is. */
+/** A failed project goes back to where it failed, any other stays where it is; from a signed plan that is stale, back to planning. */
 async function takeUp(deps: Deps, project: ProjectRecord, runId: string): Promise<ProjectRecord> {
+  const stands = project.state === 'FAILED' ? project.failed_from : project.state
+  const stale = stands === 'PLANNED' ? await staleReasons(deps, project) : []
+  if (stale.length > 0) {
+    return advance(deps, project.project_id, {
+      to: 'PLAN_DRAFTED',
+      actor: 'waybill/create-project',
+      action: 'PLAN_STALE',
+      subject_sha256: project.artifacts.migration_plan?.sha256 ?? null,
+      details: { run_id: runId, plan_version: String(project.plan_version), why: stale.join('; ') },
+    })
+  }
   if (project.state !== 'FAILED' || project.failed_from === null) return project
   return advance(deps, project.project_id, {
     to: project.failed_from,
@@ -62,6 +77,27 @@ async function takeUp(deps: Deps, project: ProjectRecord, runId: string): Promis
     action: 'PROJECT_TAKEN_UP',
     details: { run_id: runId, after: project.failure?.code ?? '' },
   })
+}
+
+/**
+ * Why no worker would carry out the signed plan any more. Whoever answers wrongly here opens nothing: another plan is validated, approved
+ * and signed like the first, and the barrier judges for itself. A waiver that ran out needs a new plan too.
+ */
+async function staleReasons(deps: Deps, project: ProjectRecord): Promise<string[]> {
+  const plan = await planOf(deps.artifacts, project)
+  const now = deps.clock.now().getTime()
+  const reasons = await staleness(deps, plan)
+  if (plan.rulebooks.type_coercion_sha256 !== typeCoercionSha256 || plan.rulebooks.hashing_spec_sha256 !== hashingSpecSha256)
+    reasons.push('the plan was made with other rulebooks than this release has')
+  if (!isShippedArchetype(plan.archetype.sha256)) reasons.push('the plan was made from another archetype than this release has')
+  if (now >= Date.parse(plan.expires_at)) reasons.push(`the plan expired at ${plan.expires_at}`)
+  const { waived = [] } = await artifactJson(deps.artifacts, project, 'findings', findingsSchema)
+  const waivers = waived.length === 0 ? [] : await waiversOf(deps, project.project_id)
+  for (const { sha256, predicate } of waivers) {
+    const counted = waived.some((each) => each.waiver_sha256 === sha256)
+    if (counted && now >= Date.parse(predicate.expires_at)) reasons.push(`a waiver of it expired at ${predicate.expires_at}`)
+  }
+  return reasons
 }
 
 async function find(deps: Deps, projectId: string): Promise<ProjectRecord | null> {

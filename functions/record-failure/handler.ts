@@ -11,7 +11,7 @@ type Deps = ProjectDeps & Pick<Ports, 'projects' | 'artifacts'>
 
 /** Decisions that end a run without an error, in words. */
 const ENDINGS: Readonly<Record<string, string>> = {
-  FAIL: 'The plan did not pass its validation. The findings say what to change; then start again.',
+  FAIL: 'The plan did not pass its validation. The findings say what to change ("waybill waive" lists them); then start again.',
   HOLD: 'The proof does not hold, or could not be decided, and the plan does not allow an automatic rollback. The report says what differs.',
   DRIFT: 'A parallel run did not find source and target equal. The reconciliation report says what differs.',
 }

@@ -12,6 +12,7 @@ import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { rewriteProposal } from '../../layers/core/schemas/proposal.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
+import { waiversOf } from '../work/project-waivers.ts'
 
 type Deps = Pick<Ports, 'artifacts' | 'audit' | 'policy' | 'trust'>
 
@@ -39,6 +40,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   const signedPlan = await bytes('signed_plan')
   // A statement that does not hold counted for nothing, and is no evidence of anything.
   const approvals = (await approvalStatements(deps.artifacts, id)).filter((each) => readApproval(each, deps.trust) !== null)
+  const waivers = (await waiversOf(deps, id)).map(({ envelope }) => envelope)
   const anchors = (await folder('anchors'))
     .map((file) => file.bytes)
     .filter((each) => openPredicate(each, deps.trust, 'anchor', auditAnchor).predicate.sequence < entries)
@@ -50,7 +52,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   const markdown = await bytes('report_md')
   const keys = keysOf(deps.trust, {
     plan: signedPlan ? [signedPlan] : [],
-    approval: approvals,
+    approval: [...approvals, ...waivers],
     evidence: [...anchors, ...certificates.map((file) => file.bytes)],
   })
   const checks = await folder('checks_report')
@@ -93,6 +95,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     outcome: outcome && certificate ? { document: outcome, certificate } : null,
     report: html && markdown ? { html: Buffer.from(html).toString('utf8'), markdown: Buffer.from(markdown).toString('utf8') } : null,
     approvals,
+    waivers,
     cutoverFolder: await named([
       ['cutover_plan.json', 'cutover_plan'],
       ['rollback_report.json', 'rollback_report'],

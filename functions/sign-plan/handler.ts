@@ -7,9 +7,14 @@ import { acceptedStatements } from '../../layers/core/flow/statements.ts'
 import { JSON_TYPE, keyOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import { findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
+import { blocks } from '../../layers/core/rules/index.ts'
+import { type Findings, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import type { PlanPredicate } from '../../layers/core/schemas/governance.ts'
+import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { findingId, type SignedWaiver, waivedFindings, waiverFault, waiversInShort } from '../../layers/core/waivers.ts'
+import { waiversOf } from '../work/project-waivers.ts'
+import { staleness } from '../work/signed-policy.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'signers' | 'trust'>
 
@@ -24,6 +29,11 @@ export function createHandler(deps: Deps) {
     if (found.plan_sha256 !== planPointer.sha256 || found.verdict !== 'pass') {
       throw new WaybillError('PLAN_INVALID', 'This plan has not passed its validation, so it is not signed. Validate it again.')
     }
+    const stale = await staleness(deps, plan)
+    if (stale.length > 0) {
+      throw new WaybillError('PLAN_NOT_AUTHORISED', `This plan is not signed: ${stale[0]}.`, { details: stale })
+    }
+    const waivers = waiversInShort(await countingWaivers(deps, plan, planPointer.sha256, found))
     const statements = await acceptedStatements(deps, project_id)
     const standing = outstanding(deps.policy, 'PLAN_DRAFTED->PLANNED', statements, {
       author: project.author,
@@ -45,6 +55,7 @@ export function createHandler(deps: Deps) {
       author: plan.author,
       expires_at: plan.expires_at,
       signed_at: deps.clock.now().toISOString(),
+      ...(waivers === undefined ? {} : { waivers }),
     }
     const subject = [{ name: 'migration_plan.json', sha256: planPointer.sha256 }]
     const key = keyOf(project_id, 'signed_plan', `${plan.plan_version}-${planPointer.sha256.slice(0, 12)}`, 'dsse.json')
@@ -62,4 +73,22 @@ export function createHandler(deps: Deps) {
     })
     return { project_id, run_id }
   }
+}
+
+/** The waivers that the validation rested on, judged once more: one may have expired while the plan waited. @throws PLAN_INVALID */
+async function countingWaivers(deps: Deps, plan: Plan, planSha256: string, found: Findings): Promise<SignedWaiver[]> {
+  const { waived = [] } = found
+  if (waived.length === 0) return []
+  const blocking = found.findings.filter(blocks)
+  const about = { policy: deps.policy, projectId: plan.project_id, planSha256, author: plan.author, now: deps.clock.now() }
+  const named = (await waiversOf(deps, plan.project_id)).filter(({ sha256 }) => waived.some((each) => each.waiver_sha256 === sha256))
+  const counting = waivedFindings(blocking, named, about)
+  const open = blocking.filter((finding) => !counting.has(findingId(finding)))
+  if (open.length === 0) return [...counting.values()]
+  const reasons = named.flatMap((waiver) => waiverFault(waiver, about) ?? [])
+  throw new WaybillError(
+    'PLAN_INVALID',
+    `This plan is not signed, because ${reasons[0] ?? 'a finding is not waived any more'}. Have the finding waived again with "waybill waive", then "waybill resume".`,
+    { details: reasons },
+  )
 }

@@ -8,10 +8,11 @@ import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.t
 import { validate } from '../../layers/core/rules/index.ts'
 import { findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import { discoveryReport } from '../../layers/core/schemas/report.ts'
+import { waiversOf } from '../work/project-waivers.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'trust'>
 
-/** Runs the six validators over the drafted plan. `decision` is PASS or FAIL. */
+/** Runs the six validators over the drafted plan; a finding that somebody waived as the policy allows blocks no more. `decision` is PASS or FAIL. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
@@ -28,6 +29,7 @@ export function createHandler(deps: Deps) {
       approvers,
       gate: null,
       signed: null,
+      waivers: await waiversOf(deps, project_id),
       now: deps.clock.now(),
     })
     const pointer = await storeJsonOnce(deps, keyOf(project_id, 'findings', `${run_id}-${planSha256.slice(0, 12)}`), () =>
@@ -38,7 +40,12 @@ export function createHandler(deps: Deps) {
       action: 'PLAN_VALIDATED',
       subject_sha256: planSha256,
       artifacts: { findings: pointer },
-      details: { verdict: found.verdict, findings: String(found.findings.length), findings_sha256: pointer.sha256 },
+      details: {
+        verdict: found.verdict,
+        findings: String(found.findings.length),
+        findings_sha256: pointer.sha256,
+        ...(found.waived === undefined ? {} : { waived: String(found.waived.length) }),
+      },
     })
     return { project_id, run_id, decision: found.verdict === 'pass' ? 'PASS' : 'FAIL' }
   }

@@ -9,7 +9,7 @@ import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { stateFaults } from './recorded-state.ts'
-import { keptPolicy } from './signed-policy.ts'
+import { findPolicy, keptPolicy } from './signed-policy.ts'
 
 export type BarrierDeps = Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'policy' | 'projects' | 'trust'>
 
@@ -49,6 +49,7 @@ export async function passBarrier(
     approvals: await approvalStatements(deps.artifacts, projectId),
     trust: deps.trust,
     policy,
+    madeUnder: await policyMadeUnder(deps, projectId, planBytes),
     now: deps.clock.now(),
     purpose: purpose === 'write' ? 'write' : 'read',
     scope: { project_id: projectId, table_ids: tableIds },
@@ -81,6 +82,12 @@ async function bytesOrNone(deps: BarrierDeps, pointer: ArtifactPointer | undefin
 async function policyUnderWhich(deps: BarrierDeps, projectId: string, planBytes: Uint8Array): Promise<Policy> {
   const named = policyNamedBy(planBytes)
   return named === null ? deps.policy : keptPolicy(deps, projectId, named)
+}
+
+/** As above, only to say what changed since; null where it was not kept, or cannot be read: that must not keep the barrier from judging. */
+async function policyMadeUnder(deps: BarrierDeps, projectId: string, planBytes: Uint8Array): Promise<Policy | null> {
+  const named = policyNamedBy(planBytes)
+  return named === null ? null : findPolicy(deps, projectId, named).catch(() => null)
 }
 
 /**

@@ -1,9 +1,10 @@
-import { countingFault, outstanding, sittingsOf } from './approvals.ts'
-import { digestOf, parseStrictJson } from './canonical-json.ts'
+import { countingFault, outstanding, samePerson, sittingsOf } from './approvals.ts'
+import { parseStrictJson } from './canonical-json.ts'
 import { sha256 } from './digest.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
+import { PLAN_AGAIN, stalePolicy } from './policy-changes.ts'
 import type { TrustRoot } from './ports.ts'
-import { hashingSpecSha256, typeCoercionSha256 } from './rulebooks.ts'
+import { hashingSpecSha256, isShippedArchetype, typeCoercionSha256 } from './rulebooks.ts'
 import { type ApprovalPredicate, approvalPredicate, type PlanPredicate, planPredicate } from './schemas/governance.ts'
 import { type Plan, plan as planShape } from './schemas/plan.ts'
 import type { GatedTransition, Policy } from './schemas/policy.ts'
@@ -20,6 +21,8 @@ export type BarrierInput = {
   /** From the caller's configuration, never from the project. */
   trust: TrustRoot
   policy: Policy
+  /** The policy the plan was made under, where it was kept: with it a refusal says which fields changed since. It decides nothing. */
+  madeUnder?: Policy | null
   now: Date
   purpose: 'write' | 'read'
   scope: { project_id: string; table_ids?: readonly string[] }
@@ -54,7 +57,7 @@ export function authorise(input: BarrierInput): Plan {
     const named = signed.statement.subject.map((subject) => subject.digest.sha256)
     if (named.length !== 1 || named[0] !== planSha256) reasons.push('the plan was altered: its digest is not the one that was signed')
     if (plan !== null) reasons.push(...disagreements(plan, signed.predicate))
-    reasons.push(...staleness(signed.predicate, input))
+    reasons.push(...staleness(signed.predicate, input), ...waiverFaults(signed.predicate, approvals, input))
   }
   if (plan !== null) {
     reasons.push(...scopeFaults(plan, input.scope))
@@ -110,11 +113,24 @@ function staleness(said: PlanPredicate, input: BarrierInput): string[] {
     reasons.push('the plan was made with another type coercion rulebook than this release has')
   if (said.hashing_spec_sha256 !== hashingSpecSha256) reasons.push('the plan was made with another hashing spec than this release has')
   if (input.purpose === 'read') return reasons
-  if (said.policy_version !== input.policy.version) {
-    reasons.push(`the plan was signed under policy ${said.policy_version}; ${input.policy.version} is in force now: plan again`)
-  }
-  if (said.policy_sha256 !== digestOf(input.policy)) reasons.push('the policy was changed since the plan was signed: plan again')
-  if (!(input.now.getTime() < Date.parse(said.expires_at))) reasons.push(`the plan expired at ${said.expires_at}: plan again`)
+  if (!isShippedArchetype(said.archetype_sha256)) reasons.push('the plan was made from another archetype than this release has')
+  reasons.push(...stalePolicy({ version: said.policy_version, sha256: said.policy_sha256 }, input.policy, input.madeUnder ?? null))
+  if (!(input.now.getTime() < Date.parse(said.expires_at))) reasons.push(`the plan expired at ${said.expires_at}. ${PLAN_AGAIN}`)
+  return reasons
+}
+
+/** A plan that rests on waivers is executed only while all of them count, and by nobody's leave who gave one of them. */
+function waiverFaults(said: PlanPredicate, approvals: readonly ApprovalPredicate[], input: BarrierInput): string[] {
+  const { waivers } = said
+  if (waivers === undefined) return []
+  const approving = approvals.filter(
+    ({ decision, transition, project_id }) =>
+      decision === 'APPROVED' && project_id === said.project_id && (transition === PLANNED || transition === EXECUTED),
+  )
+  const both = waivers.people.filter((person) => approving.some(({ approver }) => samePerson(approver, person)))
+  const reasons = both.map((person) => `${person} waived a finding of this plan and approved it as well: nobody excuses what they let pass`)
+  if (input.purpose === 'write' && !(input.now.getTime() < Date.parse(waivers.until)))
+    reasons.push(`a waiver that this plan rests on expired at ${waivers.until}. ${PLAN_AGAIN}`)
   return reasons
 }
 

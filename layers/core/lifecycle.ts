@@ -5,6 +5,7 @@ import type { LifecycleState } from './schemas/project.ts'
 
 /**
  * Every move a project may make; what is not here is illegal.
+ * PLANNED goes back to PLAN_DRAFTED when its plan is stale: another one is made, and everybody is asked anew.
  * REJECTED, ROLLED_BACK and EVIDENCE_COMPLETE are ends: evidence may still be added there, but the state keeps saying what happened.
  * A rollback is possible from the moment the target may hold rows of ours until cutover; afterwards others write there.
  */
@@ -12,7 +13,7 @@ const MOVES: Readonly<Record<LifecycleState, readonly LifecycleState[]>> = {
   CREATED: ['DISCOVERED', 'FAILED'],
   DISCOVERED: ['PLAN_DRAFTED', 'REJECTED', 'FAILED'],
   PLAN_DRAFTED: ['PLANNED', 'REJECTED', 'FAILED'],
-  PLANNED: ['EXECUTED', 'REJECTED', 'ROLLED_BACK', 'FAILED'],
+  PLANNED: ['PLAN_DRAFTED', 'EXECUTED', 'REJECTED', 'ROLLED_BACK', 'FAILED'],
   EXECUTED: ['RECONCILED', 'ROLLED_BACK', 'FAILED'],
   RECONCILED: ['PR_CREATED', 'ROLLED_BACK', 'FAILED'],
   PR_CREATED: ['PARALLEL_VALIDATED', 'REJECTED', 'ROLLED_BACK', 'FAILED'],

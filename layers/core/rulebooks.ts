@@ -28,6 +28,11 @@ export const archetypes: readonly shapes.Archetype[] = [postgresToPostgres, parq
 export const typeCoercionSha256: string = digestOf(typeCoercionRulebook)
 export const hashingSpecSha256: string = digestOf(hashingSpec)
 
+/** True for the digest of an archetype that this release ships. */
+export function isShippedArchetype(sha256: string): boolean {
+  return archetypes.some((candidate) => digestOf(candidate) === sha256)
+}
+
 /** @throws NOT_FOUND */
 export function archetypeOf(id: string): shapes.Archetype {
   const found = archetypes.find((candidate) => candidate.id === id)

@@ -19,8 +19,8 @@ export function specJsonSchema(): JsonSchema {
 }
 
 /** Names allowed in the mapping at a path, given the spec as written (which kind of transform or check stands there). */
-export function allowedNames(path: readonly PropertyKey[], value: unknown): string[] {
-  let schema: JsonSchema | undefined = pick(specJsonSchema(), value)
+export function allowedNames(path: readonly PropertyKey[], value: unknown, document: object = specJsonSchema()): string[] {
+  let schema: JsonSchema | undefined = pick(document as JsonSchema, value)
   let current = value
   for (const step of path) {
     current = typeof current === 'object' && current !== null ? (current as Record<PropertyKey, unknown>)[step] : undefined

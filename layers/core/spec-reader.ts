@@ -12,7 +12,7 @@ import { readSpecText, refusal, type SpecText } from './spec-text.ts'
 export function readSpec(input: Uint8Array | string): MigrationSpec {
   const text = readSpecText(input)
   const parsed = migrationSpec.safeParse(text.value)
-  if (!parsed.success) throw refusal(parsed.error.issues.flatMap((issue) => sentences(issue, text)))
+  if (!parsed.success) throw refusal(parsed.error.issues.flatMap((issue) => issueSentences(issue, text)))
   const faults = specFaults(parsed.data)
   if (faults.length > 0) throw refusal(faults.map(({ path, what }) => `${text.place(path)}: ${printPath(path)}: ${what}`))
   return parsed.data
@@ -20,10 +20,11 @@ export function readSpec(input: Uint8Array | string): MigrationSpec {
 
 type Issue = z.core.$ZodIssue
 
-function sentences(issue: Issue, text: SpecText): string[] {
+/** What is wrong in a document of one schema, with line and column. `about`: another document than a migration spec. */
+export function issueSentences(issue: Issue, text: SpecText, about: { schema?: object; whole?: string } = {}): string[] {
   const value = valueAt(text.value, issue.path)
   if (issue.code === 'unrecognized_keys') {
-    const allowed = allowedNames(issue.path, text.value)
+    const allowed = allowedNames(issue.path, text.value, about.schema)
     return issue.keys.map((key) => {
       const near = didYouMean(key, allowed)
       const hint = near === null ? `allowed here: ${allowed.join(', ')}` : `did you mean "${near}"?`
@@ -33,7 +34,7 @@ function sentences(issue: Issue, text: SpecText): string[] {
   const last = issue.path.at(-1)
   const missing = value === undefined && typeof last === 'string'
   const where = missing ? text.place(issue.path.slice(0, -1)) : text.place(issue.path)
-  return [`${where}: ${printPath(issue.path)}: ${missing ? `is missing${missingHint(issue)}` : explain(issue, value)}`]
+  return [`${where}: ${printPath(issue.path, about.whole)}: ${missing ? `is missing${missingHint(issue)}` : explain(issue, value)}`]
 }
 
 function missingHint(issue: Issue): string {
@@ -88,8 +89,8 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** `tables[0].columns[3].type` */
-function printPath(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'the spec'
+export function printPath(path: readonly PropertyKey[], whole = 'the spec'): string {
+  if (path.length === 0) return whole
   return path
     .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${String(step).slice(0, 80)}`))
     .join('')

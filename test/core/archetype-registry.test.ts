@@ -27,7 +27,26 @@ describe('an archetype', () => {
         scope('CSV'),
         archetypes.filter((archetype) => archetype.id !== 'csv-to-postgres'),
       ),
-    ).toThrow(refused('No archetype moves CSV to POSTGRESQL'))
+    ).toThrow(refused('No archetype fits this spec. It moves CSV to POSTGRESQL'))
+  })
+  it('refusals name the nearest ones, what was meant, and how to add another', () => {
+    const message = (act: () => unknown): string => {
+      try {
+        act()
+      } catch (error) {
+        return (error as Error).message
+      }
+      return ''
+    }
+    expect(message(() => chooseArchetype(scope('CSV', 'cvs-to-postgres'), archetypes))).toMatch(
+      /Did you mean "csv-to-postgres"\?.*docs\/policy\.md/,
+    )
+    expect(message(() => chooseArchetype(scope('CSV', 'oracle-to-kudu'), archetypes))).not.toMatch(/Did you mean/)
+    const without = archetypes.filter((archetype) => archetype.id !== 'csv-to-postgres')
+    expect(message(() => chooseArchetype(scope('CSV'), without))).toMatch(
+      /Nearest: postgres-to-postgres \(POSTGRESQL to POSTGRESQL\).*docs\/policy\.md/,
+    )
+    expect(message(() => chooseArchetype(scope('CSV'), []))).toMatch(/No archetype reads the one or writes the other/)
   })
   it('must be named where several fit', () => {
     const twin = { ...archetypes[0]!, id: 'twin' }

@@ -53,6 +53,27 @@ describe('bundles', () => {
     expect(missing).toContain('functions/copy-chunk/worker.ts')
   })
 
+  it('hold the policy that an organisation puts there, in the layer and in the workers, and the shipped one nowhere', {
+    timeout: 60_000,
+  }, async () => {
+    const policy = join(folder, 'policy.json')
+    const shipped = JSON.parse(readFileSync(join(ROOT, 'layers/core/rulebooks/policy.default.json'), 'utf8'))
+    writeFileSync(policy, JSON.stringify({ ...shipped, version: 'of-our-organisation' }))
+    const ours = join(folder, 'ours')
+    await buildAll(ours, policy)
+    const holding = (staged: string, text: string) =>
+      ['layer', 'worker'].map((part) => {
+        const files = readdirSync(join(staged, part), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.mjs'))
+        return files.some((name) => readFileSync(join(staged, part, name), 'utf8').includes(text))
+      })
+    expect(holding(ours, 'of-our-organisation')).toEqual([true, true])
+    expect(holding(staging, 'of-our-organisation')).toEqual([false, false])
+    expect([holding(ours, shipped.version), holding(staging, shipped.version)]).toEqual([
+      [false, false],
+      [true, true],
+    ])
+  })
+
   it('are small: each function under 1 MiB, the layer under 10', () => {
     for (const name of LAMBDA_FUNCTIONS) expect(folderBytes(join(staging, 'functions', name)), name).toBeLessThan(MiB)
     expect(folderBytes(join(staging, 'layer'))).toBeLessThan(10 * MiB)

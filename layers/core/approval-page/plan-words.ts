@@ -165,6 +165,8 @@ function toleranceWords(tolerances: readonly Tolerance[]): string {
 export type WaivedFinding = {
   rule_id: Finding['rule_id']
   where: string
+  /** What the finding says, where one place has several. */
+  what?: string
   approver: string
   role: string
   reason: string
@@ -174,7 +176,12 @@ export type WaivedFinding = {
 /** Validator results: what is not a pass first, with who waived it and why. */
 export function findingSection(findings: readonly Finding[], limit = 60, waived: readonly WaivedFinding[] = []): Section {
   const waiverOf = (finding: Finding) =>
-    finding.verdict === 'pass' ? undefined : waived.find((each) => each.rule_id === finding.rule_id && each.where === finding.where)
+    finding.verdict === 'pass'
+      ? undefined
+      : waived.find(
+          (each) =>
+            each.rule_id === finding.rule_id && each.where === finding.where && (each.what === undefined || each.what === finding.what),
+        )
   const order = (finding: Finding) => (finding.verdict === 'pass' ? 1 : 0)
   const sorted = [...findings].sort((a, b) => order(a) - order(b))
   const shown = sorted.slice(0, limit).map((finding) => {

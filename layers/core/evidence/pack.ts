@@ -6,6 +6,7 @@ import type { Signer } from '../ports.ts'
 import type { PackManifest, PackPredicate } from '../schemas/evidence.ts'
 import { type ApprovalPredicate, type AuditAnchor, type AuditEntry, approvalPredicate, auditAnchor } from '../schemas/governance.ts'
 import { type ReconReport, reconReport } from '../schemas/recon.ts'
+import { type WaiverPredicate, waiverPredicate } from '../schemas/waiver.ts'
 import { PREDICATES, signStatement, statement, statementOf } from '../statement.ts'
 import { auditChainOf, merkleOf } from './derived-files.ts'
 import { replayLifecycle } from './lifecycle-replay.ts'
@@ -43,6 +44,8 @@ export type PackInput = {
   outcome: { document: Uint8Array; certificate: Uint8Array } | null
   report: { html: string; markdown: string } | null
   approvals: readonly Uint8Array[]
+  /** DSSE envelopes around waiver statements. */
+  waivers?: readonly Uint8Array[]
   /** By file name inside `cutover/`: `cutover_plan.json`, the runbook, `rollback_report.json`. */
   cutoverFolder: readonly PackFile[]
   entries: readonly AuditEntry[]
@@ -76,6 +79,10 @@ export function composePack(input: PackInput): PackFile[] {
     ...(input.outcome ? envelopeFiles('proof_certificate', input.outcome.certificate, keysFor('evidence')) : []),
     ...(input.report ? [textFile('report.html', input.report.html), textFile('report.md', input.report.markdown)] : []),
     ...approvals.flatMap(({ bytes, predicate }) => envelopeFiles(`approvals/${predicate.approval_id}`, bytes, keysFor('approval'))),
+    ...distinct(input.waivers ?? []).flatMap((bytes) => {
+      const { waiver_id } = predicateOf<WaiverPredicate>(bytes, waiverPredicate)
+      return envelopeFiles(`waivers/${waiver_id}`, bytes, keysFor('approval'))
+    }),
     ...inFolder('cutover', input.cutoverFolder),
     {
       path: 'audit/entries.jsonl',

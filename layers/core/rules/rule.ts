@@ -5,6 +5,7 @@ import type { Finding, VALIDATORS } from '../schemas/finding.ts'
 import type { ApprovalPredicate } from '../schemas/governance.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { GatedTransition, HashingSpec, Policy, TypeCoercionRulebook } from '../schemas/policy.ts'
+import type { SignedWaiver } from '../waivers.ts'
 
 /** Everything a validator may know besides the plan. Validators are pure: they read nothing else. */
 export type Facts = {
@@ -19,6 +20,8 @@ export type Facts = {
   gate: { transition: GatedTransition; subjectSha256: string; approvals: readonly ApprovalPredicate[] } | null
   /** The signed plan, once there is one. */
   signed: { envelope: Uint8Array; trust: TrustRoot } | null
+  /** Waivers whose signatures hold; whether each counts is judged with the findings. */
+  waivers?: readonly SignedWaiver[]
   now: Date
 }
 

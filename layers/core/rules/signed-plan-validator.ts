@@ -1,6 +1,6 @@
 import { digestOf } from '../canonical-json.ts'
 import { isWaybillError } from '../errors.ts'
-import { typeCoercionSha256 } from '../rulebooks.ts'
+import { isShippedArchetype, typeCoercionSha256 } from '../rulebooks.ts'
 import type { Finding } from '../schemas/finding.ts'
 import { planPredicate } from '../schemas/governance.ts'
 import type { Plan } from '../schemas/plan.ts'
@@ -94,6 +94,10 @@ function alignment(plan: Plan, facts: Facts): Finding[] {
         AGAIN,
       ),
     )
+  }
+  if (!isShippedArchetype(plan.archetype.sha256)) {
+    const what = `The plan was made from another archetype ${plan.archetype.id} than this release has.`
+    findings.push(fail('CRITICAL', '/archetype', what, AGAIN))
   }
   if (policy.encryption.require_tls_outside_loopback) findings.push(...withoutTls(plan, policy.version))
   return findings

@@ -108,6 +108,25 @@ function sourceFindings(catalog: Catalog | null, table: TableMapping, where: str
     return [
       fail('CRITICAL', `${where}/source`, `${table.table_id}: discovery did not find its source ${named(table.source.name)}.`, remedy),
     ]
+  return [...indirectFindings(there.kind, table, where), ...typeFindings(there, table, where)]
+}
+
+const INDIRECT: Readonly<Partial<Record<Catalog['tables'][number]['kind'], string>>> = {
+  view: 'a view',
+  'materialized-view': 'a materialized view',
+  foreign: 'a foreign table',
+}
+
+/** Threat: a plan names a table, and its rows come from another one that no approver has read about. */
+function indirectFindings(kind: Catalog['tables'][number]['kind'], table: TableMapping, where: string): Finding[] {
+  const word = INDIRECT[kind]
+  if (word === undefined) return []
+  const what = `${table.table_id}: the source ${named(table.source.name)} is ${word}. Which rows and tables it reads is decided by its definition in the source, not by this plan.`
+  return [fail('WARNING', `${where}/source`, what, 'Have its definition read by the data owner, or plan the tables that it reads from.')]
+}
+
+function typeFindings(there: Catalog['tables'][number], table: TableMapping, where: string): Finding[] {
+  const remedy = 'Discover the source again and compile the plan again.'
   return table.columns.flatMap((column, at) =>
     column.source.flatMap((source, index) => {
       const found = there.columns.find((candidate) => candidate.name === source)

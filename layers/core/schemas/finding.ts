@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findingSeverity, verdict } from './common.ts'
+import { findingSeverity, sha256Hex, slug, verdict } from './common.ts'
 
 export const VALIDATORS = [
   'type-coercion-validator',
@@ -29,5 +29,7 @@ export const findings = z.strictObject({
   validators: z.array(z.enum(VALIDATORS)),
   verdict,
   findings: z.array(finding),
+  /** Findings that would keep the plan from being signed, and the signed waiver because of which they do not. */
+  waived: z.array(z.strictObject({ finding_id: slug, waiver_sha256: sha256Hex })).optional(),
 })
 export type Findings = z.infer<typeof findings>

@@ -77,6 +77,8 @@ export const planPredicate = z.strictObject({
   author: email,
   expires_at: instant,
   signed_at: instant,
+  /** What findings were waived by: the statements, the people, and until when all of them count. Nothing is executed after that. */
+  waivers: z.strictObject({ sha256: z.array(sha256Hex).min(1), people: z.array(email).min(1), until: instant }).optional(),
 })
 export type PlanPredicate = z.infer<typeof planPredicate>
 

@@ -28,6 +28,19 @@ export const asking = z.strictObject({
 })
 export type Asking = z.infer<typeof asking>
 
+/**
+ * Which findings of the validators a person may take responsibility for. Left out: none. Never what is CRITICAL, and never what the
+ * hashing, approval or signed-plan validator found: signatures and proofs rest on those.
+ */
+const waiving = z.strictObject({
+  /** Who may; a role that approves neither the plan nor its execution, so that nobody excuses what they let pass themselves. */
+  role,
+  rules: z.array(z.enum(['type-coercion-validator', 'sampling-validator', 'tolerance-validator'])).min(1),
+  severities: z.array(z.enum(['ERROR'])).min(1),
+  /** How long a waiver may count at most. */
+  max_days: z.int().min(1).max(365),
+})
+
 /** Versioned rules. Its digest is in every signed plan: a changed policy makes every plan not yet executed stale. */
 export const policy = z.strictObject({
   schema: z.literal('waybill/policy/v1'),
@@ -36,6 +49,7 @@ export const policy = z.strictObject({
   people: people.optional(),
   /** How people are asked. Left out: once, in person, by link alone. */
   asking: asking.optional(),
+  waivers: waiving.optional(),
   plan_ttl_hours: z.int().min(1).max(8760),
   approval_ttl_hours: z.int().min(1).max(8760),
   clean_runs_required: z.int().min(0).max(365),

@@ -16,6 +16,7 @@ import { type Outcome, type OutcomePredicate, outcome, outcomePredicate } from '
 import { type Plan, plan } from '../schemas/plan.ts'
 import { type Policy, policy } from '../schemas/policy.ts'
 import { type ChecksReport, checksReport, type ReconReport, reconReport } from '../schemas/recon.ts'
+import { type WaiverPredicate, waiverPredicate } from '../schemas/waiver.ts'
 import { type ExecutionReport, executionReport } from '../schemas/work.ts'
 import { openPredicate, type PredicateKind, type Statement } from '../statement.ts'
 import { Faults, type OpenedPack, parseAs, sentence } from './pack-reader.ts'
@@ -35,6 +36,7 @@ export type Contents = {
   outcome: { bytes: Uint8Array; value: Outcome } | null
   certificates: Signed<OutcomePredicate>[]
   approvals: Signed<ApprovalPredicate>[]
+  waivers: Signed<WaiverPredicate>[]
   entries: AuditEntry[]
   anchors: Signed<AuditAnchor>[]
   replay: Replay
@@ -66,6 +68,7 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
     outcome: one('outcome.json', outcome),
     certificates: signed(/^(recon\/)?proof_certificate(\.[^/]+)?\.dsse\.json$/, 'outcome', outcomePredicate),
     approvals: signed(/^approvals\/[^/]+\.dsse\.json$/, 'approval', approvalPredicate),
+    waivers: signed(/^waivers\/[^/]+\.dsse\.json$/, 'waiver', waiverPredicate),
     entries,
     anchors: signed(/^audit\/anchors\/[^/]+\.dsse\.json$/, 'anchor', auditAnchor),
     replay: replayLifecycle(entries),

@@ -1,8 +1,11 @@
 import { digestOf } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
+import type { PlanPredicate } from '../schemas/governance.ts'
 import { archetype, hashingSpec, typeCoercionRulebook } from '../schemas/policy.ts'
+import { findingId } from '../waivers.ts'
 import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack, readJson } from './pack-reader.ts'
+import { waivedInPack } from './waivers.ts'
 
 const PLAN = 'plan/migration_plan.json'
 const SIGNED = 'plan/signed_plan.dsse.json'
@@ -33,7 +36,7 @@ export function planFaults(pack: OpenedPack, contents: Contents): Faults {
     ['archetype', plan.value.archetype.sha256, said.archetype_sha256],
   ] as const
   for (const [what, mine, theirs] of pairs) if (mine !== theirs) faults.add(SIGNED, `the signature and the plan disagree about the ${what}`)
-  findingFaults(contents, planSha256, said.findings_sha256, faults)
+  findingFaults(contents, planSha256, said, faults)
   return faults
 }
 
@@ -52,16 +55,19 @@ function referenceFaults(pack: OpenedPack, { plan, policy }: Contents, faults: F
   }
 }
 
-function findingFaults({ findings }: Contents, planSha256: string, expected: string, faults: Faults): void {
+function findingFaults(contents: Contents, planSha256: string, said: PlanPredicate, faults: Faults): void {
   const path = 'plan/findings.json'
+  const { findings } = contents
   if (findings === null) {
     faults.add(path, 'is missing')
     return
   }
   const { value, bytes } = findings
-  if (sha256(bytes) !== expected) faults.add(path, 'are not the findings that were signed with the plan')
+  if (sha256(bytes) !== said.findings_sha256) faults.add(path, 'are not the findings that were signed with the plan')
   if (value.plan_sha256 !== planSha256) faults.add(path, 'are about another plan')
   const open = value.findings.filter((finding) => finding.verdict === 'fail' || finding.verdict === 'inconclusive')
   const blocking = open.filter((finding) => finding.severity === 'CRITICAL' || finding.severity === 'ERROR')
-  if (value.verdict !== 'pass' || blocking.length > 0) faults.add(path, 'a plan was signed although its validation did not pass')
+  const waived = waivedInPack(contents, blocking, planSha256, said, faults)
+  if (value.verdict !== 'pass' || blocking.some((finding) => !waived.has(findingId(finding))))
+    faults.add(path, 'a plan was signed although its validation did not pass')
 }

@@ -19,10 +19,9 @@ export function projectFaults(
     ...[...contents.recons, ...contents.checks, ...(contents.execution ? [contents.execution] : [])].map(
       ({ path, report }): [string, string] => [path, report.project_id],
     ),
-    ...[...contents.approvals, ...contents.anchors, ...contents.certificates].map(({ path, predicate }): [string, string] => [
-      path,
-      predicate.project_id,
-    ]),
+    ...[...contents.approvals, ...contents.waivers, ...contents.anchors, ...contents.certificates].map(
+      ({ path, predicate }): [string, string] => [path, predicate.project_id],
+    ),
     ...contents.entries.map((entry): [string, string] => [`audit/entries.jsonl line ${entry.seq + 1}`, entry.project_id]),
   ]
   for (const [path, id] of said)

@@ -11,7 +11,7 @@ import { Faults, type OpenedPack, sentence } from './pack-reader.ts'
 /** Which purpose signs the envelopes of a folder. */
 function purposeOf(path: string): SigningPurpose {
   if (path.startsWith('plan/')) return 'plan'
-  return path.startsWith('approvals/') ? 'approval' : 'evidence'
+  return path.startsWith('approvals/') || path.startsWith('waivers/') ? 'approval' : 'evidence'
 }
 
 /** Paths of the envelopes that Waybill itself put into the pack. A file under `code/` is a proposal, whatever it calls itself. */

@@ -89,6 +89,20 @@ function passed(id: ValidatorId, plan: Plan, facts?: Facts): void {
   expect(found.filter((finding) => finding.verdict === 'pass')).toHaveLength(1)
 }
 
+test('a source that is a view, or leads elsewhere, is said to be one, and does not pass for a table', () => {
+  for (const kind of ['view', 'materialized-view', 'foreign', 'table', 'partitioned'] as const) {
+    const catalog = catalogOf({ iata: 'text', city: 'text' })
+    catalog.tables[0]!.kind = kind
+    const found = run('type-coercion-validator', planOf(), factsOf({ catalog }))
+    const said = found.filter((finding) => finding.severity === 'WARNING' && finding.where === '/tables/0/source')
+    expect(said.map(({ what }) => /not by this plan/.test(what))).toEqual(kind === 'table' || kind === 'partitioned' ? [] : [true])
+  }
+})
+
+test('a plan made from an archetype that this release does not ship is not signed', () => {
+  blocked('signed-plan-validator', planOf({ archetype: { id: 'postgres-to-postgres', sha256: sha256('another') } }), /another archetype/)
+})
+
 describe('the six validators', () => {
   test('are exactly these, in this order', () => {
     expect(validators.map((validator) => validator.id)).toEqual([...VALIDATORS])

@@ -1,0 +1,231 @@
+import { checkLink, type LinkFields, linkToken } from '../../layers/core/approval-link.ts'
+import { escapeMarkup, moment, visible } from '../../layers/core/approval-page/visible-text.ts'
+import { getJson } from '../../layers/core/artifacts.ts'
+import { digestOf } from '../../layers/core/canonical-json.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { roleInWords } from '../../layers/core/flow/approval-words.ts'
+import { artifactJson, planOf, specOf } from '../../layers/core/flow/project-artifacts.ts'
+import { JSON_TYPE, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
+import { record } from '../../layers/core/ledger.ts'
+import type { Mail, Ports } from '../../layers/core/ports.ts'
+import { blocks } from '../../layers/core/rules/index.ts'
+import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { keptWaiverRequest, type WaiverPredicate, type WaiverRequest } from '../../layers/core/schemas/waiver.ts'
+import { samePerson } from '../../layers/core/separation.ts'
+import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { findingId, notWaivable, readWaiver, waiverFault } from '../../layers/core/waivers.ts'
+import { waiversPrefix } from './project-waivers.ts'
+
+export type WaivingDeps = StoringDeps & Pick<Ports, 'audit' | 'projects' | 'policy' | 'keys' | 'notifier' | 'signers' | 'trust'>
+
+/** One finding that keeps the plan from being signed; `barred` says why nobody may waive it, null where somebody may. */
+export type OpenFinding = { finding_id: string; finding: Finding; barred: string | null }
+
+const HOUR_MS = 3_600_000
+/** How long the code in the mail is good for. */
+const CODE_HOURS = 72
+
+/** What keeps the newest plan of a project from being signed. @throws NOT_FOUND while no plan was validated */
+export async function openFindings(deps: Pick<WaivingDeps, 'artifacts' | 'policy'>, project: ProjectRecord): Promise<OpenFinding[]> {
+  const { findings } = await artifactJson(deps.artifacts, project, 'findings', findingsSchema)
+  return findings.filter(blocks).map((finding) => ({ finding_id: findingId(finding), finding, barred: notWaivable(finding, deps.policy) }))
+}
+
+/**
+ * Asks the one person whom the spec names for the policy's role to take responsibility for a finding. Asking changes nothing: the mail
+ * holds a code that is bound to the finding, the plan, the reason and the time, and only with it the waiver is signed.
+ * @throws APPROVAL_REFUSED where policy or spec let nobody do it, ILLEGAL_TRANSITION for a plan that is signed already, NOT_FOUND
+ */
+export async function askForWaiver(
+  deps: WaivingDeps,
+  project: ProjectRecord,
+  wanted: { findingId: string; reason: string; days: number },
+): Promise<WaiverRequest> {
+  drafted(project)
+  const found = (await openFindings(deps, project)).find((each) => each.finding_id === wanted.findingId)
+  if (found === undefined)
+    throw new WaybillError(
+      'NOT_FOUND',
+      `The newest plan of ${project.project_id} has no open finding ${wanted.findingId}. List them with: waybill waive ${project.project_id}`,
+    )
+  if (found.barred !== null)
+    throw new WaybillError('APPROVAL_REFUSED', `This finding cannot be waived: ${found.barred}. What helps: ${found.finding.remedy}`)
+  const { role, email, maxDays } = await personToAsk(deps, project)
+  if (wanted.days > maxDays)
+    throw new WaybillError(
+      'APPROVAL_REFUSED',
+      `A waiver may last ${maxDays} days under policy ${deps.policy.version}; ${wanted.days} were asked for.`,
+    )
+  const now = deps.clock.now()
+  const plan = project.artifacts.migration_plan?.sha256 ?? ''
+  const content = {
+    project_id: project.project_id,
+    plan_sha256: plan,
+    finding_id: found.finding_id,
+    finding: found.finding,
+    role,
+    approver: email,
+    reason: wanted.reason,
+    expires_at: new Date(now.getTime() + wanted.days * 24 * HOUR_MS).toISOString(),
+  }
+  const request: WaiverRequest = { waiver_id: `w-${digestOf(content).slice(0, 32)}`, ...content }
+  const kept = {
+    schema: 'waybill/waiver-request/v1' as const,
+    request,
+    code_expires_at: new Date(now.getTime() + CODE_HOURS * HOUR_MS).toISOString(),
+  }
+  await storeJsonOnce(deps, requestKey(request), () => kept)
+  await record(deps, project.project_id, {
+    actor: project.author,
+    action: 'WAIVER_REQUESTED',
+    subject_sha256: plan,
+    details: {
+      waiver_id: request.waiver_id,
+      finding_id: request.finding_id,
+      role,
+      approver: email,
+      reason: request.reason,
+      until: request.expires_at,
+    },
+  })
+  await deps.notifier.send(
+    waiverMail(project, request, linkToken(await deps.keys.link(), codeFields(request, kept.code_expires_at)), kept.code_expires_at),
+  )
+  return request
+}
+
+/**
+ * Signs what was asked for, with the code from the mail. COMMIT POINT: the statement under its write-once key.
+ * @throws APPROVAL_REFUSED, APPROVAL_EXPIRED, NOT_FOUND, ILLEGAL_TRANSITION; each refusal is audited
+ */
+export async function giveWaiver(deps: WaivingDeps, project: ProjectRecord, waiverId: string, code: string): Promise<WaiverPredicate> {
+  const pointer = await deps.artifacts.find(`projects/${project.project_id}/waiver_requests/${waiverId}.json`)
+  if (pointer === null) throw new WaybillError('NOT_FOUND', `Nobody was asked for a waiver ${waiverId} in ${project.project_id}.`)
+  const { request, code_expires_at } = await getJson(deps.artifacts, pointer, keptWaiverRequest)
+  try {
+    checkLink(await deps.keys.link(), codeFields(request, code_expires_at), code, deps.clock.now())
+    drafted(project)
+    if (request.project_id !== project.project_id || request.plan_sha256 !== project.artifacts.migration_plan?.sha256)
+      throw new WaybillError(
+        'APPROVAL_REFUSED',
+        'The plan was made again since this was asked, so the waiver would be about another plan. Ask again.',
+      )
+    const person = await personToAsk(deps, project)
+    if (person.role !== request.role || !samePerson(person.email, request.approver))
+      throw new WaybillError('APPROVAL_REFUSED', 'The policy or the spec now name another person for this. Ask again.')
+  } catch (error) {
+    if (isWaybillError(error)) await refusedWaiver(deps, request, error.message)
+    throw error
+  }
+  const predicate: WaiverPredicate = { ...request, waived_at: deps.clock.now().toISOString(), identified_by: 'invited-address' }
+  const subject = [{ name: 'migration_plan.json', sha256: request.plan_sha256 }]
+  const key = `${waiversPrefix(project.project_id)}${request.waiver_id}.dsse.json`
+  const stored = await storeOnce(deps, key, JSON_TYPE, async () => {
+    return (await signStatement(deps.signers.approval, statementOf({ predicateType: PREDICATES.waiver, subject, predicate }))).bytes
+  })
+  const waiver = readWaiver(await deps.artifacts.get(stored), deps.trust)
+  const about = {
+    policy: deps.policy,
+    projectId: project.project_id,
+    planSha256: request.plan_sha256,
+    author: project.author,
+    now: deps.clock.now(),
+  }
+  const fault = waiver === null ? 'its signature does not hold' : waiverFault(waiver, about)
+  if (waiver === null || fault !== null) {
+    await refusedWaiver(deps, request, fault ?? '')
+    throw new WaybillError('APPROVAL_REFUSED', `The waiver does not count: ${fault}.`)
+  }
+  const chain = await deps.audit.read(project.project_id)
+  if (!chain.some((entry) => entry.action === 'WAIVER_SIGNED' && entry.details.waiver_sha256 === waiver.sha256)) {
+    await record(deps, project.project_id, {
+      actor: request.approver,
+      action: 'WAIVER_SIGNED',
+      subject_sha256: request.plan_sha256,
+      details: {
+        waiver_id: request.waiver_id,
+        finding_id: request.finding_id,
+        role: request.role,
+        until: request.expires_at,
+        waiver_sha256: waiver.sha256,
+      },
+    })
+  }
+  return waiver.predicate
+}
+
+/** Findings are waived while the plan waits for its signature; afterwards the signature says what was waived. */
+function drafted(project: ProjectRecord): void {
+  const stands = project.state === 'FAILED' ? project.failed_from : project.state
+  if (stands === 'PLAN_DRAFTED') return
+  throw new WaybillError('ILLEGAL_TRANSITION', `Findings are waived before a plan is signed; ${project.project_id} is ${project.state}.`)
+}
+
+/** @throws APPROVAL_REFUSED when the policy has no waivers, or the spec names nobody who may give one */
+async function personToAsk(deps: Pick<WaivingDeps, 'policy' | 'artifacts'>, project: ProjectRecord) {
+  const { waivers } = deps.policy
+  if (waivers === undefined) throw new WaybillError('APPROVAL_REFUSED', `Policy ${deps.policy.version} lets nobody waive a finding.`)
+  const { approvers } = await specOf(deps.artifacts, project)
+  const named = approvers.find((each) => each.role === waivers.role)
+  if (named === undefined)
+    throw new WaybillError(
+      'APPROVAL_REFUSED',
+      `The policy lets ${waivers.role} waive findings, and the spec names nobody for it. Add one under "approvers" and start again.`,
+    )
+  const { author } = await planOf(deps.artifacts, project)
+  if (samePerson(named.email, author))
+    throw new WaybillError('APPROVAL_REFUSED', 'The spec names the author for this role, and nobody waives findings of their own plan.')
+  if (approvers.some((each) => each.role !== waivers.role && samePerson(each.email, named.email)))
+    throw new WaybillError(
+      'APPROVAL_REFUSED',
+      `${named.email} has another role in this migration too; who waives a finding has no other say in it.`,
+    )
+  return { role: waivers.role, email: named.email, maxDays: waivers.max_days }
+}
+
+/** An approval link is bound to an approval id; ids of waivers begin otherwise and stand for no approval, so neither opens the other's door. */
+function codeFields(request: WaiverRequest, codeExpiresAt: string): LinkFields {
+  const { waiver_id, approver, role } = request
+  return { approval_id: waiver_id, approver, role, subject_sha256: digestOf(request), transition: null, expires_at: codeExpiresAt }
+}
+
+const requestKey = (request: WaiverRequest) => `projects/${request.project_id}/waiver_requests/${request.waiver_id}.json`
+
+async function refusedWaiver(deps: WaivingDeps, request: WaiverRequest, why: string): Promise<void> {
+  await record(deps, request.project_id, {
+    actor: request.approver,
+    action: 'WAIVER_REFUSED',
+    subject_sha256: request.plan_sha256,
+    details: { waiver_id: request.waiver_id, finding_id: request.finding_id, why },
+  })
+}
+
+/** Everything the person takes responsibility for, and the one command that does it. */
+function waiverMail(project: ProjectRecord, request: WaiverRequest, code: string, codeExpiresAt: string): Mail {
+  const { finding } = request
+  const lines = [
+    'You are asked to waive a finding: to take responsibility for what a validator does not let pass.',
+    `Migration: ${visible(project.title, 120)}`,
+    `You are asked as ${roleInWords(request.role)}. Others still have to approve the plan, and they will see your name and your reason.`,
+    `The finding (${finding.severity}, ${finding.rule_id}, at ${visible(finding.where, 200)}): ${visible(finding.what, 2000)}`,
+    `What would make it pass instead: ${visible(finding.remedy, 1000)}`,
+    `Reason given: ${visible(request.reason, 2000)}`,
+    `The waiver would count until ${moment(request.expires_at)}, for this plan only (SHA-256 ${request.plan_sha256}).`,
+    `To sign it, before ${moment(codeExpiresAt)}, where Waybill runs:`,
+    `waybill waive ${request.project_id} --confirm ${request.waiver_id} --code ${code}`,
+    'The code is yours alone. Doing nothing waives nothing.',
+    `Questions: ${visible(project.author, 254)}, who wrote the plan.`,
+  ]
+  const subject = `May this finding be waived? ${visible(project.title, 120)}`.slice(0, 180)
+  return { to: request.approver, subject, text: `${lines.join('\n\n')}\n`, html: htmlOf(subject, lines) }
+}
+
+function htmlOf(title: string, lines: readonly string[]): string {
+  const body = lines.map((line) => `<p style="margin:0 0 16px;overflow-wrap:anywhere">${escapeMarkup(line)}</p>`).join('\n')
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeMarkup(title)}</title></head>
+<body style="margin:0;padding:24px;background:#ffffff;color:#1c2430;font:16px/1.5 system-ui,sans-serif"><div style="max-width:600px;margin:0 auto">
+${body}
+</div></body></html>`
+}
