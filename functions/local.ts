@@ -2,13 +2,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectors } from '../layers/connectors/index.ts'
-import { parseStrictJson } from '../layers/core/canonical-json.ts'
 import { WaybillError } from '../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
+import { readPolicy } from '../layers/core/policy-reader.ts'
 import type { HttpRequest, HttpResponse, Log, Ports, Secrets, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import type { ApprovalPredicate } from '../layers/core/schemas/governance.ts'
-import { type Policy, policy as policySchema } from '../layers/core/schemas/policy.ts'
+import type { Policy } from '../layers/core/schemas/policy.ts'
 import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
 import { load, type Machine } from '../layers/local/asl/load.ts'
@@ -68,14 +68,10 @@ export type PlatformOptions = Omit<LocalOptions, 'publicUrl'> & {
   beforeWorker(worker: string, runId: string): Promise<void>
 }
 
-/** `policy.json` in the home, where somebody put one; Waybill's own otherwise. @throws BAD_INPUT */
+/** `policy.json` in the home, where somebody put one; Waybill's own otherwise. @throws BAD_INPUT with every fault */
 function policyOf(folder: string): Policy {
   const path = join(folder, 'policy.json')
-  if (!existsSync(path)) return defaultPolicy
-  const parsed = policySchema.safeParse(parseStrictJson(readFileSync(path)))
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new WaybillError('BAD_INPUT', `${path} is not a policy: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`)
+  return existsSync(path) ? readPolicy(readFileSync(path), path) : defaultPolicy
 }
 
 async function trustOf(signers: Ports['signers']): Promise<TrustRoot> {
