@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { planInShort, proofInShort } from '../../layers/core/approval-page/in-short.ts'
 import { renderPicture, share } from '../../layers/core/approval-page/picture.ts'
 import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
 import { findingSection } from '../../layers/core/approval-page/plan-words.ts'
@@ -130,6 +131,35 @@ describe('findings', () => {
     expect(lines([])).toEqual(['bad: Too wide. What helps: Narrow it.'])
     expect(lines([waived])).toEqual(['care: Too wide. Waived by dora@example.com (dba) until 1 April 2026, 00:00 UTC: known'])
     expect(lines([{ ...waived, where: '/tables/0' }])).toEqual(lines([]))
+  })
+})
+
+describe('in short', () => {
+  const passed: Finding = { rule_id: 'hashing-validator', verdict: 'pass', severity: 'INFO', what: 'Fine.', where: '', remedy: '' }
+  const marks = (lines: { mark: string }[]) => lines.map(({ mark }) => mark)
+
+  it('a plan is all well only when nothing is lost, masked or left behind and every check passed', () => {
+    const plan = planOf({ tables: planOf().tables.map((each) => ({ ...each, filter: null, columns: [column('a')] })) })
+    const [table, ...others] = plan.tables
+    expect(marks(planInShort(plan, [passed]))).toEqual(['note', 'good', 'good'])
+    for (const change of [
+      { columns: [column('a', { lossy: true })] },
+      { columns: [column('a', { transform: { kind: 'mask_redact' as const, value: 'x' } })] },
+      { filter: { all: [{ column: 'a', op: 'is_null' as const, values: [] }] } },
+    ]) {
+      expect(marks(planInShort({ ...plan, tables: [{ ...table!, ...change }, ...others] }, [passed]))).toEqual(['note', 'care', 'good'])
+    }
+    for (const verdict of ['fail', 'inconclusive', 'not-applicable'] as const)
+      expect(marks(planInShort(plan, [passed, { ...passed, verdict }]))).toEqual(['note', 'good', 'care'])
+  })
+
+  it('a proof is equal, differs, or is not known, and nothing else is called equal', () => {
+    const { outcome } = fixtureReport()
+    const said = (proof_status: 'VALID' | 'INVALID' | 'INCONCLUSIVE') =>
+      proofInShort({ ...outcome, proof_certificate: { ...outcome.proof_certificate, proof_status } as typeof outcome.proof_certificate })
+    expect(marks(said('VALID'))).toEqual(['good'])
+    expect(marks(said('INVALID'))).toEqual(['bad'])
+    expect(marks(said('INCONCLUSIVE'))).toEqual(['care'])
   })
 })
 
