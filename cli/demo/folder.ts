@@ -57,12 +57,7 @@ const OWN = [
   `${FILE}.new`,
   'home',
   'postgres',
-  'outcome.json',
-  'recon_report.json',
-  'report.html',
-  'report.md',
-  'evidence_pack',
-  'evidence_pack.new',
+  ...['outcome.json', 'recon_report.json', 'report.html', 'report.md', 'evidence_pack'].flatMap((name) => [name, `${name}.new`]),
 ]
 
 /**

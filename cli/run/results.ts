@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -18,14 +18,13 @@ export async function writeResults(ports: Ports, project: ProjectRecord, folder:
   for (const [name, file] of Object.entries(FILES)) {
     const pointer = project.artifacts[name]
     if (pointer === undefined) continue
-    await writeFile(join(folder, file), await ports.artifacts.get(pointer))
+    await replaceFile(join(folder, file), await ports.artifacts.get(pointer))
     written.push(file)
   }
   const prefix = `projects/${project.project_id}/evidence_pack/`
   const keys = await ports.artifacts.list(prefix)
   if (keys.length > 0) {
     const pack = join(folder, 'evidence_pack')
-    const fresh = `${pack}.new`
     // An earlier pack is a copy and may be replaced; what merely has its name may be somebody's only one.
     if (existsSync(pack) && !existsSync(join(pack, 'sha256_manifest.json'))) {
       throw new WaybillError(
@@ -33,17 +32,36 @@ export async function writeResults(ports: Ports, project: ProjectRecord, folder:
         `${pack} is not an evidence pack and is left as it is. Write the results elsewhere: --out DIR`,
       )
     }
-    await rm(fresh, { recursive: true, force: true })
-    for (const key of keys) {
-      const pointer = await ports.artifacts.find(key)
-      if (pointer === null) continue
-      const path = join(fresh, key.slice(prefix.length))
-      await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, await ports.artifacts.get(pointer))
-    }
-    await rm(pack, { recursive: true, force: true })
-    await rename(fresh, pack)
+    await replacePack(ports, keys, prefix, pack)
     written.push('evidence_pack')
   }
   return { folder, written }
+}
+
+/**
+ * Threat: somebody else who may write to the folder puts a link where a result will be. Writing through it would overwrite what it points
+ * to, in the name of whoever runs Waybill; a new file that takes its place does not.
+ */
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const fresh = `${path}.new`
+  await rm(fresh, { force: true })
+  await writeFile(fresh, bytes, { flag: 'wx' })
+  await rename(fresh, path)
+}
+
+/** Written aside, in a folder that nobody else may enter, and then put in place of the one before. */
+async function replacePack(ports: Pick<Ports, 'artifacts'>, keys: readonly string[], prefix: string, pack: string): Promise<void> {
+  const fresh = `${pack}.new`
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(fresh, { mode: 0o700 })
+  for (const key of keys) {
+    const pointer = await ports.artifacts.find(key)
+    if (pointer === null) continue
+    const path = join(fresh, key.slice(prefix.length))
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, await ports.artifacts.get(pointer), { flag: 'wx' })
+  }
+  await rm(pack, { recursive: true, force: true })
+  await chmod(fresh, 0o755)
+  await rename(fresh, pack)
 }

@@ -5,12 +5,15 @@ import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 
+/** Clocks of two machines may differ by this much. A clock further behind what was signed last was set back, and expired plans with it. */
+const CLOCK_DIFFERENCE_MS = 10 * 60_000
+
 /**
  * Where the project record says something other than what was recorded, in sentences. The record is one row that a hand can edit; the
  * audit chain cannot be changed without breaking it, nor cut behind what its newest anchor signed.
  * @throws EVIDENCE_INVALID when the newest anchor is not authentic
  */
-export async function stateFaults(deps: Pick<Ports, 'artifacts' | 'audit' | 'trust'>, project: ProjectRecord): Promise<string[]> {
+export async function stateFaults(deps: Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'trust'>, project: ProjectRecord): Promise<string[]> {
   const entries = await deps.audit.read(project.project_id)
   const newest = (await deps.artifacts.list(`projects/${project.project_id}/anchors/`)).at(-1)
   const pointer = newest === undefined ? null : await deps.artifacts.find(newest)
@@ -20,5 +23,8 @@ export async function stateFaults(deps: Pick<Ports, 'artifacts' | 'audit' | 'tru
   const faults = [...chainFaults(entries), ...anchorFaults(entries, [predicate]), ...replay.faults]
   if (entries[0] !== undefined && entries[0].project_id !== project.project_id) faults.push('the audit chain is another project’s')
   if (replay.state !== project.state) faults.push(`the project says it is ${project.state}, its audit chain says ${replay.state}`)
+  const now = deps.clock.now()
+  if (now.getTime() < Date.parse(predicate.anchored_at) - CLOCK_DIFFERENCE_MS)
+    faults.push(`the clock of this machine says ${now.toISOString()}, and an anchor was signed at ${predicate.anchored_at}: set the clock`)
   return faults
 }
