@@ -39,9 +39,11 @@ export async function standingOf(
 
 /** Why this person cannot approve now, or null. Looks at stored people, not at the link. A rejection needs no second person. */
 export async function barredFromApproving(deps: Deps, request: ApprovalRequest, project: ProjectRecord): Promise<string | null> {
-  if (samePerson(request.approver, project.author)) return 'You are the author of this migration; somebody else has to approve it.'
   const unfit = roleFault(await policyOfRequest(deps, project, request), request.role, request.approver)
   if (unfit !== null) return `${inSentence(unfit)} Ask ${project.author} to name somebody whom it lets.`
+  // Answers shape a plan that others have to approve.
+  if (request.transition === null) return null
+  if (samePerson(request.approver, project.author)) return 'You are the author of this migration; somebody else has to approve it.'
   const others = await deps.approvals.byProject(project.project_id)
   const twice = others.find(
     (other) =>

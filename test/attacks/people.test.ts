@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { outstanding } from '../../layers/core/approvals.ts'
 import { linkOf } from '../../layers/core/flow/asking.ts'
+import { keyOf } from '../../layers/core/flow/storing.ts'
 import { roleFault } from '../../layers/core/role-holders.ts'
 import { defaultPolicy } from '../../layers/core/rulebooks.ts'
 import { email } from '../../layers/core/schemas/common.ts'
@@ -10,7 +11,7 @@ import { personOf, samePerson } from '../../layers/core/separation.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, heading, post, settled, stand, until } from '../functions/support/decisions.ts'
 import { testPlatform } from '../functions/support/platform.ts'
-import { linkIn, PEOPLE, storeSpec, tell } from '../functions/support/story.ts'
+import { linkIn, PEOPLE, specText, storeSpec, tell } from '../functions/support/story.ts'
 
 const people: Policy['people'] = [
   { role: 'security', holders: ['Security@Example.com', '@security.example.com'] },
@@ -29,6 +30,42 @@ describe('an author who names mailboxes of their own as approvers', () => {
       expect((await on.ports.audit.read(id)).at(-1)?.action).toBe('RUN_FAILED')
     } finally {
       await on.close()
+    }
+  })
+})
+
+describe('a second name beside a genuine one', () => {
+  it('is found before anybody is asked', async () => {
+    const on = await testPlatform({ policy: { people } })
+    try {
+      const id = `two-names-${process.pid}`
+      const spec = JSON.parse(specText()) as { approvers: { role: string; email: string }[] }
+      spec.approvers.unshift({ role: 'security', email: 'me@author-at-home.example' })
+      await on.ports.artifacts.put(keyOf(id, 'spec', '1'), Buffer.from(JSON.stringify(spec)), {
+        contentType: 'application/json',
+        retainUntil: new Date(),
+      })
+      const { project } = await tell(on, id)
+      expect([project?.state, on.mails, on.systems.touched]).toEqual(['FAILED', [], []])
+    } finally {
+      await on.close()
+    }
+  })
+
+  it('answers no question of the plan, although nothing was validated yet', async () => {
+    const asked = await askedFor((mail) => mail.subject.startsWith('Please answer'), {
+      spec: { ask: true },
+      policy: { people: [{ role: 'tech_lead', holders: ['boss@example.com'] }] },
+    })
+    try {
+      const link = linkIn(asked.mail(PEOPLE.tech_lead))
+      const before = await stand(asked)
+      expect(await heading(await post(link, await filled(link, 'answer')))).toEqual([403, 'You cannot take this decision'])
+      await settled()
+      expect(await stand(asked)).toEqual(before)
+      expect((await chain(asked, 'DECISION_REFUSED')).map(({ details }) => details.why)).toEqual(['not-allowed'])
+    } finally {
+      await asked.close()
     }
   })
 })

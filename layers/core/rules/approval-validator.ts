@@ -8,6 +8,7 @@ import { type Facts, failing, passing, type Validator } from './rule.ts'
 
 const id = 'approval-validator'
 const fail = failing(id)
+const LISTED = 'Name somebody under approvers whom the policy lists for this role under people.'
 
 /** The approvals a transition needs are there; or, before anybody was asked, enough different people are named to give them. */
 export const approvalValidator: Validator = {
@@ -20,9 +21,8 @@ export const approvalValidator: Validator = {
 function obtainable(plan: Plan, { policy, approvers }: Facts): Finding[] {
   const seats = gatedTransition.options.flatMap((gate) => policy.approvals[gate].map((role) => ({ gate, role })))
   const unfit = approvers.flatMap(({ role, email }) => roleFault(policy, role, email) ?? [])
-  const others = approvers.filter(
-    (approver) => !samePerson(approver.email, plan.author) && roleFault(policy, approver.role, approver.email) === null,
-  )
+  if (unfit.length > 0) return unfit.map((fault) => fail('ERROR', '/author', `An approver cannot be one: ${fault}.`, LISTED))
+  const others = approvers.filter((approver) => !samePerson(approver.email, plan.author))
   // Everybody named for a role can sit in that role at every gate.
   const sittings = gatedTransition.options.flatMap((gate) => others.map(({ role, email }) => ({ gate, role, email })))
   const empty = emptySeats(seats, sittings)
@@ -31,14 +31,6 @@ function obtainable(plan: Plan, { policy, approvers }: Facts): Finding[] {
     return [passing(id, `The spec names a person for every role of all ${gates} gates, each in one role and none of them the author.`)]
   }
   return empty.map(({ gate, role }) => {
-    const barred = unfit.find((fault) => fault.endsWith(` as ${role}`))
-    if (barred !== undefined && !others.some((approver) => approver.role === role))
-      return fail(
-        'ERROR',
-        '/author',
-        `${gate} needs the approval of ${role}, and ${barred}.`,
-        `Name somebody for ${role} whom the policy lets.`,
-      )
     const authorOnly = approvers.some((approver) => approver.role === role) && !others.some((approver) => approver.role === role)
     const shared = others.some((approver) => approver.role === role)
     const why = authorOnly ? 'only the author is named' : shared ? 'too few different people are named' : 'nobody is named'
