@@ -1,6 +1,7 @@
 /**
  * `node bench/parquet.ts [--scale 1] [--rounds 5]`: PostgreSQL against Parquet files of the same rows, equal, beside a raw COPY of the PostgreSQL
- * side; interleaved, as medians, each comparison in a process of its own whose peak memory is read. Writes bench/parquet-results.md.
+ * side; interleaved, as medians, each comparison in a process of its own whose peak memory is read, in both encodings, and the parts of the
+ * work one by one. Writes bench/parquet-results.md.
  */
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
@@ -14,8 +15,16 @@ import { promisify } from 'node:util'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { to as copyTo } from 'pg-copy-streams'
 import { withClient } from '../cli/demo/client.ts'
+import { openFileRows } from '../layers/connectors/duckdb/rows.ts'
 import { connectors } from '../layers/connectors/index.ts'
+import { copyOut } from '../layers/connectors/postgres/copy-stream.ts'
+import { fileColumns } from '../layers/connectors/postgres/file-columns.ts'
+import { rowHasher } from '../layers/connectors/postgres/row-digests.ts'
+import { openSession } from '../layers/connectors/postgres/session.ts'
+import { encodingOrder } from '../layers/connectors/postgres/table-plan.ts'
 import { comparisonWork } from '../layers/core/comparison.ts'
+import type { ReconcileWork } from '../layers/core/connector.ts'
+import type { RowStream } from '../layers/core/encoding/row-stream.ts'
 import { startServer } from '../test/support/postgres-server.ts'
 import { median } from './process-tree.ts'
 
@@ -27,6 +36,7 @@ const argument = (name: string, fallback: number) => {
 }
 const SCALE = argument('--scale', 1)
 const ROUNDS = argument('--rounds', 5)
+const ENCODINGS = ['native', 'canonical'] as const
 
 const TABLES: readonly Table[] = [
   {
@@ -44,12 +54,12 @@ const TABLES: readonly Table[] = [
   },
 ]
 
-/** The comparison alone, in a process of its own: milliseconds and peak memory on standard output. */
-async function compareOnce(url: string, folder: string, name: string): Promise<void> {
-  const signal = new AbortController().signal
-  const options = { connectTimeoutMs: 5000, statementTimeoutMs: 0, signal }
+const signal = new AbortController().signal
+const OPTIONS = { connectTimeoutMs: 5000, statementTimeoutMs: 0, signal }
+
+async function workOf(url: string, folder: string, name: string): Promise<ReconcileWork> {
   const catalog = async (systemType: string, place: string, table: { schema: string; name: string }) => {
-    const source = await connectors.source(systemType, place, options)
+    const source = await connectors.source(systemType, place, OPTIONS)
     const { tables } = await source.catalog([table])
     await source.close()
     return tables[0]!
@@ -61,10 +71,16 @@ async function compareOnce(url: string, folder: string, name: string): Promise<v
   const work = comparisonWork(pair, name, {})
   if ('impossible' in work) throw new Error(work.impossible)
   const { gaps: _, ...rest } = work
+  return rest
+}
+
+/** The comparison alone, in a process of its own: milliseconds and peak memory on standard output. */
+async function compareOnce(url: string, folder: string, name: string, encoding: 'native' | 'canonical'): Promise<void> {
+  const work = await workOf(url, folder, name)
   const started = performance.now()
   const before = process.cpuUsage()
-  const reconciler = await connectors.reconciler({ systemType: 'PARQUET', url: folder }, { systemType: 'POSTGRESQL', url }, options)
-  const [result] = await reconciler.reconcile([rest], {
+  const reconciler = await connectors.reconciler({ systemType: 'PARQUET', url: folder }, { systemType: 'POSTGRESQL', url }, OPTIONS)
+  const [result] = await reconciler.reconcile([{ ...work, recon: { ...work.recon, encoding } }], {
     hashingSpecSha256: '0'.repeat(64),
     connections: 1,
     statementTimeoutMs: 0,
@@ -74,9 +90,37 @@ async function compareOnce(url: string, folder: string, name: string): Promise<v
     signal,
   })
   await reconciler.close()
-  if (result?.verdict !== 'pass') throw new Error(`${name}: ${result?.verdict} ${result?.reasons.join(' ')}`)
+  if (result?.verdict !== 'pass' || result.encoding !== encoding)
+    throw new Error(`${name}: ${result?.encoding} ${result?.verdict} ${result?.reasons.join(' ')}`)
   const { user, system } = process.cpuUsage(before)
   console.log(JSON.stringify({ ms: performance.now() - started, cpu: (user + system) / 1000, mib: process.resourceUsage().maxRSS / 1024 }))
+}
+
+/** Milliseconds of the parts of a native comparison, each alone, in one process. */
+async function partsOnce(url: string, folder: string, name: string): Promise<void> {
+  const { mapping } = await workOf(url, folder, name)
+  const rows = await openFileRows('PARQUET', folder)
+  const session = await openSession(url, { readOnly: true, connectTimeoutMs: 5000, statementTimeoutMs: 0 })
+  const found = await fileColumns(mapping, rows, session)
+  if (found === null) throw new Error(`${name} has no native form`)
+  const read = () => rows.read({ ...mapping, columns: [...encodingOrder(mapping)] }, signal, found.forms)
+  const copy = async () =>
+    copyOut(session, `SELECT ${found.columns.map(({ target }) => target).join(', ')} FROM public.${name} AS w`, 'measuring')
+  const drained = async (open: () => Promise<RowStream>, each: (chunk: Buffer) => void) => {
+    const started = performance.now()
+    for await (const { buffer, byteOffset, byteLength } of (await open()).chunks) each(Buffer.from(buffer, byteOffset, byteLength))
+    return performance.now() - started
+  }
+  const hasher = rowHasher()
+  const parts = {
+    'rows of the file as native frames': await drained(read, () => {}),
+    'the same with their digests': await drained(read, (chunk) => hasher.digests(chunk)),
+    'rows of PostgreSQL': await drained(copy, () => {}),
+    'the same with their digests ': await drained(copy, (chunk) => hasher.digests(chunk)),
+  }
+  await session.close()
+  await rows.close()
+  console.log(JSON.stringify(parts))
 }
 
 /** Bytes thrown away unread. */
@@ -110,6 +154,7 @@ async function main(): Promise<void> {
   const server = await startServer()
   const folder = await mkdtemp(join(tmpdir(), 'waybill-parquet-'))
   const lines: string[] = []
+  const profile: string[] = []
   try {
     for (const table of TABLES) {
       const { name, rows } = table
@@ -119,28 +164,38 @@ async function main(): Promise<void> {
         await client.query(`VACUUM ANALYZE ${name}`)
       })
       await exportParquet(server.url, folder, table)
-      const [raw, ours, processor, memory]: [number[], number[], number[], number[]] = [[], [], [], []]
+      const alone = async (...what: string[]) => {
+        const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), ...what, server.url, folder, name])
+        return JSON.parse(stdout) as Record<string, number>
+      }
+      const raw: number[] = []
+      const found = { native: [] as Record<string, number>[], canonical: [] as Record<string, number>[] }
+      const parts: Record<string, number>[] = []
       for (let round = 0; round < ROUNDS; round++) {
         raw.push(await rawCopy(server.url, name))
-        const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), '--one', server.url, folder, name])
-        const found = JSON.parse(stdout) as { ms: number; cpu: number; mib: number }
-        ours.push(found.ms)
-        processor.push(found.cpu)
-        memory.push(found.mib)
+        for (const encoding of ENCODINGS) found[encoding].push(await alone('--one', encoding))
+        parts.push(await alone('--parts'))
       }
+      const seconds = (values: readonly number[]) => `${(median([...values]) / 1000).toFixed(2)} s`
       const bytes = (await stat(join(folder, `${name}.parquet`))).size
-      const cells = [
-        name,
-        rows.toLocaleString('en'),
-        `${Math.round(bytes / 2 ** 20)} MiB`,
-        `${(median(raw) / 1000).toFixed(1)} s`,
-        `${(median(ours) / 1000).toFixed(1)} s`,
-        `**${(median(ours) / median(raw)).toFixed(2)} ×**`,
-        `${(median(processor) / 1000).toFixed(1)} s`,
-        `${Math.round(Math.max(...memory))} MiB`,
-      ]
-      lines.push(`| ${cells.join(' | ')} |`)
-      console.log(lines.at(-1))
+      for (const encoding of ENCODINGS) {
+        const all = (figure: string) => found[encoding].map((one) => one[figure]!)
+        const cells = [
+          name,
+          rows.toLocaleString('en'),
+          `${Math.round(bytes / 2 ** 20)} MiB`,
+          seconds(raw),
+          encoding,
+          seconds(all('ms')),
+          `**${(median(all('ms')) / median(raw)).toFixed(2)} ×**`,
+          seconds(all('cpu')),
+          `${Math.round(Math.max(...all('mib')))} MiB`,
+        ]
+        lines.push(`| ${cells.join(' | ')} |`)
+        console.log(lines.at(-1))
+      }
+      for (const part of Object.keys(parts[0]!)) profile.push(`| ${name} | ${part.trim()} | ${seconds(parts.map((one) => one[part]!))} |`)
+      console.log(profile.slice(-4).join('\n'))
     }
   } finally {
     await server.stop()
@@ -150,10 +205,13 @@ async function main(): Promise<void> {
   await writeFile(
     fileURLToPath(new URL('parquet-results.md', import.meta.url)),
     `# PostgreSQL against Parquet\n\n\`node bench/parquet.ts\` on ${machine}, ${ROUNDS} rounds, medians; the largest peak memory of the whole Node process, DuckDB included.\n\n` +
-      `| table | rows | file | raw COPY of the PostgreSQL side | full proof, equal | ratio | processor time of Node and DuckDB | peak memory |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,
+      `| table | rows | file | raw COPY of the PostgreSQL side | encoding | full proof, equal | ratio | processor time of Node and DuckDB | peak memory |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n\n` +
+      `The parts of the native comparison, each alone with two processors to itself:\n\n| table | part | time |\n| --- | --- | --- |\n${profile.join('\n')}\n`,
   )
 }
 
-const one = process.argv.indexOf('--one')
-if (one === -1) await main()
-else await compareOnce(process.argv[one + 1]!, process.argv[one + 2]!, process.argv[one + 3]!)
+const at = (flag: string) => process.argv.indexOf(flag)
+const rest = (from: number) => process.argv.slice(from) as [string, string, string]
+if (at('--one') !== -1) await compareOnce(...rest(at('--one') + 2), process.argv[at('--one') + 1] as 'native' | 'canonical')
+else if (at('--parts') !== -1) await partsOnce(...rest(at('--parts') + 1))
+else await main()

@@ -1,5 +1,6 @@
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import { WaybillError } from '../../core/errors.ts'
+import { chunkMemory, type VectorMemory } from './vector-memory.ts'
 
 /** More would buy little: PostgreSQL on the other side is the limit. */
 const THREADS = '2'
@@ -10,6 +11,11 @@ export type DuckSession = {
   ask(sql: string): Promise<Record<string, string | null>[]>
   /** Vectors as they are produced, so that memory stays flat. */
   vectors(sql: string): AsyncIterable<Vectors>
+  /**
+   * The same as memory, which is DuckDB's: it must not be looked at any more when the next is asked for. `columns` are the types the statement
+   * must have, and the bytes of one value of each.
+   */
+  memories(sql: string, columns: readonly { type: string; width: number }[]): AsyncIterable<VectorMemory[]>
   close(): Promise<void>
 }
 
@@ -39,6 +45,7 @@ export async function openDuckDb(root: string, threads: '1' | '2' = THREADS): Pr
   } catch (error) {
     throw duckFailure(error, 'starting DuckDB')
   }
+  let fetching: Promise<unknown> = Promise.resolve()
   return {
     async ask(sql) {
       try {
@@ -62,7 +69,42 @@ export async function openDuckDb(root: string, threads: '1' | '2' = THREADS): Pr
         throw duckFailure(error, 'reading a file')
       }
     },
+    async *memories(sql, columns) {
+      try {
+        const result = await connection.stream(sql)
+        const types = result.columnTypes().map(String)
+        // Memory of another type would be read beyond its end.
+        if (types.length !== columns.length || types.some((type, i) => type !== columns[i]!.type)) {
+          throw new WaybillError(
+            'CONFLICT',
+            'The columns of the files changed while they were read. Compare again when nobody writes to them.',
+          )
+        }
+        const widths = columns.map(({ width }) => width)
+        const fetched = (): Promise<DuckDBDataChunk | null> => {
+          const chunk = result.fetchChunk()
+          fetching = chunk.catch(() => {})
+          return chunk
+        }
+        let next = fetched()
+        for (;;) {
+          const chunk = await next
+          if (chunk === null || chunk.rowCount === 0) return
+          // DuckDB works on the next one while this one is looked at.
+          next = fetched()
+          const rows = chunk.rowCount
+          yield chunkMemory(chunk.chunk, rows, widths)
+          // Asked behind the use of its memory, so that the chunk lives until then.
+          if (chunk.rowCount !== rows)
+            throw new WaybillError('STREAM_TRUNCATED', 'Rows of the file went missing. Run the comparison again.')
+        }
+      } catch (error) {
+        throw duckFailure(error, 'reading a file')
+      }
+    },
     async close() {
+      // A connection must not be closed under a thread that reads.
+      await fetching
       connection.closeSync()
       instance.closeSync()
     },

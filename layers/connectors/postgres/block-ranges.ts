@@ -46,7 +46,8 @@ function wholeSide(read: () => Promise<RowStream>): BucketedSide {
 
 /** A side that is not PostgreSQL. */
 export function otherSide(side: RowSide, plan: TablePlan, signal: AbortSignal): BucketedSide {
-  return wholeSide(() => side.read({ ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }, signal))
+  const mapping = { ...plan.mapping, columns: [...encodingOrder(plan.mapping)] }
+  return wholeSide(() => side.read(mapping, signal, plan.forms))
 }
 
 /**

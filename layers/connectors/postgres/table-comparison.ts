@@ -12,6 +12,7 @@ import { compareBucketed } from './compare-bucketed.ts'
 import { type CompareInput, compareOrdered } from './compare-ordered.ts'
 import { type Comparison, earlierWords } from './comparison.ts'
 import { DifferenceTally } from './difference-tally.ts'
+import { fileColumns } from './file-columns.ts'
 import { withoutIndexes } from './heap-scan.ts'
 import { checkColumnsKnown } from './known-columns.ts'
 import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
@@ -157,8 +158,13 @@ export async function planned(
   checkTolerances(mapping, recon.tolerances, isSnapshot(sides.source))
   const targetFacts = await tableFacts(sides.target.main, mapping.target, 'target')
   if (!isSnapshot(sides.source)) {
-    const columns = canonicalColumns(mapping)
-    const plan = planTable({ mapping, recon, scope, encoding: 'canonical', columns, tolerant: [], sourceFacts: null, targetFacts })
+    const canonical = canonicalColumns(mapping)
+    const native = recon.encoding === 'native' ? await fileColumns(mapping, sides.source, sides.target.main) : null
+    const encoded =
+      native === null
+        ? { encoding: 'canonical' as const, columns: canonical }
+        : { encoding: 'native' as const, columns: native.columns, forms: native.forms }
+    const plan = planTable({ mapping, recon, scope, ...encoded, tolerant: [], sourceFacts: null, targetFacts })
     return { plan, facts: { source: null, target: targetFacts } }
   }
   const sourceFacts = await tableFacts(sides.source.main, mapping.source, 'source')

@@ -1,4 +1,5 @@
 import type { ComparisonScope } from '../../core/connector.ts'
+import type { NativeForm } from '../../core/encoding/row-stream.ts'
 import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping, TableMapping, TableRecon } from '../../core/schemas/proposal.ts'
 import { fieldTypes } from './field-types.ts'
@@ -28,6 +29,8 @@ export type TablePlan = {
   mapping: TableMapping
   recon: TableRecon
   encoding: 'native' | 'canonical'
+  /** Where the source is not PostgreSQL and the encoding is native: the form in which it gives each column. */
+  forms?: readonly NativeForm[]
   mode: 'ordered' | 'bucketed'
   /** Why the mode is not the proposed one; null when it is. */
   modeReason: string | null
@@ -96,11 +99,12 @@ export function planTable(input: {
   scope: ComparisonScope | undefined
   encoding: 'native' | 'canonical'
   columns: readonly RowColumn[]
+  forms?: readonly NativeForm[]
   tolerant: readonly TolerantColumn[]
   sourceFacts: TableFacts | null
   targetFacts: TableFacts
 }): TablePlan {
-  const { mapping, recon, scope, encoding, columns, tolerant, sourceFacts, targetFacts } = input
+  const { mapping, recon, scope, encoding, columns, forms, tolerant, sourceFacts, targetFacts } = input
   const keyWidth = mapping.key?.length ?? 0
   const obstacle = orderObstacle(mapping, columns.slice(0, keyWidth), sourceFacts, targetFacts)
   const ordered = recon.mode === 'ordered' && obstacle === null
@@ -117,6 +121,7 @@ export function planTable(input: {
     recon,
     encoding,
     columns,
+    ...(forms === undefined ? {} : { forms }),
     tolerant,
     keyWidth,
     mode: ordered ? 'ordered' : 'bucketed',

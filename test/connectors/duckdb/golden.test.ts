@@ -4,15 +4,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFileRows } from '../../../layers/connectors/duckdb/rows.ts'
 import { fileType } from '../../../layers/connectors/duckdb/types.ts'
 import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
+import { fileColumns } from '../../../layers/connectors/postgres/file-columns.ts'
 import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
 import { canonicalSql } from '../../../layers/core/encoding/canonical-sql.ts'
 import { canonicalType } from '../../../layers/core/encoding/canonical-type.ts'
 import { decodeFrame } from '../../../layers/core/encoding/row-frame.ts'
-import { type FreshDatabase, freshDatabase } from '../../support/postgres.ts'
+import { type FreshDatabase, freshDatabase, runSql } from '../../support/postgres.ts'
 import { mappingOf } from '../postgres/recon-fixture.ts'
 import { type SourceFolder, sourceFolder } from './source-folder.ts'
 
-/** `reads`: what a reader of the Parquet file meets; `target`: the PostgreSQL type for it; without `bytes` the value is refused. */
+/** `reads`: what a reader of the Parquet file meets; `target`: the PostgreSQL type for it; without `bytes` the value is refused. `bytes` are canonical. */
 type Vector = {
   logical: string
   type: string
@@ -21,6 +22,8 @@ type Vector = {
   target: string | null
   postgres: string | null
   bytes: string | null
+  /** The bytes in the native encoding; null where only the canonical one holds the type. Absent where the value is refused. */
+  native?: string | null
 }
 const golden = JSON.parse(readFileSync(new URL('../../core/encoding/duckdb.golden.json', import.meta.url), 'utf8')) as Vector[]
 
@@ -82,6 +85,31 @@ describe('golden vectors of file types', () => {
         sent.push(Buffer.from(decodeFrame(chunk)[0]!).toString('hex'))
       }
       expect(sent).toEqual([vector.bytes])
+    },
+  )
+
+  it.each(golden.filter((vector) => vector.bytes !== null).map((vector, i) => [vector.target!, vector.sql, vector, `n${i}`] as const))(
+    'and both sides give the same native bytes: %s %s',
+    async (target, sql, vector, name) => {
+      await folder.write(`COPY (SELECT CAST(${sql} AS ${vector.type}) AS v) TO '{}/${name}.parquet' (FORMAT parquet)`)
+      await runSql(database.url, `CREATE TABLE ${name} (v ${target}); INSERT INTO ${name} VALUES (${vector.postgres})`)
+      const mapping = mappingOf(name, { v: target }, { source: { schema: 'files', name: `${name}.parquet`, kind: 'file' } })
+      const side = await openFileRows('PARQUET', folder.path)
+      const fieldOf = async (chunks: AsyncIterable<Uint8Array>) => {
+        const fields: string[] = []
+        for await (const chunk of chunks) fields.push(Buffer.from(decodeFrame(chunk)[0]!).toString('hex'))
+        return fields
+      }
+      try {
+        const found = await fileColumns(mapping, side, session)
+        if (found === null) return expect(vector.native).toBeNull()
+        const stream = await side.read(mapping, new AbortController().signal, found.forms)
+        expect(await fieldOf(stream.chunks)).toEqual([vector.native])
+        const sent = copyOut(session, `SELECT ${found.columns[0]!.target} FROM public.${name} AS w`, 'testing')
+        expect(await fieldOf(sent.chunks)).toEqual([vector.native])
+      } finally {
+        await side.close()
+      }
     },
   )
 
