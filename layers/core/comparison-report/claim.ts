@@ -9,13 +9,15 @@ export function verdictOf(found: Pick<Comparison, 'tables' | 'earlier' | 'proble
   return verdicts.every((verdict) => verdict === 'pass') ? 'pass' : 'inconclusive'
 }
 
+/** Files are named with their digests, each table's by themselves. */
+const OF_FILES = / bytes sha256:[0-9a-f]{64}/
+
 /** Snapshots of one side under which tables were read. More than one: the tables were not seen at one moment. */
 export function moments(found: Pick<Comparison, 'tables' | 'earlier'>): number {
   const all = [...found.tables, ...found.earlier]
-  const of = (side: 'source' | 'target') => new Set(all.map((table) => table.snapshot[side]).filter((snapshot) => snapshot !== '')).size
-  const [source, target] = [of('source'), of('target')]
-  if (found.tables.some((table) => table.encoding === 'canonical')) return target
-  return Math.max(source, target)
+  const of = (side: 'source' | 'target') =>
+    new Set(all.map((table) => table.snapshot[side]).filter((snapshot) => snapshot !== '' && !OF_FILES.test(snapshot))).size
+  return Math.max(of('source'), of('target'))
 }
 
 /** What was shown, in one sentence and no more than that. "Equal" only where every row was compared. */
