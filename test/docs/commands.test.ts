@@ -42,7 +42,7 @@ describe('the documents name only what there is', () => {
     expect(named.filter(({ script }) => !scripts.includes(script))).toEqual([])
   })
 
-  it('every waybill command and option named exists', async () => {
+  it('every waybill command and option named exists', { timeout: 240_000 }, async () => {
     const help = new Map<string, string>()
     const helpOf = async (command: string) => {
       if (!help.has(command)) help.set(command, (await waybill([...command.split(' '), '--help'])).out)

@@ -53,7 +53,7 @@ describe('bundles', () => {
     expect(missing).toContain('functions/copy-chunk/worker.ts')
   })
 
-  it('hold the policy that an organisation puts there, in the layer and in the workers, and the shipped one nowhere', {
+  it('hold the policy that an organisation puts there, in the layer and in the workers', {
     timeout: 60_000,
   }, async () => {
     const policy = join(folder, 'policy.json')
@@ -68,10 +68,6 @@ describe('bundles', () => {
       })
     expect(holding(ours, 'of-our-organisation')).toEqual([true, true])
     expect(holding(staging, 'of-our-organisation')).toEqual([false, false])
-    expect([holding(ours, shipped.version), holding(staging, shipped.version)]).toEqual([
-      [false, false],
-      [true, true],
-    ])
   })
 
   it('are small: each function under 1 MiB, the layer under 10', () => {
