@@ -2,7 +2,6 @@ import { checkFormToken } from '../../layers/core/approval-page/form-token.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
-import { record } from '../../layers/core/ledger.ts'
 import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -15,6 +14,7 @@ import { type ChaseDeps, chase } from './chase.ts'
 import { handOn } from './delegation.ts'
 import { type Decided, type Form, judge, MAX_BODY, readForm, reasonFaults } from './form.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
+import { recordRefusal } from './refusal.ts'
 import { register } from './registration.ts'
 import { type Identified, type SettleDeps, settle } from './settlement.ts'
 import { withdraw } from './withdrawal.ts'
@@ -143,11 +143,6 @@ async function again(deps: Deps, request: ApprovalRequest, project: ProjectRecor
 }
 
 async function refused(deps: Deps, request: ApprovalRequest, why: NoticeKind, details: string[] = []): Promise<HttpResponse> {
-  await record(deps, request.project_id, {
-    actor: request.approver,
-    action: 'DECISION_REFUSED',
-    subject_sha256: request.subject.sha256,
-    details: { approval_id: request.approval_id, role: request.role, why },
-  })
+  await recordRefusal(deps, request, 'DECISION_REFUSED', why)
   return notice(why, details)
 }

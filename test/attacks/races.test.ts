@@ -116,3 +116,20 @@ describe('a withdrawal at the moment of execution', () => {
     expect((await chain(asked, 'RUN_FAILED')).at(-1)?.details.code).toBe('PLAN_NOT_AUTHORISED')
   })
 })
+
+it('somebody who once saw the address of a request cannot fill the log, blames nobody, and keeps nobody from deciding', async () => {
+  asked = await askedFor((mail) => mail.to === PEOPLE.security)
+  await mailed(PEOPLE.security)
+  const link = linkOf(PEOPLE.security)
+  const form = await filled(link, 'approve')
+  const guess = new URLSearchParams({ t: 'A'.repeat(43), decision: 'approve' })
+  for (let tries = 0; tries < 110; tries++) expect((await post(link, guess)).status).toBe(403)
+  const refusals = await chain(asked, 'DECISION_REFUSED')
+  expect(refusals).toHaveLength(100)
+  expect(new Set(refusals.map(({ actor }) => actor))).toEqual(new Set(['unknown']))
+  expect(refusals.map(({ details }) => details.more).filter((more) => more !== undefined)).toEqual([
+    'further attempts at this request are refused and not recorded',
+  ])
+  expect(asked.on.systems.touched).toEqual([])
+  expect((await post(link, form)).status).toBe(200)
+})
