@@ -82,7 +82,7 @@ async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
     request.kind === 'decisions' ? (await artifactJson(deps.artifacts, project, 'manual_decisions', manualDecisions)).decisions : []
   const judged = judge(form, request, questions)
   if ('faults' in judged) return again(deps, request, project, form, judged.faults)
-  const barred = judged.decision === 'REJECTED' ? null : await barredFromApproving(deps, request, project)
+  const barred = judged.decision === 'REJECTED' ? null : await barredFromApproving(deps, request, project, who.person?.email ?? null)
   if (barred !== null) return refused(deps, request, 'not-allowed', [barred])
   const proven = await withPasskey(deps, request, project, form, judged, identified)
   if ('fault' in proven) {

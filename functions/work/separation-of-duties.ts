@@ -37,9 +37,20 @@ export async function standingOf(
   return outstanding(policy, transition, statements, { ...about, subjectSha256 })
 }
 
-/** Why this person cannot approve now, or null. Looks at stored people, not at the link. A rejection needs no second person. */
-export async function barredFromApproving(deps: Deps, request: ApprovalRequest, project: ProjectRecord): Promise<string | null> {
-  const unfit = roleFault(await policyOfRequest(deps, project, request), request.role, request.approver)
+/**
+ * Why this person cannot approve now, or null. Looks at stored people, not at the link; and where the policy lists who holds the role, at the
+ * very address that an identity provider vouched for. A rejection needs no second person.
+ */
+export async function barredFromApproving(
+  deps: Deps,
+  request: ApprovalRequest,
+  project: ProjectRecord,
+  signedInAs: string | null,
+): Promise<string | null> {
+  const policy = await policyOfRequest(deps, project, request)
+  const unfit =
+    [request.approver, ...(signedInAs === null ? [] : [signedInAs])].flatMap((each) => roleFault(policy, request.role, each) ?? [])[0] ??
+    null
   if (unfit !== null) return `${inSentence(unfit)} Ask ${project.author} to name somebody whom it lets.`
   // Answers shape a plan that others have to approve.
   if (request.transition === null) return null

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { defaultPolicy } from '../../layers/core/rulebooks.ts'
+import { policy as policySchema } from '../../layers/core/schemas/policy.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const document = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8')
@@ -33,6 +35,11 @@ describe('docs/security.md', () => {
       .slice(2)
     expect(rows.length).toBeGreaterThan(40)
     for (const row of rows) expect([...row.matchAll(CLAIM)].length, row).toBeGreaterThan(0)
+  })
+
+  it('has a policy that can be used', () => {
+    const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(document)?.[1] ?? '') as object
+    expect(policySchema.parse({ ...defaultPolicy, ...example }).people).toHaveLength(2)
   })
 
   it('names every file of this folder', () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { cookie } from '../../layers/core/approval-page/session.ts'
 import { outstanding } from '../../layers/core/approvals.ts'
 import { linkOf } from '../../layers/core/flow/asking.ts'
 import { keyOf } from '../../layers/core/flow/storing.ts'
@@ -11,7 +12,7 @@ import { personOf, samePerson } from '../../layers/core/separation.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, heading, post, settled, stand, until } from '../functions/support/decisions.ts'
 import { testPlatform } from '../functions/support/platform.ts'
-import { linkIn, PEOPLE, specText, storeSpec, tell } from '../functions/support/story.ts'
+import { formOf, linkIn, PEOPLE, specText, storeSpec, tell } from '../functions/support/story.ts'
 
 const people: Policy['people'] = [
   { role: 'security', holders: ['Security@Example.com', '@security.example.com'] },
@@ -94,6 +95,27 @@ describe('while a migration waits for security', () => {
     expect(await stand(asked)).toEqual(before)
     expect(asked.on.systems.touched).toEqual([])
     expect((await chain(asked, 'DECISION_REFUSED')).map(({ details }) => details.why)).toEqual(['not-allowed'])
+  })
+
+  it('an identity provider’s word for an address that only looks alike is not enough', async () => {
+    const { ports } = asked.on
+    // Sessions are read, and nobody is sent anywhere.
+    ports.signIn = { start: async () => '', finish: () => Promise.reject(new Error('nobody signs in here')) }
+    const as = async (email: string) => {
+      const value = { issuer: 'https://id.example', subject: email, email, until: new Date(Date.now() + 60_000).toISOString() }
+      const cookies = cookie(await ports.keys.link(), 'session', value, 60, false).split(';')[0]!
+      const fields = formOf(await (await fetch(link, { headers: { cookie: cookies } })).text())
+      fields.set('decision', 'approve')
+      return heading(await post(link, fields, { cookie: cookies }))
+    }
+    const before = await stand(asked)
+    // The same person to whoever counts people; somebody else to whoever lets people in.
+    expect(samePerson('secu.rity@example.com', PEOPLE.security)).toBe(true)
+    expect(await as('secu.rity@example.com')).toEqual([403, 'You cannot take this decision'])
+    expect(await stand(asked)).toEqual(before)
+    expect(asked.on.systems.touched).toEqual([])
+    expect((await chain(asked, 'DECISION_REFUSED')).map(({ details }) => details.why)).toEqual(['not-allowed'])
+    expect(await as('SECURITY@example.com')).toEqual([200, 'Approved'])
   })
 
   it('a request is handed on to a holder of the role only', async () => {
