@@ -1,11 +1,15 @@
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
+import { escapedFormat, unambiguous } from '../layers/core/approval-page/visible-text.ts'
 
 /** Exit codes everywhere: 0 pass, 1 fail, 2 critical or not able to decide, 130 interrupted. */
 export const EXIT = { pass: 0, fail: 1, undecided: 2, interrupted: 130 } as const
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Where a command speaks. Results go to `out`, everything else to `err`, so that `--json` stays clean. */
+/**
+ * Where a command speaks. Results go to `out`, everything else to `err`, so that `--json` stays clean. Neither passes on a character that reorders
+ * or hides others, whoever forgot to show it.
+ */
 export type Terminal = {
   out(text: string): void
   err(text: string): void
@@ -16,9 +20,12 @@ export type Terminal = {
   readonly interactive: boolean
 }
 
-/** Shows control and direction-changing characters instead of letting a hostile name move the cursor or reorder the line. */
+/**
+ * Shows control and direction-changing characters, and letters that pass for others, instead of letting a hostile name move the cursor, reorder the
+ * line or look like another one.
+ */
 export function visible(text: string): string {
-  return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`)
+  return unambiguous(text, (codePoint) => `\\u{${codePoint.toLowerCase().replace(/^0+(?=.)/, '')}}`)
 }
 
 const QUIET_INTERVAL_MS = 5000
@@ -35,11 +42,11 @@ export function openTerminal(out: NodeJS.WriteStream = process.stdout, err: Node
     interactive,
     out(text) {
       endProgress()
-      out.write(`${text}\n`)
+      out.write(`${escapedFormat(text)}\n`)
     },
     err(text) {
       endProgress()
-      err.write(`${text}\n`)
+      err.write(`${escapedFormat(text)}\n`)
     },
     paint: (style, text) => styleText(style, text, { stream: out }),
     progress(text) {

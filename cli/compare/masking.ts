@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
+import { withheldDifference } from '../../layers/core/withheld-literals.ts'
 
 export type Mask = (value: string | null) => string | null
 
@@ -30,12 +31,13 @@ export function maskedMismatch(mismatch: Mismatch, mask: Mask): Mismatch {
   }
 }
 
-/** A result without any value of any row: differences, bounds of key ranges, first and last of a sequence, smallest and largest. */
+/** A result without any value: of rows (differences, bounds of key ranges, first and last of a sequence, smallest and largest) or in declarations. */
 export function maskedResult(result: TableResult, mask: Mask): TableResult {
   const { ordering } = result
   return {
     ...result,
     mismatches: result.mismatches.map((mismatch) => maskedMismatch(mismatch, mask)),
+    schema_differences: result.schema_differences.map(withheldDifference),
     segments:
       result.mode === 'bucketed'
         ? result.segments

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { differencesToParquet } from '../../layers/connectors/duckdb/differences.ts'
+import { escapedFormat } from '../../layers/core/approval-page/visible-text.ts'
 import type { Comparison } from '../../layers/core/comparison-report/comparison.ts'
 import { junitXml } from '../../layers/core/comparison-report/junit.ts'
 import { comparisonPage } from '../../layers/core/comparison-report/page.ts'
@@ -41,7 +42,9 @@ export class CompareOutputs {
   mismatch(item: Item, mismatch: Mismatch): void {
     const { source, target } = item.pair
     if (this.#differences !== null)
-      this.#differences.add(JSON.stringify({ source: nameOf(source), target: nameOf(target), ...maskedMismatch(mismatch, this.#mask) }))
+      this.#differences.add(
+        escapedFormat(JSON.stringify({ source: nameOf(source), target: nameOf(target), ...maskedMismatch(mismatch, this.#mask) })),
+      )
     this.#repair?.add(item, mismatch)
   }
 

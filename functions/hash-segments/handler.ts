@@ -5,6 +5,7 @@ import { comparedUnder } from '../../layers/core/schemas/identity.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { tableResult } from '../../layers/core/schemas/recon.ts'
 import { segmentItem } from '../../layers/core/schemas/work.ts'
+import { withheldDifference } from '../../layers/core/withheld-literals.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
@@ -57,7 +58,8 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
     await storeOnce(deps, key(item.item_id, 'jsonl'), 'application/x-ndjson', () => Buffer.from(text))
     const under = { ...identities, plan_sha256: digestOf(plan), run_id: task.run_id, table_id: item.table_id }
     await storeJsonOnce(deps, key(item.item_id, ENDS), () => comparedUnder.parse(under))
-    await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse(result))
+    const declared = policy.pii.values_in_evidence ? result.schema_differences : result.schema_differences.map(withheldDifference)
+    await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse({ ...result, schema_differences: declared }))
   }
 })
 

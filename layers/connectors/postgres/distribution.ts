@@ -1,3 +1,4 @@
+import { isWaybillError } from '../../core/errors.ts'
 import type { ColumnMapping, TableMapping } from '../../core/schemas/proposal.ts'
 import type { ChecksReport, Distribution } from '../../core/schemas/recon.ts'
 import { addDecimals, compareDecimals, type Decimal, plain, printDecimal, readDecimal } from './figure.ts'
@@ -83,7 +84,7 @@ async function measureColumn(sides: Sides, table: TableMapping, column: ColumnMa
     }
     return { distribution, source, target }
   } catch (error) {
-    return error instanceof Error ? error.message.slice(0, 500) : 'the column could not be read'
+    return isWaybillError(error) ? error.message.slice(0, 500) : 'the column could not be read'
   }
 }
 

@@ -45,6 +45,13 @@ export function visibleName(text: string, limit = 160): string {
   )
 }
 
+/** As `visible`, for a mail: mail programs make a link of whatever looks like one, and a title could lead approvers astray. */
+export function unlinked(text: string, limit = 160): string {
+  return visible(text, limit)
+    .replace(/:\/\//g, '[://]')
+    .replace(/\bwww\./gi, '[www.]')
+}
+
 /** HTML text or attribute value. Hidden characters are made visible first. */
 export function escaped(text: string, limit = 160): string {
   return escapeMarkup(visible(text, limit))

@@ -1,13 +1,17 @@
+import { unambiguous } from '../approval-page/visible-text.ts'
 import type { TableResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import type { Comparison } from './comparison.ts'
 
-/** Characters XML 1.0 cannot hold are written as their code point in words. */
+const codePoint = (hex: string) => `\\u{${hex.toLowerCase().replace(/^0+(?=.)/, '')}}`
+
+/** What XML 1.0 cannot hold, and what hides or reorders in the tools that show it, as its code point. */
 function xml(text: string): string {
-  return text
-    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`)
-    .replace(/[&<>"'\t\n\r]/g, (c) => `&#${c.charCodeAt(0)};`)
+  return unambiguous(text, codePoint).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
+
+/** Sentences, a line each. */
+const lines = (text: string) => text.split('\n').map(xml).join('&#10;')
 
 const seconds = (from: string, to: string) => Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000).toFixed(3)
 
@@ -18,7 +22,7 @@ export function junitXml(comparison: Comparison): string {
       name: nameOf(table),
       time: seconds(table.started_at, table.finished_at),
       kind: table.verdict === 'pass' ? null : table.verdict === 'fail' ? ('failure' as const) : ('error' as const),
-      message: table.reasons.join('\n') || `verdict ${table.verdict}`,
+      message: table.reasons.map((reason) => unambiguous(reason, codePoint)).join('\n') || `verdict ${table.verdict}`,
       note: table.verdict === 'pass' ? toleranceSentences(table).join('\n') : '',
     })),
     ...comparison.earlier.map((table) => ({ name: nameOf(table), time: '0.000', kind: null, message: '' })),
@@ -38,9 +42,9 @@ export function junitXml(comparison: Comparison): string {
   const body = cases.map((one) => {
     const open = `    <testcase classname="waybill.compare" name="${xml(one.name)}" time="${one.time}"`
     if (one.kind === null && (one.note ?? '') !== '')
-      return `${open}>\n      <system-out>${xml(one.note ?? '')}</system-out>\n    </testcase>`
+      return `${open}>\n      <system-out>${lines(one.note ?? '')}</system-out>\n    </testcase>`
     if (one.kind === null) return `${open}/>`
-    return `${open}>\n      <${one.kind} message="${xml(one.message.split('\n')[0]!)}">${xml(one.message)}</${one.kind}>\n    </testcase>`
+    return `${open}>\n      <${one.kind} message="${xml(one.message.split('\n')[0]!)}">${lines(one.message)}</${one.kind}>\n    </testcase>`
   })
   return `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="waybill compare" ${attributes}>

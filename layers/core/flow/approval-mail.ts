@@ -1,4 +1,4 @@
-import { escapeMarkup, moment, visible } from '../approval-page/visible-text.ts'
+import { escapeMarkup, moment, unlinked, visible } from '../approval-page/visible-text.ts'
 import type { Mail } from '../ports.ts'
 import type { ApprovalRequest } from '../schemas/governance.ts'
 import type { ProjectRecord } from '../schemas/project.ts'
@@ -43,7 +43,7 @@ export function approvalMail(
 ): Mail {
   const { asks, consequence } = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
   const { prefix, says } = opening(occasion)
-  const title = visible(project.title, 120)
+  const title = unlinked(project.title, 120)
   const until = moment(request.expires_at)
   const role = roleInWords(request.role)
   const lines = [
