@@ -67,6 +67,9 @@ function floatText(value: string): string {
   return `CASE WHEN isnan(${value}) THEN 'NaN' WHEN isinf(${value}) THEN ${endless} ELSE CAST(${value} AS VARCHAR) END`
 }
 
+/** What PostgreSQL reads as a float; DuckDB would read `1_000` too. */
+const FLOAT_TEXT = '(?i)\\s*([+-]?(([0-9]+\\.?[0-9]*|\\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity)|nan)\\s*'
+
 /** Text to a float, rounded once as PostgreSQL rounds it; a number beyond the type is refused as it is there, not made infinite or zero. */
 function floatOfText(column: string, sql: string, bits: 32 | 64): string {
   const type = bits === 32 ? 'FLOAT' : 'DOUBLE'
@@ -74,7 +77,9 @@ function floatOfText(column: string, sql: string, bits: 32 | 64): string {
   const beyond = `(isinf(${value}) AND NOT regexp_matches(${sql}, '(?i)inf')) OR (${value} = 0 AND regexp_matches(${sql}, '^[^eE]*[1-9]'))`
   const pg = bits === 32 ? 'real' : 'double precision'
   const refusal = literal(`waybill: Column ${JSON.stringify(column)} holds a number too large or too small for ${pg}.`)
-  return `CASE WHEN ${beyond} THEN error(${refusal}) ELSE ${floatText(value)} END`
+  const unread = `NOT regexp_full_match(${sql}, '${FLOAT_TEXT}')`
+  const not = literal(`waybill: Column ${JSON.stringify(column)} of the file: a value is no number as ${pg} reads it.`)
+  return `CASE WHEN ${unread} THEN error(${not}) WHEN ${beyond} THEN error(${refusal}) ELSE ${floatText(value)} END`
 }
 
 /** As `canonicalValue` does, without its general patterns: most of a scientific file is floats. */

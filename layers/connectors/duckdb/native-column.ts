@@ -3,7 +3,7 @@ import { jsonbText } from './jsonb-text.ts'
 import { type NativeField, scaleOf, widthOf } from './native-form.ts'
 import { NUMERIC_BYTES, NumericWriter } from './native-numeric.ts'
 import { ofColumn } from './text-value.ts'
-import { isNull, TextReader, textLength, type VectorMemory } from './vector-memory.ts'
+import { isNull, TextReader, textLength, type VectorMemory, viewOf } from './vector-memory.ts'
 
 /** Days and microseconds from 1970 to 2000. */
 const EPOCH_DAYS = 10_957
@@ -19,58 +19,82 @@ const FLOAT8_NAN = 0x7ff80000
 /** The native bytes of one column of a chunk. `bytes` of a text stay in DuckDB's memory. Where a row is NULL, whatever stands there means nothing. */
 export type NativeColumn = { valid: Uint8Array | null } & (
   | { kind: 'fixed'; width: number; bytes: DataView }
-  | { kind: 'varying'; lengths: Int32Array; starts: Int32Array; bytes: Uint8Array }
+  | { kind: 'varying'; lengths: Int32Array; starts: Int32Array; bytes: DataView }
   | { kind: 'text'; lengths: Int32Array; reader: TextReader }
 )
 
+/** Memory of one column that each chunk uses again: what is made of a chunk is good until the next one. */
+export class ColumnScratch {
+  #bytes = new DataView(new ArrayBuffer(0))
+  #starts = new Int32Array(0)
+  #lengths = new Int32Array(0)
+
+  /** At least so many bytes, holding anything. */
+  bytes(size: number): DataView {
+    if (this.#bytes.byteLength < size) this.#bytes = new DataView(new ArrayBuffer(size))
+    return this.#bytes
+  }
+
+  starts(rows: number): Int32Array {
+    if (this.#starts.length < rows) this.#starts = new Int32Array(rows)
+    return this.#starts
+  }
+
+  /** All 0. */
+  lengths(rows: number): Int32Array {
+    if (this.#lengths.length < rows) this.#lengths = new Int32Array(rows)
+    return this.#lengths.fill(0)
+  }
+}
+
 /** @throws NOT_REPRESENTABLE with the name of the column, for a value beyond what PostgreSQL's type can hold */
-export function nativeColumn(field: NativeField, memory: VectorMemory): NativeColumn {
+export function nativeColumn(field: NativeField, memory: VectorMemory, scratch: ColumnScratch): NativeColumn {
   const { form, type } = field
   const { rows, data } = memory
   switch (form.wire) {
     case 'bool': {
-      const into = room(rows, 1)
+      const into = scratch.bytes(rows * 1)
       for (let row = 0; row < rows; row++) into.setUint8(row, data.getUint8(row) === 0 ? 0 : 1)
-      return fixed(memory, into)
+      return fixed(memory, 1, into)
     }
     case 'int2': {
-      const into = room(rows, 2)
+      const into = scratch.bytes(rows * 2)
       for (let at = 0; at < rows * 2; at += 2) into.setInt16(at, data.getInt16(at, true))
-      return fixed(memory, into)
+      return fixed(memory, 2, into)
     }
     case 'int4': {
-      const into = room(rows, 4)
+      const into = scratch.bytes(rows * 4)
       for (let at = 0; at < rows * 4; at += 4) into.setInt32(at, data.getInt32(at, true))
-      return fixed(memory, into)
+      return fixed(memory, 4, into)
     }
     case 'int8':
     case 'time': {
-      const into = room(rows, 8)
+      const into = scratch.bytes(rows * 8)
       for (let at = 0; at < rows * 8; at += 8) {
         into.setInt32(at, data.getInt32(at + 4, true))
         into.setInt32(at + 4, data.getInt32(at, true))
       }
-      return fixed(memory, into)
+      return fixed(memory, 8, into)
     }
     case 'float4': {
-      const into = room(rows, 4)
+      const into = scratch.bytes(rows * 4)
       for (let at = 0; at < rows * 4; at += 4) {
         const bits = data.getInt32(at, true)
         into.setInt32(at, (bits & INT32_MAX) > 0x7f800000 ? FLOAT4_NAN : bits)
       }
-      return fixed(memory, into)
+      return fixed(memory, 4, into)
     }
     case 'float8':
-      return fixed(memory, doubles(memory))
+      return fixed(memory, 8, doubles(memory, scratch))
     case 'date':
-      return fixed(memory, dates(field, memory))
+      return fixed(memory, 4, dates(field, memory, scratch))
     case 'timestamp':
     case 'timestamptz':
-      return fixed(memory, moments(field, memory))
+      return fixed(memory, 8, moments(field, memory, scratch))
     case 'interval':
-      return fixed(memory, intervals(field, memory))
+      return fixed(memory, 16, intervals(field, memory, scratch))
     case 'uuid': {
-      const into = room(rows, 16)
+      const into = scratch.bytes(rows * 16)
       for (let at = 0; at < rows * 16; at += 16) {
         // DuckDB turns the first bit over, so that ids sort as signed numbers of 128 bits.
         into.setInt32(at, data.getInt32(at + 12, true) ^ INT32_MIN)
@@ -78,22 +102,20 @@ export function nativeColumn(field: NativeField, memory: VectorMemory): NativeCo
         into.setInt32(at + 8, data.getInt32(at + 4, true))
         into.setInt32(at + 12, data.getInt32(at, true))
       }
-      return fixed(memory, into)
+      return fixed(memory, 16, into)
     }
     case 'numeric':
-      return numbers(new NumericWriter(widthOf(type), scaleOf(type) ?? 0, form.scale), memory)
+      return numbers(new NumericWriter(widthOf(type), scaleOf(type) ?? 0, form.scale), memory, scratch)
     case 'utf8':
     case 'bytea':
-      return texts(memory)
+      return texts(memory, scratch)
     case 'jsonb':
-      return documents(field, memory)
+      return documents(field, memory, scratch)
   }
 }
 
-const room = (rows: number, width: number) => new DataView(new ArrayBuffer(rows * width))
-
-function fixed({ rows, valid }: VectorMemory, bytes: DataView): NativeColumn {
-  return { kind: 'fixed', valid, width: rows === 0 ? 0 : bytes.byteLength / rows, bytes }
+function fixed({ valid }: VectorMemory, width: number, bytes: DataView): NativeColumn {
+  return { kind: 'fixed', valid, width, bytes }
 }
 
 function beyond({ column }: NativeField): never {
@@ -102,8 +124,8 @@ function beyond({ column }: NativeField): never {
 }
 
 /** −0 stays; every NaN is one. */
-function doubles({ rows, data }: VectorMemory): DataView {
-  const into = room(rows, 8)
+function doubles({ rows, data }: VectorMemory, scratch: ColumnScratch): DataView {
+  const into = scratch.bytes(rows * 8)
   for (let at = 0; at < rows * 8; at += 8) {
     const low = data.getInt32(at, true)
     const high = data.getInt32(at + 4, true)
@@ -116,8 +138,8 @@ function doubles({ rows, data }: VectorMemory): DataView {
 }
 
 /** PostgreSQL's infinities are the largest and the smallest number, DuckDB's the largest and its negative. */
-function dates(field: NativeField, { rows, data, valid }: VectorMemory): DataView {
-  const into = room(rows, 4)
+function dates(field: NativeField, { rows, data, valid }: VectorMemory, scratch: ColumnScratch): DataView {
+  const into = scratch.bytes(rows * 4)
   for (let row = 0; row < rows; row++) {
     const days = data.getInt32(row * 4, true)
     const since = days === INT32_MAX ? INT32_MAX : days === -INT32_MAX ? INT32_MIN : days - EPOCH_DAYS
@@ -128,8 +150,8 @@ function dates(field: NativeField, { rows, data, valid }: VectorMemory): DataVie
 }
 
 /** 64 bits as two halves, the difference of the epochs taken off with a borrow. Infinities as with dates. */
-function moments(field: NativeField, { rows, data, valid }: VectorMemory): DataView {
-  const into = room(rows, 8)
+function moments(field: NativeField, { rows, data, valid }: VectorMemory, scratch: ColumnScratch): DataView {
+  const into = scratch.bytes(rows * 8)
   for (let row = 0, at = 0; row < rows; row++, at += 8) {
     const low = data.getUint32(at, true)
     const high = data.getInt32(at + 4, true)
@@ -154,8 +176,8 @@ function moments(field: NativeField, { rows, data, valid }: VectorMemory): DataV
 }
 
 /** Microseconds, days, months. What PostgreSQL means by an infinite interval would be a number here. */
-function intervals(field: NativeField, { rows, data, valid }: VectorMemory): DataView {
-  const into = room(rows, 16)
+function intervals(field: NativeField, { rows, data, valid }: VectorMemory, scratch: ColumnScratch): DataView {
+  const into = scratch.bytes(rows * 16)
   for (let row = 0, at = 0; row < rows; row++, at += 16) {
     const [months, days] = [data.getInt32(at, true), data.getInt32(at + 4, true)]
     const [low, high] = [data.getUint32(at + 8, true), data.getInt32(at + 12, true)]
@@ -170,35 +192,35 @@ function intervals(field: NativeField, { rows, data, valid }: VectorMemory): Dat
   return into
 }
 
-function numbers(writer: NumericWriter, { rows, data, valid }: VectorMemory): NativeColumn {
-  const into = room(rows, NUMERIC_BYTES)
-  const [starts, lengths] = [new Int32Array(rows), new Int32Array(rows)]
+function numbers(writer: NumericWriter, { rows, data, valid }: VectorMemory, scratch: ColumnScratch): NativeColumn {
+  const into = scratch.bytes(rows * NUMERIC_BYTES)
+  const [starts, lengths] = [scratch.starts(rows), scratch.lengths(rows)]
   for (let row = 0, at = 0; row < rows; row++) {
     if (isNull(valid, row)) continue
     starts[row] = at
     lengths[row] = writer.write(data, row, into, at)
     at += lengths[row]!
   }
-  return { kind: 'varying', valid, lengths, starts, bytes: new Uint8Array(into.buffer) }
+  return { kind: 'varying', valid, lengths, starts, bytes: into }
 }
 
-function texts(memory: VectorMemory): NativeColumn {
+function texts(memory: VectorMemory, scratch: ColumnScratch): NativeColumn {
   const { rows, valid } = memory
-  const lengths = new Int32Array(rows)
+  const lengths = scratch.lengths(rows)
   for (let row = 0; row < rows; row++) if (!isNull(valid, row)) lengths[row] = textLength(memory, row)
   return { kind: 'text', valid, lengths, reader: new TextReader(memory) }
 }
 
 /** jsonb: a byte with its version, and the text that PostgreSQL would print. */
-function documents({ column }: NativeField, memory: VectorMemory): NativeColumn {
+function documents({ column }: NativeField, memory: VectorMemory, scratch: ColumnScratch): NativeColumn {
   const { rows, valid } = memory
   const reader = new TextReader(memory)
-  const [starts, lengths] = [new Int32Array(rows), new Int32Array(rows)]
+  const [starts, lengths] = [scratch.starts(rows), scratch.lengths(rows)]
   const values: Buffer[] = []
   for (let row = 0, at = 0; row < rows; row++) {
     if (isNull(valid, row)) continue
     const text = Buffer.allocUnsafe(textLength(memory, row))
-    reader.copy(row, text.byteLength, text, 0)
+    reader.copy(row, text.byteLength, viewOf(text), 0)
     try {
       values.push(Buffer.from(`\u0001${jsonbText(text.toString('utf8'))}`))
     } catch (error) {
@@ -208,5 +230,5 @@ function documents({ column }: NativeField, memory: VectorMemory): NativeColumn 
     lengths[row] = values.at(-1)!.byteLength
     at += lengths[row]!
   }
-  return { kind: 'varying', valid, lengths, starts, bytes: Buffer.concat(values) }
+  return { kind: 'varying', valid, lengths, starts, bytes: viewOf(Buffer.concat(values)) }
 }

@@ -1,30 +1,35 @@
 import { FRAME_TAG } from '../../core/encoding/row-frame.ts'
 import { WaybillError } from '../../core/errors.ts'
-import { type NativeColumn, nativeColumn } from './native-column.ts'
+import { ColumnScratch, type NativeColumn, nativeColumn } from './native-column.ts'
 import type { NativeField } from './native-form.ts'
-import { copyBytes, isNull, type VectorMemory } from './vector-memory.ts'
+import { copyBytes, isNull, type VectorMemory, viewOf } from './vector-memory.ts'
 
 /** Tag, length, number of fields. */
 const HEAD = 7
 const MOST_BYTES = 0x7fffffff
 
+/** Native rows of a chunk, frame behind frame (`row-frame.ts`), in pieces; each stands in the same memory, so it is good until the next. */
+export type NativeFramer = (memories: readonly VectorMemory[]) => Generator<Uint8Array>
+
 /**
- * Native rows of a chunk, frame behind frame (`row-frame.ts`), in pieces of about `pieceBytes`. Made column by column, so that nothing is
- * allocated for a value. @throws NOT_REPRESENTABLE with the name of the column, TOO_LARGE
+ * Makes frames column by column, so that nothing is allocated for a value, in pieces of about `pieceBytes`.
+ * The framer throws NOT_REPRESENTABLE with the name of the column, TOO_LARGE.
  */
-export function* nativeFrames(
-  fields: readonly NativeField[],
-  memories: readonly VectorMemory[],
-  pieceBytes: number,
-): Generator<Uint8Array> {
-  const columns = fields.map((field, index) => nativeColumn(field, memories[index]!))
-  const sizes = frameSizes(columns, memories[0]!.rows)
-  for (let from = 0; from < sizes.length; ) {
-    let bytes = sizes[from]!
-    let to = from + 1
-    while (to < sizes.length && bytes + sizes[to]! <= pieceBytes) bytes += sizes[to++]!
-    yield piece(columns, sizes, from, to, bytes)
-    from = to
+export function nativeFramer(fields: readonly NativeField[], pieceBytes: number): NativeFramer {
+  const scratches = fields.map(() => new ColumnScratch())
+  const usual = Buffer.allocUnsafeSlow(pieceBytes)
+  return function* (memories) {
+    const rows = memories[0]!.rows
+    const columns = fields.map((field, index) => nativeColumn(field, memories[index]!, scratches[index]!))
+    const sizes = frameSizes(columns, rows)
+    for (let from = 0; from < rows; ) {
+      let bytes = sizes[from]!
+      let to = from + 1
+      while (to < rows && bytes + sizes[to]! <= pieceBytes) bytes += sizes[to++]!
+      // A new buffer for each piece would make the collector run through everything every few dozen.
+      yield piece(columns, sizes, from, to, bytes <= pieceBytes ? usual.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes))
+      from = to
+    }
   }
 }
 
@@ -43,9 +48,8 @@ function frameSizes(columns: readonly NativeColumn[], rows: number): Float64Arra
   return sizes
 }
 
-function piece(columns: readonly NativeColumn[], sizes: Float64Array, from: number, to: number, bytes: number): Uint8Array {
-  const out = new Uint8Array(bytes)
-  const view = new DataView(out.buffer)
+function piece(columns: readonly NativeColumn[], sizes: Float64Array, from: number, to: number, out: Uint8Array): Uint8Array {
+  const view = viewOf(out)
   /** Where the next field of each row begins. */
   const next = new Int32Array(to - from)
   for (let row = from, at = 0; row < to; at += sizes[row++]!) {
@@ -55,8 +59,8 @@ function piece(columns: readonly NativeColumn[], sizes: Float64Array, from: numb
     next[row - from] = at + HEAD
   }
   for (const column of columns) {
-    if (column.kind === 'text') putTexts(column, from, to, next, out, view)
-    else if (column.kind === 'varying') putVarying(column, from, to, next, out, view)
+    if (column.kind === 'text') putTexts(column, from, to, next, view)
+    else if (column.kind === 'varying') putVarying(column, from, to, next, view)
     else if (column.width === 4) putWords(column, from, to, next, view)
     else if (column.width === 8) putDoubleWords(column, from, to, next, view)
     else putBytes(column, from, to, next, view)
@@ -105,38 +109,24 @@ function putBytes({ valid, width, bytes }: Of<'fixed'>, from: number, to: number
   }
 }
 
-function putVarying(
-  { valid, lengths, starts, bytes }: Of<'varying'>,
-  from: number,
-  to: number,
-  next: Int32Array,
-  out: Uint8Array,
-  view: DataView,
-): void {
+function putVarying({ valid, lengths, starts, bytes }: Of<'varying'>, from: number, to: number, next: Int32Array, view: DataView): void {
   for (let row = from; row < to; row++) {
     if (putNull(valid, row, row - from, next, view)) continue
     const at = next[row - from]!
     const [length, start] = [lengths[row]!, starts[row]!]
     view.setInt32(at, length)
-    copyBytes(bytes, start, length, out, at + 4)
+    copyBytes(bytes, start, length, view, at + 4)
     next[row - from] = at + 4 + length
   }
 }
 
-function putTexts(
-  { valid, lengths, reader }: Of<'text'>,
-  from: number,
-  to: number,
-  next: Int32Array,
-  out: Uint8Array,
-  view: DataView,
-): void {
+function putTexts({ valid, lengths, reader }: Of<'text'>, from: number, to: number, next: Int32Array, view: DataView): void {
   for (let row = from; row < to; row++) {
     if (putNull(valid, row, row - from, next, view)) continue
     const at = next[row - from]!
     const length = lengths[row]!
     view.setInt32(at, length)
-    reader.copy(row, length, out, at + 4)
+    reader.copy(row, length, view, at + 4)
     next[row - from] = at + 4 + length
   }
 }

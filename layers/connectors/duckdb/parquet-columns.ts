@@ -4,8 +4,8 @@ import { fileType } from './types.ts'
 
 /**
  * Columns of a Parquet file under the names that stand in it. Where DuckDB would read less than the file holds, the type is the file's and not
- * DuckDB's, so that it is refused by name: INT96 counts nanoseconds, of which DuckDB drops three digits; a decimal of more than 38 digits it
- * reads as a double.
+ * DuckDB's, so that it is refused by name: INT96 counts nanoseconds, of which DuckDB drops three digits, as it does of nanoseconds in UTC; a decimal of
+ * more than 38 digits it reads as a double.
  */
 export async function parquetColumns(duck: DuckSession, path: string): Promise<FileColumn[]> {
   const described = await duck.ask(`DESCRIBE SELECT * FROM read_parquet([${literal(path)}], hive_partitioning = false)`)
@@ -41,6 +41,8 @@ function topLevel(elements: readonly Element[]): Element[] {
 
 function exactType(duck: string, element: Element | undefined): string {
   if (element?.type === 'INT96') return 'INT96'
+  const nanoseconds = /NANOS=(?!<null>)/.test(element?.logical_type ?? '')
+  if (nanoseconds && duck !== 'TIMESTAMP_NS') return `${duck} in nanoseconds`
   const decimal = element?.converted_type === 'DECIMAL' || (element?.logical_type ?? '').startsWith('Decimal')
   if (decimal && !duck.startsWith('DECIMAL')) return `DECIMAL(${element?.precision ?? '?'},${element?.scale ?? '?'}) in more than 38 digits`
   return duck

@@ -1,5 +1,6 @@
 import { WaybillError } from '../../core/errors.ts'
 import { csvHeader } from './csv-header.ts'
+import { csvRecords } from './csv-records.ts'
 import { resolveFiles, type SourceFile } from './files.ts'
 import { jsonKeysSql, jsonReader } from './json-reader.ts'
 import { parquetColumns } from './parquet-columns.ts'
@@ -26,6 +27,8 @@ export type Relation = {
   columns: readonly FileColumn[]
   /** Rows of each Parquet file, from its footer, which its reader trusts too; null for text, where only reading tells. */
   fileRows: readonly bigint[] | null
+  /** Rows of all CSV files together as our own scan counts them; null for the other formats. */
+  records: bigint | null
 }
 
 const TEXT = fileType('VARCHAR')
@@ -38,6 +41,7 @@ const TEXT = fileType('VARCHAR')
 export async function openRelation(duck: DuckSession, root: string, format: FileFormat, pattern: string): Promise<Relation> {
   const files = await resolveFiles(root, pattern)
   const fileRows: bigint[] = []
+  let records = 0n
   let columns: FileColumn[] | null = null
   for (const file of files) {
     const own = [
@@ -52,12 +56,19 @@ export async function openRelation(duck: DuckSession, root: string, format: File
       )
     }
     columns ??= own
+    if (format === 'CSV') records += await csvRecords(file.path, own.length - file.partitions.length)
     if (format === 'PARQUET') {
       const [footer] = await duck.ask(`SELECT num_rows::VARCHAR AS n FROM parquet_file_metadata(${literal(file.path)})`)
       fileRows.push(BigInt(footer?.n ?? '0'))
     }
   }
-  return { format, files, columns: distinct(columns ?? [], pattern), fileRows: format === 'PARQUET' ? fileRows : null }
+  return {
+    format,
+    files,
+    columns: distinct(columns ?? [], pattern),
+    fileRows: format === 'PARQUET' ? fileRows : null,
+    records: format === 'CSV' ? records : null,
+  }
 }
 
 async function ownColumns(duck: DuckSession, format: FileFormat, path: string): Promise<FileColumn[]> {
@@ -98,7 +109,7 @@ function distinct(columns: readonly FileColumn[], pattern: string): readonly Fil
 
 /**
  * Rows of files that were resolved already. Every field of a CSV is text; an empty field is NULL and a quoted empty field is ''. Comma, quote
- * and header are fixed and never guessed, and a line with another number of fields is an error.
+ * and header are fixed and never guessed, and what is in the file was held to RFC 4180 before (`csvRecords`).
  */
 function reader(relation: Relation, files: readonly SourceFile[], rowNumber: boolean): string {
   const own = relation.columns.filter((column) => !column.partition)
@@ -131,7 +142,7 @@ function table(format: FileFormat, columns: readonly FileColumn[], paths: readon
   const names = columns.map((column) => `${literal(column.name)}: 'VARCHAR'`)
   return (
     `read_csv(${list}, auto_detect = false, columns = {${names.join(', ')}}, header = true, delim = ',', quote = '"', escape = '"', comment = '', ` +
-    `strict_mode = true, null_padding = false, nullstr = '', allow_quoted_nulls = false, hive_partitioning = false, ` +
+    `strict_mode = true, null_padding = false, nullstr = '', allow_quoted_nulls = false, hive_partitioning = false, compression = 'none', ` +
     `max_line_size = 16777216, buffer_size = 33554432)`
   )
 }

@@ -9,7 +9,7 @@ import { digestOfFile, sourceFolder } from './files.ts'
 import { frameOfLine, lineSql } from './frame-lines.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { nativeField, nativeType, widthOf } from './native-form.ts'
-import { nativeFrames } from './native-frames.ts'
+import { nativeFramer } from './native-frames.ts'
 import { type FileFormat, openRelation, pieces, type Relation, wholeOf } from './relation.ts'
 import { type DuckSession, openDuckDb } from './session.ts'
 
@@ -100,9 +100,10 @@ async function nativeRows(
   const types = await resultTypes(duck, relation, values)
   const fields = mapping.columns.map((column, i) => nativeField(column.target, values[i]!.sql, types[i]!, forms[i]!))
   const columns = fields.map(({ type }) => ({ type, width: widthOf(type) }))
+  const framer = nativeFramer(fields, PIECE_BYTES)
   return async function* (from) {
     for await (const memories of duck.memories(`SELECT ${fields.map(({ sql }) => sql).join(', ')} ${from}`, columns)) {
-      yield { rows: memories[0]!.rows, frames: nativeFrames(fields, memories, PIECE_BYTES) }
+      yield { rows: memories[0]!.rows, frames: framer(memories) }
     }
   }
 }

@@ -5,17 +5,18 @@ import { jsonbText } from './jsonb-text.ts'
 
 /**
  * The canonical bytes of a value that a file holds as text, read as PostgreSQL's type reads it or not at all: a fraction finer than a
- * microsecond, an offset on a timestamp without time zone, or a form whose meaning depends on a setting is refused.
+ * microsecond, an offset on a timestamp without time zone, a day or a time of day that does not exist, or a form whose meaning depends on a
+ * setting is refused.
  * @throws NOT_REPRESENTABLE; the text is not repeated
  */
 export function textValue(type: CanonicalType, text: string): Uint8Array {
   switch (type.kind) {
     case 'boolean':
-      return canonicalValue(type, WORDS[text.trim().toLowerCase()] ?? text)
+      return canonicalValue(type, WORDS[text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '').toLowerCase()] ?? text)
     case 'date':
       return canonicalValue(type, endless(text) || moment(text) !== null ? text : '')
     case 'time':
-      return canonicalValue(type, /^\d{2}:\d{2}$/.test(text) ? `${text}:00` : text)
+      return canonicalValue(type, clockTime(text))
     case 'timestamp':
       return canonicalValue(type, timestamp(text, type.zoned))
     case 'interval':
@@ -33,18 +34,43 @@ const WORDS: Readonly<Record<string, string>> = {
 }
 
 const MOMENT = /^(\d{4,7}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,12})?)?))?(?: ?(Z|[+-]\d{2}(?::?\d{2}(?::\d{2})?)?))?( BC)?$/
-const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-
 type Moment = { date: string; time: string; zone: string | undefined; bc: boolean }
 
 function moment(text: string): Moment | null {
   const match = MOMENT.exec(text)
   if (match === null) return null
   const [, day = '', clock, zone, bc] = match
-  const [, month = 0, date = 0] = day.split('-').map(Number)
-  if (month < 1 || month > 12 || date < 1 || date > (DAYS[month - 1] ?? 0)) return null
+  const [year = 0, month = 0, date = 0] = day.split('-').map(Number)
+  // Year 0 is 1 BC, whose February has 29 days.
+  if (year < 1 || !isDay(bc === undefined ? year : 1 - year, month, date)) return null
   const time = clock === undefined ? '00:00:00' : clock.length === 5 ? `${clock}:00` : clock
+  if (!isTime(time) || (zone !== undefined && !isOffset(zone))) return null
   return { date: `${day}${bc ?? ''}`, time, zone, bc: bc !== undefined }
+}
+
+/** Proleptic Gregorian, as PostgreSQL counts. */
+function isDay(year: number, month: number, day: number): boolean {
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  const last = month === 2 ? (leap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
+  return month >= 1 && month <= 12 && day >= 1 && day <= last
+}
+
+/** PostgreSQL would carry `24:00:00` and a second 60 into what follows; a text that says one moment and means another is refused. */
+function isTime(time: string): boolean {
+  const [hour = 0, minute = 0, second = 0] = time.split(':').map(Number)
+  return hour < 24 && minute < 60 && second < 60
+}
+
+/** No offset of PostgreSQL reaches 16 hours. */
+function isOffset(zone: string): boolean {
+  const [hours = 0, minutes = 0, seconds = 0] = (zone.match(/\d{2}/g) ?? []).map(Number)
+  return hours < 16 && minutes < 60 && seconds < 60
+}
+
+/** The end of the day is a time of its own, 24:00:00. */
+function clockTime(text: string): string {
+  const time = /^\d{2}:\d{2}$/.test(text) ? `${text}:00` : text
+  return isTime(time) || /^24:00:00(\.0+)?$/.test(time) ? time : ''
 }
 
 const endless = (text: string) => text === 'infinity' || text === '-infinity'
@@ -77,7 +103,7 @@ function inUtc(plain: string, zone: string, bc: boolean): string | null {
 }
 
 const VERBOSE =
-  /^(?:([+-]?\d+) years?)? ?(?:([+-]?\d+) mons?)? ?(?:([+-]?\d+) days?)? ?(?:([+-]?)(\d{2,}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?)?$/
+  /^(?:([+-]?\d+) years?)? ?(?:([+-]?\d+) mons?)? ?(?:([+-]?\d+) days?)? ?(?:([+-]?)(\d{2,}):([0-5]\d):([0-5]\d)(?:\.(\d{1,6}))?)?$/
 
 /** PostgreSQL's own `1 year 2 mons -3 days 04:05:06.7` as ISO 8601; what already is ISO 8601 stays. */
 function interval(text: string): string {

@@ -35,7 +35,7 @@ export function chunkMemory(chunk: Bindings.DataChunk, rows: number, widths: rea
     const vector = duckdb.data_chunk_get_vector(chunk, index)
     const data = duckdb.vector_get_data(vector, rows * width)
     const valid = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null
-    return { rows, data: new DataView(data.buffer, data.byteOffset, data.byteLength), valid: someNull(valid, rows) ? valid : null }
+    return { rows, data: viewOf(data), valid: someNull(valid, rows) ? valid : null }
   })
 }
 
@@ -53,28 +53,40 @@ export function textLength(memory: VectorMemory, row: number): number {
   return memory.data.getUint32(row * STRING_BYTES, true)
 }
 
-/** `length` bytes from one place to another. */
-export function copyBytes(bytes: Uint8Array, from: number, length: number, out: Uint8Array, at: number): void {
-  if (length > SHORT_COPY) out.set(bytes.subarray(from, from + length), at)
-  else for (let i = 0; i < length; i++) out[at + i] = bytes[from + i]!
+export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
+}
+
+/** `length` bytes from one place to another, four at a time. */
+export function copyBytes(bytes: DataView, from: number, length: number, out: DataView, at: number): void {
+  if (length > SHORT_COPY) {
+    bytesOf(out, at, length).set(bytesOf(bytes, from, length))
+    return
+  }
+  const words = length & ~3
+  for (let i = 0; i < words; i += 4) out.setInt32(at + i, bytes.getInt32(from + i))
+  for (let i = words; i < length; i++) out.setUint8(at + i, bytes.getUint8(from + i))
+}
+
+function bytesOf({ buffer, byteOffset }: DataView, from: number, length: number): Uint8Array {
+  return new Uint8Array(buffer, byteOffset + from, length)
 }
 
 /** Copies texts and blobs of one vector, rows in ascending order, a run of neighbours in memory at a time. */
 export class TextReader {
   readonly #memory: VectorMemory
   /** The run that was fetched last, and where it begins. */
-  #run: Uint8Array = new Uint8Array(0)
+  #run: DataView = new DataView(new ArrayBuffer(0))
   #start = 0
 
   constructor(memory: VectorMemory) {
     this.#memory = memory
   }
 
-  copy(row: number, length: number, out: Uint8Array, at: number): void {
+  copy(row: number, length: number, out: DataView, at: number): void {
     const { data } = this.#memory
-    const here = row * STRING_BYTES
     if (length <= INLINE) {
-      for (let i = 0; i < length; i++) out[at + i] = data.getUint8(here + 4 + i)
+      copyBytes(data, row * STRING_BYTES + 4, length, out, at)
       return
     }
     const address = addressOf(data, row)
@@ -97,7 +109,8 @@ export class TextReader {
       end = begin + length
     }
     this.#start = address
-    this.#run = bindings().get_data_from_pointer(data.buffer as ArrayBuffer, data.byteOffset + row * STRING_BYTES + 8, end - address)
+    const pointer = data.byteOffset + row * STRING_BYTES + 8
+    this.#run = viewOf(bindings().get_data_from_pointer(data.buffer as ArrayBuffer, pointer, end - address))
   }
 }
 

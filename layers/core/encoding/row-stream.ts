@@ -6,7 +6,7 @@ import type { TableMapping } from '../schemas/proposal.ts'
  * order, transforms and filter applied.
  */
 export type RowStream = {
-  /** Each chunk holds a whole number of frames, best 64 KiB or more at a time; a chunk is not changed after it was handed over. */
+  /** Each chunk holds a whole number of frames, best 64 KiB or more at a time, and stays as it is until the next is asked for; PostgreSQL's stay longer. */
   chunks: AsyncIterable<Uint8Array>
   /** Rows that the reader counted, known once `chunks` ended; must equal the number of frames. */
   rows(): bigint

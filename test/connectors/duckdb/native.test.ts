@@ -1,9 +1,12 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nativeColumn } from '../../../layers/connectors/duckdb/native-column.ts'
+import { ColumnScratch, nativeColumn } from '../../../layers/connectors/duckdb/native-column.ts'
 import { widthOf } from '../../../layers/connectors/duckdb/native-form.ts'
 import { openFileRows } from '../../../layers/connectors/duckdb/rows.ts'
+import { openDuckDb } from '../../../layers/connectors/duckdb/session.ts'
 import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
 import { decodeFrame } from '../../../layers/core/encoding/row-frame.ts'
 import type { NativeForm } from '../../../layers/core/encoding/row-stream.ts'
@@ -180,9 +183,13 @@ describe('a column of a chunk', () => {
   const encoded = (form: NativeForm, type: string, hex: string, valid: Uint8Array | null = null): string => {
     const memory = Buffer.from(hex.replaceAll(' ', ''), 'hex')
     const data = new DataView(memory.buffer, memory.byteOffset, memory.byteLength)
-    const found = nativeColumn({ column: 'v', sql: '', type, form }, { rows: memory.byteLength / widthOf(type), data, valid })
+    const found = nativeColumn(
+      { column: 'v', sql: '', type, form },
+      { rows: memory.byteLength / widthOf(type), data, valid },
+      new ColumnScratch(),
+    )
     if (found.kind !== 'fixed') throw new Error('not of a fixed width')
-    return Buffer.from(found.bytes.buffer).toString('hex')
+    return Buffer.from(found.bytes.buffer, 0, memory.byteLength).toString('hex')
   }
 
   it.each([
@@ -324,5 +331,38 @@ it('reads nothing when the files are of another shape than they were', async () 
     })
   } finally {
     await side.close()
+  }
+})
+
+it('is not read as memory of another type than it is', async () => {
+  const name = await pair('(a uuid)', 'SELECT 1::SMALLINT AS a')
+  const duck = await openDuckDb(folder.path)
+  const read = async (type: string, width: number) => {
+    const rows: number[] = []
+    for await (const [memory] of duck.memories(`SELECT a FROM '${folder.path}/${name}.parquet'`, [{ type, width }])) rows.push(memory!.rows)
+    return rows
+  }
+  try {
+    expect(await read('SMALLINT', 2)).toEqual([1])
+    await expect(read('UUID', 16)).rejects.toMatchObject({ code: 'CONFLICT' })
+  } finally {
+    await duck.close()
+  }
+})
+
+it('calls tables in several files compared at one moment, whichever side the files are on', async () => {
+  await client.query('CREATE SCHEMA several; CREATE TABLE several.a AS SELECT 1 AS v; CREATE TABLE several.b AS SELECT 2 AS v')
+  await mkdir(join(folder.path, 'all/several'), { recursive: true })
+  for (const [name, v] of Object.entries({ a: 1, b: 2 })) {
+    await folder.write(`COPY (SELECT ${v}::INT AS v) TO '{}/all/several/${name}.parquet' (FORMAT parquet)`)
+  }
+  const sides = [`parquet:${folder.path}/all`, database.url] as const
+  for (const [source, target] of [sides, sides.toReversed()]) {
+    const { comparison } = await compared(source!, target!, { include: ['several.*'] })
+    expect(comparison.tables.map((one) => [one.encoding, one.verdict])).toEqual([
+      ['native', 'pass'],
+      ['native', 'pass'],
+    ])
+    expect(comparison.claim).toBe('Equal: every row of every table compared, both ways.')
   }
 })
