@@ -4,6 +4,8 @@ import type { Comparison } from '../../layers/core/comparison-report/comparison.
 import type { ConnectorOptions, Connectors, TableRef } from '../../layers/core/connector.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import type { Catalog, CatalogTable } from '../../layers/core/schemas/catalog.ts'
+import type { SystemIdentity } from '../../layers/core/schemas/identity.ts'
+import { sameDatabase } from '../../layers/core/system-identity.ts'
 import type { CompareRequest, TableChoice } from './request.ts'
 import type { Side } from './side.ts'
 
@@ -19,8 +21,22 @@ export function parseTableName(text: string): TableRef {
 
 /** Which table is held against which, from the catalogs of both sides. @throws NOT_FOUND, BAD_INPUT, CONNECTION_FAILED, PERMISSION_DENIED */
 export async function pairTables(connectors: Connectors, request: CompareRequest, options: ConnectorOptions): Promise<Paired> {
-  const read = (side: 'source' | 'target', scope: readonly TableRef[]) => catalogOf(connectors, request[side], { ...options, side }, scope)
+  const systems: SystemIdentity[] = []
+  const read = (side: 'source' | 'target', scope: readonly TableRef[]) =>
+    catalogOf(connectors, request[side], { ...options, side }, scope, (identity) => systems.push(identity))
   if (request.source.systemType !== 'POSTGRESQL') return pairFiles(request, read)
+  const paired = await pairDatabases(request, read)
+  const [one, other] = systems
+  const itself = paired.pairs.find(({ pair }) => nameOfTable(pair.source) === nameOfTable(pair.target))
+  if (one !== undefined && other !== undefined && itself !== undefined && sameDatabase(one, other))
+    throw new WaybillError(
+      'BAD_INPUT',
+      `Both sides are one and the same database, so ${nameOfTable(itself.pair.source)} would be compared with itself. Check the two connections.`,
+    )
+  return paired
+}
+
+async function pairDatabases(request: CompareRequest, read: Read): Promise<Paired> {
   if (request.tables.length > 0) {
     const named = request.tables.map((choice) => {
       const source = parseTableName(choice.source)
@@ -77,6 +93,11 @@ async function pairFiles(request: CompareRequest, read: Read): Promise<Paired> {
     read('target', request.tables.length === 0 ? [] : request.tables.map((choice) => parseTableName(choice.target ?? choice.source))),
   )
   const tables = all.tables.map((table) => ({ table, as: tableOfFile(table.name, request.source.url) }))
+  refuseShared(
+    tables.filter(({ as }) =>
+      request.tables.length === 0 ? chosen(request)(as) : wanted.some(({ name }) => name.schema === as.schema && name.name === as.name),
+    ),
+  )
   const pairs: Paired['pairs'] = []
   for (const choice of named) {
     const name = parseTableName(choice.target!)
@@ -106,6 +127,21 @@ async function pairFiles(request: CompareRequest, read: Read): Promise<Paired> {
   }
 }
 
+/** Two files for one table: taking either would leave the other's rows out of "equal". @throws BAD_INPUT */
+function refuseShared(tables: readonly { table: CatalogTable; as: TableRef }[]): void {
+  const first = new Map<string, string>()
+  for (const { table, as } of tables) {
+    const key = `${as.schema}.${as.name}`
+    const other = first.get(key)
+    if (other !== undefined)
+      throw new WaybillError(
+        'BAD_INPUT',
+        `Both ${other} and ${table.name} stand for ${key}. Name the one that is meant, --table FILE=${key}, or give the sides as one file or one glob.`,
+      )
+    first.set(key, table.name)
+  }
+}
+
 /** A folder partitioned by `name=value` folders is one table under its own name. */
 function tableOfFile(path: string, folder: string): TableRef {
   const parts = path.replace(/\.(parquet|csv|json|ndjson|jsonl)$/i, '').split('/')
@@ -115,9 +151,16 @@ function tableOfFile(path: string, folder: string): TableRef {
 }
 
 /** The catalog of one side on a connection of its own. */
-async function catalogOf(connectors: Connectors, side: Side, options: ConnectorOptions, scope: readonly TableRef[]): Promise<Catalog> {
+async function catalogOf(
+  connectors: Connectors,
+  side: Side,
+  options: ConnectorOptions,
+  scope: readonly TableRef[],
+  onIdentity: (identity: SystemIdentity) => void,
+): Promise<Catalog> {
   const source = await connectors.source(side.systemType, side.url, options)
   try {
+    if (side.systemType === 'POSTGRESQL') onIdentity(await source.identity([]))
     return await source.catalog(scope)
   } catch (error) {
     if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error
@@ -135,6 +178,8 @@ async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   if (right.status === 'rejected') throw right.reason
   return [left.value, right.value]
 }
+
+const nameOfTable = (table: TableRef) => `${table.schema}.${table.name}`
 
 function find(catalog: Catalog, ref: TableRef): CatalogTable {
   const table = catalog.tables.find((candidate) => candidate.schema === ref.schema && candidate.name === ref.name)

@@ -6,6 +6,7 @@ import type { LiveOptions, Throttle } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { RowFilter } from '../../layers/core/schemas/spec.ts'
 import { requestedTolerances, TOLERANCE_FORMS, type Tolerance, toleranceFault } from '../../layers/core/tolerance/request.ts'
+import { checkOutputPlaces } from './output-places.ts'
 import { readSide, SIDE_FORMS, type Side } from './side.ts'
 
 /** Options as the command line gives them; each absent one may come from the configuration. */
@@ -213,6 +214,7 @@ function checkTogether(request: CompareRequest): void {
   if (inFiles === 2) refuse('One side must be PostgreSQL: its columns say how the values of files are to be read.')
   const filtered = request.comparison.filter !== null || request.tables.some((table) => table.options.filter)
   if (request.showValues && request.mask) refuse('--show-values and --mask contradict each other. Choose one.')
+  checkOutputPlaces(request)
   if (files.repairSql !== null) {
     if (!request.showValues) refuse('--repair-sql writes values as they are. Allow that with --show-values.')
     if (inFiles > 0) refuse('--repair-sql needs PostgreSQL on both sides.')
@@ -222,6 +224,12 @@ function checkTogether(request: CompareRequest): void {
     if (!/\.(jsonl|parquet)$/.test(files.differences)) refuse('--differences writes a .jsonl or a .parquet file; name it so.')
     if (mode === 'schema' || mode === 'aggregates') refuse('--differences lists rows; without a comparison of rows there are none.')
   }
+  if (request.tables.length > 0 && request.include.length + request.exclude.length > 0)
+    refuse('--table names the tables, --include and --exclude choose among all of them. Use one or the other.')
+  const twice = request.tables.find(
+    (one, i) => request.tables.findIndex((other) => other.source === one.source && other.target === one.target) !== i,
+  )
+  if (twice !== undefined) refuse(`--table names ${twice.source} twice. Keep one.`)
   if (files.state !== null && mode !== 'full') refuse('--state remembers tables found equal; that needs a comparison of every row.')
   if (files.state !== null && request.target.systemType !== 'POSTGRESQL')
     refuse('--state needs the files to be the source. Name them first.')

@@ -104,7 +104,7 @@ async function compareSides(
   if (!request.estimateOnly && !found.interrupted && tables < items.length) {
     problems.push({ table: 'the comparison', verdict: 'inconclusive', what: `${items.length - tables} tables have no result` })
   }
-  const judged = { ...found, problems }
+  const judged = { ...found, problems, filter: [...request.filter] }
   const result: Omit<Comparison, 'claim'> = {
     schema: 'waybill/comparison/v1',
     mode: request.mode,
@@ -112,7 +112,6 @@ async function compareSides(
     target: request.target.label,
     verdict: request.estimateOnly ? 'inconclusive' : verdictOf(judged),
     masked: false,
-    filter: [...request.filter],
     left_out: leftOut(request, items),
     sample: request.sample,
     estimate,
@@ -151,12 +150,15 @@ function leftOut(request: CompareRequest, items: readonly Item[]): string[] {
     const missing = [...columnsOf(pair)].filter((column) => !compared.has(column))
     return missing.length === 0 ? [] : [`${missing.length === 1 ? 'column' : 'columns'} ${missing.join(', ')} of ${nameOf(pair.target)}`]
   })
+  const filtered = request.tables.flatMap(({ source, target, options }) =>
+    options.filter ? [`rows of ${target ?? source} that do not meet its own condition`] : [],
+  )
   const tables = request.include.length + request.exclude.length > 0 ? ['tables that --include and --exclude leave out'] : []
   const kinds =
     request.tables.length === 0 && request.source.systemType === 'POSTGRESQL'
       ? ['views, materialized views and foreign tables, unless named with --table']
       : []
-  return [...columns, ...tables, ...kinds]
+  return [...columns, ...filtered, ...tables, ...kinds]
 }
 
 type Found = Pick<Comparison, 'tables' | 'interrupted'>

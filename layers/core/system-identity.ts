@@ -6,6 +6,12 @@ export function sameSystem(one: SystemIdentity, other: SystemIdentity): boolean 
   return canonicalJson(one) === canonicalJson(other)
 }
 
+/** The very same database, by whatever address it was reached. Only what is known for certain counts: a standby has its primary's identifier. */
+export function sameDatabase(one: SystemIdentity, other: SystemIdentity): boolean {
+  if (one.kind !== 'postgresql' || other.kind !== 'postgresql' || one.database_oid !== other.database_oid) return false
+  return one.server === other.server
+}
+
 /** For people: database and server, or the files with the beginning of each digest. */
 export function identityInWords(identity: SystemIdentity): string {
   if (identity.kind === 'postgresql') {

@@ -130,6 +130,11 @@ describe('the estimate', () => {
   })
 })
 
+/** Tables that a state file remembers as equal; segments have lines of their own. */
+async function tablesIn(state: string): Promise<number> {
+  return (await readFile(state, 'utf8')).split('\n').filter((line) => line.includes('"source_object"')).length
+}
+
 describe('an interrupted comparison', () => {
   const all = [...Array.from({ length: 30 }, (_, i) => `small.s${i}`), 'gate.slow'].flatMap((name) => ['--table', name])
 
@@ -148,7 +153,7 @@ describe('an interrupted comparison', () => {
       expect(result.out).not.toMatch(/^Equal/m)
       expect(result.err).toMatch(/Interrupted after 30 of 31 tables\. The same command goes on/)
     })
-    expect((await readFile(state, 'utf8')).trimEnd().split('\n')).toHaveLength(31)
+    expect(await tablesIn(state)).toBe(30)
     const other = await waybill(['compare', source.url, source.url, '--include', 'small.*', '--state', state])
     expect(other.code).toBe(2)
     expect(other.err).toMatch(/is the state of comparing/)
@@ -187,7 +192,7 @@ describe('an interrupted comparison', () => {
       await client.query('SELECT pg_advisory_lock(7)')
       await compare('--table', 'small.s8', '--table', 'gate.slow', '--state', state, '--timeout', '1')
     })
-    expect((await readFile(state, 'utf8')).trimEnd().split('\n')).toHaveLength(2)
+    expect(await tablesIn(state)).toBe(1)
     const filtered = await compare('--table', 'small.s8', '--state', state, '--where', 'id<5', '--json')
     expect(JSON.parse(filtered.out)).toMatchObject({ earlier: [], tables: [{ target_object: 'small.s8', target_rows: '4' }] })
   })

@@ -10,14 +10,13 @@ import { at, fixtureTable, withLostRow } from '../support/pack-fixture.ts'
 
 const estimate = { tables: 1, rows: '3', bytes: '100', seconds: 1, reason: null }
 function made(tables: TableResult[], more: Partial<Comparison> = {}): Comparison {
-  const found = { tables, earlier: [], problems: [], interrupted: false, left_out: [], ...more }
+  const found = { tables, earlier: [], problems: [], interrupted: false, left_out: [], filter: [], ...more }
   const base = {
     schema: 'waybill/comparison/v1' as const,
     mode: 'full' as const,
     source: 'a on h:1',
     target: 'b on h:1',
     masked: false,
-    filter: [],
     sample: null,
     estimate,
     started_at: at(0),
@@ -44,6 +43,16 @@ describe('what is claimed', () => {
       verdict: 'pass',
       claim: 'Equal: every row of every table compared, both ways.',
     })
+  })
+
+  it('a condition that no row meets is not "equal"', () => {
+    const none = { ...fixtureTable('airports', [0]), source_rows: '0', target_rows: '0' }
+    expect(made([none], { filter: ['status = closd'] })).toMatchObject({
+      verdict: 'inconclusive',
+      claim: 'No row of either side meets status = closd: nothing was compared. This is not "equal".',
+    })
+    expect(made([none]).verdict).toBe('pass')
+    expect(made([none, fixtureTable('flights', [3])], { filter: ['status = closed'] }).verdict).toBe('pass')
   })
 
   it('says what was compared earlier, within a table too, and what was in motion', () => {

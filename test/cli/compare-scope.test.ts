@@ -93,8 +93,9 @@ describe('only some rows', () => {
 
   it('no SQL gets through a condition', async () => {
     const result = await compare('--table', 'big', '--where', `v=x' OR 'a'='a`)
-    expect(result.code, result.out).toBe(0)
+    expect(result.code, result.out).toBe(2)
     expect(result.out).toMatch(/0 rows +0 rows/)
+    expect(result.out).toContain('nothing was compared')
   })
 })
 

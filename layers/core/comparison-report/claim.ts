@@ -2,11 +2,21 @@ import type { Verdict } from '../schemas/common.ts'
 import type { Comparison } from './comparison.ts'
 
 /** Fail where anything fails; pass only where everything passes; a comparison of nothing is never equal. */
-export function verdictOf(found: Pick<Comparison, 'tables' | 'earlier' | 'problems' | 'interrupted'>): Verdict {
+export function verdictOf(found: Pick<Comparison, 'tables' | 'earlier' | 'problems' | 'interrupted' | 'filter'>): Verdict {
   const verdicts = [...found.tables.map((table) => table.verdict), ...found.problems.map((problem) => problem.verdict)]
   if (verdicts.includes('fail')) return 'fail'
-  if (found.interrupted || verdicts.length + found.earlier.length === 0) return 'inconclusive'
+  if (found.interrupted || verdicts.length + found.earlier.length === 0 || nothingMet(found)) return 'inconclusive'
   return verdicts.every((verdict) => verdict === 'pass') ? 'pass' : 'inconclusive'
+}
+
+/** A condition that no row meets is a slip of the pen far more often than a finding. */
+function nothingMet({ filter, tables, earlier }: Pick<Comparison, 'filter' | 'tables' | 'earlier'>): boolean {
+  return (
+    filter.length > 0 &&
+    tables.length > 0 &&
+    earlier.length === 0 &&
+    tables.every((table) => table.verdict === 'pass' && table.source_rows === '0' && table.target_rows === '0')
+  )
 }
 
 /** Files are named with their digests, each table's by themselves. */
@@ -44,6 +54,8 @@ export function claimOf(found: Omit<Comparison, 'claim'>): string {
     if (found.mode === 'sample' && found.tables.every((table) => table.segments.length > 0) && !undecided) {
       return `No difference${withinTolerance(found) ? ' beyond tolerance' : ''} in the sample. The other rows were not compared: this is not "equal".`
     }
+    if (!undecided && nothingMet(found))
+      return `No row of either side meets ${found.filter.join(' and ')}: nothing was compared. This is not "equal".`
     return 'Not decided: see the reasons above. This is not "equal".'
   }
   const equal = withinTolerance(found) ? 'Equal within tolerance' : 'Equal'
