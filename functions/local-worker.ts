@@ -3,6 +3,7 @@ import { isWaybillError } from '../layers/core/errors.ts'
 import type { Ports } from '../layers/core/ports.ts'
 import { type WorkerTask, workerTask } from '../layers/core/schemas/work.ts'
 import { openLocalPorts } from './local.ts'
+import { recordingRefusal } from './work/refusal.ts'
 import type { WorkContext } from './work/working.ts'
 
 type WorkerHandler = (task: WorkerTask, context: WorkContext) => Promise<void>
@@ -17,10 +18,8 @@ try {
   const onLog = (line: string) => process.stderr.write(`${line}\n`)
   const { ports, close } = await openLocalPorts({ home: WAYBILL_HOME ?? '', env, publicUrl: WAYBILL_PUBLIC_URL ?? '', onLog })
   const { createHandler } = (await import(`./${task.worker}/handler.ts`)) as { createHandler(deps: Ports): WorkerHandler }
-  await createHandler(ports)(task, {
-    signal: stopped.signal,
-    progress: (progress) => process.stdout.write(`${JSON.stringify({ progress })}\n`),
-  })
+  const progress = (done: Readonly<Record<string, string>>) => void process.stdout.write(`${JSON.stringify({ progress: done })}\n`)
+  await recordingRefusal(ports, task, () => createHandler(ports)(task, { signal: stopped.signal, progress }))
   close()
   process.exit(0)
 } catch (error) {

@@ -63,7 +63,12 @@ const PROVES = {
 
 export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   // A signed plan that is stale is planned again: it reads what made it so.
-  'create-project': { ...ADVANCES, reads: ['migration_plan', 'findings', 'waivers'], writes: ['spec', 'policy', 'archetype'] },
+  'create-project': {
+    ...ADVANCES,
+    reads: ['migration_plan', 'findings', 'waivers'],
+    writes: ['spec', 'policy', 'archetype'],
+    trusts: true,
+  },
   discover: { ...PROPOSES, ...READS_CATALOGS, reads: ['spec'], writes: ['discovery_report', 'discovery_reasoning'] },
   profile: { ...PROPOSES, ...READS_CATALOGS, reads: ['spec', 'discovery_report'], writes: ['profiling_report', 'profiling_reasoning'] },
   'propose-mapping': {
@@ -78,8 +83,8 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     writes: ['recon_proposal', 'recon_reasoning'],
   },
   'request-decisions': { ...ASKS, reads: ['spec'] },
-  'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'policy'] },
-  'validate-plan': { ...ADVANCES, reads: [ALL], writes: ['findings'] },
+  'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'policy'], trusts: true },
+  'validate-plan': { ...ADVANCES, reads: [ALL], writes: ['findings'], trusts: true },
   // Completes its own task at once when everybody needed has approved before.
   'request-approval': { ...ASKS, reads: [ALL], trusts: true, tasks: true },
   'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], signs: 'plan', trusts: true },

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { JSON_TYPE, retainUntil, type StoringDeps } from '../../layers/core/flow/storing.ts'
-import { record } from '../../layers/core/ledger.ts'
 import type { Worker } from '../../layers/core/names.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { instant, slug } from '../../layers/core/schemas/common.ts'
@@ -59,24 +58,10 @@ export function worker<D extends WorkerDeps>(name: Worker, act: Act<D>) {
           context.signal.aborted && !isWaybillError(error)
             ? new WaybillError('INTERRUPTED', 'The worker was asked to stop.', { cause: error })
             : error
-        await refused(deps, task, failure).catch(() => deps.log.warn('a refusal could not be entered in the audit log', { worker: name }))
         await note(deps, task, failure).catch(() => deps.log.warn('a failed attempt could not be recorded', { worker: name }))
         throw failure
       }
     }
-}
-
-/**
- * A worker that was started for what it must not do says so in the audit log, whoever started it. In AWS a worker may only read the log,
- * so that none can record a state it did not reach: there the failure it notes down stands for it, and RecordFailure enters it.
- */
-async function refused(deps: WorkerDeps, task: WorkerTask, error: unknown): Promise<void> {
-  if (!isWaybillError(error) || error.code !== 'PLAN_NOT_AUTHORISED') return
-  await record(deps, task.project_id, {
-    actor: `waybill/${task.worker}`,
-    action: 'WORK_REFUSED',
-    details: { run_id: task.run_id, items: String(task.ids.length), why: [error.message, ...error.details].join('; ') },
-  })
 }
 
 async function note(deps: StoringDeps, task: WorkerTask, error: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { recordingRefusal } from '../../../functions/work/refusal.ts'
 import type { WorkContext } from '../../../functions/work/working.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS, type Worker } from '../../../layers/core/names.ts'
 import type { HttpRequest, HttpResponse, Mail, Ports } from '../../../layers/core/ports.ts'
@@ -107,7 +108,10 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     time: { now: () => new Date(), sleep },
     platform: {
       invoke: call,
-      runWorker: async ({ taskDefinition, environment }) => void (await call(taskDefinition, JSON.parse(environment.WAYBILL_TASK!))),
+      runWorker: async ({ taskDefinition, environment }) => {
+        const task = JSON.parse(environment.WAYBILL_TASK!) as WorkerTask
+        await recordingRefusal(ports, task, async () => void (await call(taskDefinition, task)))
+      },
       readItems: async ({ Key }) => ports.artifacts.get((await ports.artifacts.find(Key))!),
       writeResults: async () => {},
     },
@@ -122,7 +126,7 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     failNext: (name, error, times = 1, when = () => true) =>
       void faults.push(...Array.from({ length: times }, () => ({ name, error, when }))),
     call,
-    work: async (task) => void (await (await handler(task.worker as Worker))(task, QUIET)),
+    work: async (task) => recordingRefusal(ports, task, async () => void (await (await handler(task.worker as Worker))(task, QUIET))),
     http: async (request) => {
       const full = { method: 'GET', path: '/', query: {}, headers: {}, body: '', ...request }
       return (await (
