@@ -34,6 +34,14 @@ export function quoteLiteral(value: string): string {
   return value.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`
 }
 
+/**
+ * The text that the type's own output function gives; NULL stays NULL. A cast to text would ask CREATE CAST first, and so let whoever made the
+ * type, or owns it, decide which values look alike. A row of NULLs is not NULL here.
+ */
+export function printedSql(expression: string): string {
+  return `CASE WHEN (${expression}) IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.concat(${expression}) END`
+}
+
 /** White space that `trim` removes on either end. */
 const TRIMMED = "E' \\t\\n\\r\\f\\v'"
 

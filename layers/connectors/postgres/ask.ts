@@ -35,9 +35,6 @@ export async function inTransaction<T>(session: Session, begin: string, work: ()
   }
 }
 
-/** A consistent, read-only view of a source. */
-export const READ_SNAPSHOT = 'BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'
-
 /** Stops the server's work for this session when the caller is told to stop. Returns what ends the watching. */
 export function cancelOnAbort(url: string, session: Session, options: ConnectorOptions): () => void {
   const cancel = () => void cancelBackends(url, [session.backend], options.connectTimeoutMs)

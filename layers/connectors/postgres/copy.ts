@@ -3,12 +3,11 @@ import { WaybillError } from '../../core/errors.ts'
 import type { TableMapping } from '../../core/schemas/proposal.ts'
 import type { Chunk } from '../../core/schemas/work.ts'
 import { filterSql, quoteQualified } from '../../core/sql-text.ts'
-import { READ_SNAPSHOT } from './ask.ts'
 import { rangeCondition } from './chunks.ts'
 import { relayCopy } from './copy-relay.ts'
 import { binaryExpression, list } from './ddl.ts'
 import { failureOf } from './failure.ts'
-import { cancelBackends, openSession } from './session.ts'
+import { cancelBackends, openSession, READ_SNAPSHOT } from './session.ts'
 import type { CopyRows } from './target.ts'
 
 /**

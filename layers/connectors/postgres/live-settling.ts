@@ -1,14 +1,15 @@
 import type { LiveOptions, ReconcileOptions, ReconcileWork } from '../../core/connector.ts'
 import { WaybillError } from '../../core/errors.ts'
 import type { Mismatch, TableResult } from '../../core/schemas/recon.ts'
-import { READ_SNAPSHOT } from './ask.ts'
 import { withoutIndexes } from './heap-scan.ts'
 import { contentOf, type KeyRows, type LiveKey, type LiveKeys, readKeys, sameRows } from './live-keys.ts'
 import { addDifference, type Found, liveResult } from './live-result.ts'
 import type { OpenEnds } from './open-ends.ts'
 import { type Differ, differ } from './row-difference.ts'
+import { READ_SNAPSHOT, type Session } from './session.ts'
 import { isSnapshot } from './snapshot.ts'
 import { planned } from './table-comparison.ts'
+import { checkDefinitions } from './table-definition.ts'
 import { waiting } from './waiting.ts'
 
 /** The same difference must be seen in so many reads, the last of them at least `stable_ms` after the first. */
@@ -79,7 +80,7 @@ export async function settle(input: {
   const facing = [[[source.main], facts.source ?? facts.target] as const, [[target.main], facts.target] as const]
   let deadline: number | null = null
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, live.deadlineMs / 10, wait * 1.5)) {
-    await Promise.all([source.main, target.main].map((session) => session.run(`ROLLBACK; ${READ_SNAPSHOT}`)))
+    await Promise.all([again(source.main), again(target.main)])
     const read = () =>
       readKeys(
         source.main,
@@ -91,6 +92,8 @@ export async function settle(input: {
     found.reads++
     // The key's index was held against the heap by the comparison in key order only.
     await (plan.mode === 'ordered' ? read() : withoutIndexes(facing, read))
+    await Promise.all([source.main, target.main].map((session) => session.checkPinned()))
+    await checkDefinitions(sides, input.work.mapping)
     // Whatever held up the first read, the keys have the whole time from there.
     deadline ??= performance.now() + live.deadlineMs
     options.onSettling?.(result.table_id, open.size)
@@ -98,9 +101,13 @@ export async function settle(input: {
     await waiting(wait, options.signal)
     if (options.signal.aborted) throw new WaybillError('INTERRUPTED', 'The comparison was interrupted. Run it again to get a verdict.')
   }
-  await Promise.all([source.main, target.main].map((session) => session.checkPinned()))
   await input.done()
   return liveResult(result, { ...found, unsettled: open.size }, live)
+}
+
+async function again(session: Session): Promise<void> {
+  await session.run(`ROLLBACK; ${READ_SNAPSHOT}`)
+  await session.pin()
 }
 
 /** Rows that one side holds more often; one of each under one key is one changed row. */

@@ -58,7 +58,7 @@ function segmentSql(plan: TablePlan, side: 'source' | 'target', header: Uint8Arr
 function fieldSql(column: RowColumn, name: string): string {
   // A cast of CHAR(n) to text would take its padding off.
   const padded = /^(character(\(|$)|bpchar)/.test(column.type)
-  const sent = padded ? `bpcharsend(${name})` : `${SEND[column.wire]}(${column.wire === 'utf8' ? `${name}::text` : name})`
+  const sent = padded ? `bpcharsend(${name})` : `${SEND[column.wire]}(${column.wire === 'utf8' ? `concat(${name})` : name})`
   return `CASE WHEN ${name} IS NULL THEN '\\xffffffff'::bytea ELSE int4send(octet_length(${sent})) || ${sent} END`
 }
 

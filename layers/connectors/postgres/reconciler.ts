@@ -8,6 +8,7 @@ import { settle } from './live-settling.ts'
 import { type OpenEnds, openEnds, type ReconcilerEnd } from './open-ends.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { compareTable } from './table-comparison.ts'
+import { checkDefinitions } from './table-definition.ts'
 import { undecided } from './undecided.ts'
 import { backOff, waiting } from './waiting.ts'
 
@@ -131,7 +132,6 @@ class Comparing {
     const { live } = this.#options
     this.#ends ??= await this.#openAll()
     const { sides } = this.#ends
-    await savepoint(sides, 'SAVEPOINT waybill')
     const keys = live === undefined ? null : new LiveKeys()
     const onMismatch = (_: string, mismatch: Mismatch) => (keys === null ? held.add(mismatch) : keys.add(mismatch))
     const result = withReplicas(await compareTable(sides, item, { ...this.#options, onMismatch }, this.#stop, startedAt), sides)
@@ -139,6 +139,8 @@ class Comparing {
       this.#stop()
       throw error
     })
+    await checkDefinitions(sides, item.mapping)
+    await release(sides)
     if (live === undefined || keys === null || keys.size === 0) return result
     // What is read from here on is read under new snapshots, on connections of their own; the old snapshot only holds the servers up.
     const ends = this.#ends
@@ -174,7 +176,7 @@ class Comparing {
     const final = held.final
     if (this.#options.live === undefined) held.release()
     const result = undecided(this.#ends?.sides ?? null, item.mapping, item.recon, this.#options, error, startedAt)
-    if (this.#ends !== null) await savepoint(this.#ends.sides, 'ROLLBACK TO SAVEPOINT waybill').catch(this.#stop)
+    if (this.#ends !== null) await release(this.#ends.sides).catch(this.#stop)
     const { retries = 0 } = this.#options
     const words =
       lost.length > 0
@@ -204,8 +206,7 @@ async function checkPinned(sides: OpenSides): Promise<void> {
   await Promise.all(sessions.map((session) => session.checkPinned()))
 }
 
-/** A failed query must not take the snapshot of the other tables with it. */
-async function savepoint(sides: OpenSides, statement: string): Promise<void> {
-  await sides.target.main.run(statement)
-  if (isSnapshot(sides.source)) await sides.source.main.run(statement)
+/** A failed query must not take the snapshot of the other tables with it, and a table that was read no lock. */
+async function release(sides: OpenSides): Promise<void> {
+  await Promise.all([sides.source, sides.target].filter(isSnapshot).map((side) => side.release()))
 }

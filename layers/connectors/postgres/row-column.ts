@@ -2,6 +2,7 @@ import { canonicalSql } from '../../core/encoding/canonical-sql.ts'
 import { canonicalType } from '../../core/encoding/canonical-type.ts'
 import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping } from '../../core/schemas/proposal.ts'
+import { printedSql } from '../../core/sql-text.ts'
 import { BUILTIN_TYPES, type WireKind } from './builtin-types.ts'
 import { builtinForm, type TextForm } from './text-form.ts'
 
@@ -81,11 +82,19 @@ export function nativeColumn(name: string, source: FieldType & { sql: string }, 
   const words = (field: FieldType, form: TextForm) => TEXTS.includes(field.oid) || (form.kind === 'exact' && form.words)
   const same = left.kind === 'exact' && right.kind === 'exact' && left.means === right.means
   if (!same && !(words(source, left) && words(target, right))) throw unlike(name, left, right, source, target)
-  const print = builtin?.travels === 'text' ? (builtin.print ?? asText) : asText
-  return both(source.name === target.name ? source.name : 'text', 'utf8', print)
+  const type = source.name === target.name ? source.name : 'text'
+  return { name, type, wire: 'utf8', ordered: false, source: printed(source), target: printed(target) }
 }
 
+/** cidr and inet, and the types of text: the casts to text that the server itself brings, which nobody can replace. */
+const CAST: readonly number[] = [650, 869, ...TEXTS]
 const asText = (sql: string) => `(${sql})::text`
+
+function printed({ oid, sql }: FieldType & { sql: string }): string {
+  const builtin = BUILTIN_TYPES.get(oid)
+  if (builtin?.travels === 'text' && builtin.print !== undefined) return builtin.print(sql)
+  return CAST.includes(oid) ? asText(sql) : printedSql(sql)
+}
 
 type Both = (type: string, wire: WireKind, wrap: (sql: string) => string, ordered?: boolean) => RowColumn
 
@@ -110,12 +119,12 @@ function binaryColumn(wire: WireKind, source: FieldType, target: FieldType, both
 /** The object's bytes, by their digest. A number that leads to no object is what it is, and equal to no other. */
 function largeObject(sql: string): string {
   const there = `EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata AS m WHERE m.oid = ${sql})`
-  return `CASE WHEN ${sql} IS NULL THEN NULL WHEN ${there} THEN 'sha256:' || encode(sha256(lo_get(${sql})), 'hex') ELSE 'no large object ' || (${sql})::text END`
+  return `CASE WHEN ${sql} IS NULL THEN NULL WHEN ${there} THEN 'sha256:' || encode(sha256(lo_get(${sql})), 'hex') ELSE 'no large object ' || ${printedSql(sql)} END`
 }
 
 /** A plain oid may be anything's number, so it counts, and so does the object behind it. */
 function numberAndLargeObject(sql: string): string {
-  return `(${sql})::text || ' ' || ${largeObject(sql)}`
+  return `${printedSql(sql)} || ' ' || ${largeObject(sql)}`
 }
 
 /** The form of an expression's text. Built-in types need no catalog; they are judged as a current server prints them. */

@@ -1,4 +1,5 @@
 import { WaybillError } from '../../core/errors.ts'
+import { printedSql } from '../../core/sql-text.ts'
 import type { RowColumn } from './row-column.ts'
 import { quoteLiteral } from './sql.ts'
 
@@ -18,7 +19,7 @@ export function sampleSql(
     throw new WaybillError('BAD_INPUT', 'A sample is 1 to 1,000,000 of a million.')
   }
   const framed = columns.map((column) => {
-    const text = `(${column[side]})::text`
+    const text = printedSql(column[side])
     return `coalesce(length(${text}) || ':' || ${text}, '-')`
   })
   const digest = `sha256(convert_to(${[quoteLiteral(`${sample.seed.length}:${sample.seed}`), ...framed].join(' || ')}, 'UTF8'))`

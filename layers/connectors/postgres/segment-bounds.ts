@@ -1,5 +1,6 @@
 import { decodeFrame, encodeFrame } from '../../core/encoding/row-frame.ts'
 import { WaybillError } from '../../core/errors.ts'
+import { printedSql } from '../../core/sql-text.ts'
 import { copyOut } from './copy-stream.ts'
 import { keyOrder } from './key-order.ts'
 import type { Session } from './session.ts'
@@ -25,7 +26,7 @@ export async function segmentBounds(session: Session, plan: TablePlan, facts: Ta
   const { object, where, keys } = plan.source
   const list = keys.join(', ')
   const sql =
-    `SELECT ${keyColumns.map((column) => column.source).join(', ')}, ${keyColumns.map((column) => `(${column.source})::text`).join(', ')} FROM (` +
+    `SELECT ${keyColumns.map((column) => column.source).join(', ')}, ${keyColumns.map((column) => printedSql(column.source)).join(', ')} FROM (` +
     `SELECT ${list}, row_number() OVER (ORDER BY ${list}) - 1 AS "waybill n", count(*) OVER () AS "waybill total" ` +
     `FROM ${object} AS w${sample(facts, segments)}${where === null ? '' : ` WHERE ${where}`}) AS numbered ` +
     `WHERE "waybill n" > 0 AND "waybill n" * ${segments} / "waybill total" <> ("waybill n" - 1) * ${segments} / "waybill total" ` +

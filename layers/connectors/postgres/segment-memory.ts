@@ -7,6 +7,7 @@ import { keyOrder } from './key-order.ts'
 import { type Bound, boundLiteral, rangeSql } from './segment-bounds.ts'
 import type { Session } from './session.ts'
 import type { SnapshotSide } from './snapshot.ts'
+import { readDefinition, whatItIs } from './table-definition.ts'
 import { rowsSql, type TablePlan } from './table-plan.ts'
 
 /**
@@ -90,7 +91,7 @@ export async function tableMemory(
 }
 
 /**
- * Both databases, both relations, what is read of them and how it is digested: if any of it changes, no digest of before counts. How many
+ * Both databases, both relations with all that defines their rows, what is read of them and how it is digested: if any of it changes, no digest of before counts. How many
  * segments are wanted is not in it: that follows an estimate, and the bounds that were kept are used as they are.
  */
 async function identityOf(plan: TablePlan, header: Uint8Array, sides: { source: SnapshotSide; target: SnapshotSide }): Promise<string> {
@@ -99,8 +100,9 @@ async function identityOf(plan: TablePlan, header: Uint8Array, sides: { source: 
     const identity = await readIdentity(main, asker(main, `asking which database the ${side} is`))
     // A replica has the identity of its primary but not its address, and either may have been asked before.
     const database = { ...identity, server: null }
-    const [[relation]] = (await main.rows('SELECT to_regclass($1)::oid::text', [plan[side].object])) as [[string | null]]
-    return { database, relation, rows: rowsSql(plan, side), keys: [...plan[side].keys] }
+    const table = side === 'source' ? plan.mapping.source : plan.mapping.target
+    const definition = whatItIs(await readDefinition((sql) => main.rows(sql), table))
+    return { database, definition, rows: rowsSql(plan, side), keys: [...plan[side].keys] }
   }
   const columns = plan.columns.map(({ name, type, wire }) => ({ name, type, wire }))
   return digestOf({

@@ -23,12 +23,17 @@ export type Session = {
   rows(sql: string, values?: readonly (string | null)[]): Promise<(string | null)[][]>
   /** Statements whose rows do not matter. */
   run(sql: string): Promise<void>
-  /** The server's process, for `cancelBackend`. */
+  /** The server's process, for `cancelBackends`: as of connecting, then of the transaction that `pin` looked at. */
   backend: number
   serverVersion: number
   /** How fast rows may be read here; left out: as fast as they come. */
   pace?: Pace | undefined
-  /** @throws SEGMENT_INCOMPLETE when a pinned setting changed since connecting: what was read meanwhile cannot be trusted */
+  /** Notes which server process runs the open transaction of `READ_SNAPSHOT`, and holds it to its settings. @throws as `checkPinned` does */
+  pin(): Promise<void>
+  /**
+   * @throws SEGMENT_INCOMPLETE when this is not the transaction of `pin`, or a setting is not the pinned one: what was read meanwhile cannot be
+   * trusted. A pooler that gives each transaction another connection of the server has none of what was set before it
+   */
   checkPinned(): Promise<void>
   /** Rejects or throws never; after it nothing else. */
   close(): Promise<void>
@@ -46,7 +51,8 @@ export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   bytea_output: 'hex',
   xmloption: 'content',
   lc_monetary: 'C',
-  search_path: 'pg_catalog',
+  // Unless it is named last, the schema of temporary tables comes first.
+  search_path: 'pg_catalog, pg_temp',
   standard_conforming_strings: 'on',
   // With row security off, a policy that would hide rows is an error instead of a smaller table.
   row_security: 'off',
@@ -54,9 +60,37 @@ export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   synchronize_seqscans: 'off',
 }
 
-const PINNED_NOW = Object.keys(PINNED_SETTINGS)
+/**
+ * Casts between built-in types and text that are not the server's own. Everything Waybill asks for comes as text: counts, names, edges of ranges.
+ * Those that merely print (WITH INOUT) change nothing.
+ */
+const OWN_CASTS = `
+(SELECT string_agg(format_type(castsource, NULL) || ' into ' || format_type(casttarget, NULL), ', ')
+   FROM pg_cast WHERE oid >= 16384 AND castmethod <> 'i' AND castsource < 16384 AND casttarget < 16384 AND 25 IN (castsource, casttarget))`
+
+/** What must be so in the transaction that reads. */
+const IN_SNAPSHOT: Readonly<Record<string, string>> = {
+  ...PINNED_SETTINGS,
+  transaction_isolation: 'repeatable read',
+  transaction_read_only: 'on',
+}
+
+const IN_SNAPSHOT_NOW = Object.keys(IN_SNAPSHOT)
   .map((name) => `current_setting(${quoteLiteral(name)})`)
   .join(', ')
+
+/** `SET` of a setting; one that is a list takes its members one by one. */
+const setSql = (scope: '' | 'LOCAL ', name: string, value: string) =>
+  `SET ${scope}${name} = ${value.split(', ').map(quoteLiteral).join(', ')}`
+
+/**
+ * A consistent, read-only view, with every pinned setting the transaction's own: behind a pooler, what was set before it may have been set on
+ * another connection of the server. No query is among the statements, so that the snapshot may still be chosen after them.
+ */
+export const READ_SNAPSHOT = [
+  'BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY',
+  ...Object.entries(PINNED_SETTINGS).map(([name, value]) => setSql('LOCAL ', name, value)),
+].join('; ')
 
 /** `sslmode` of the URL as psql reads it. @throws CONNECTION_FAILED, PERMISSION_DENIED, NOT_FOUND. The password is never in a message. */
 export async function openSession(url: string, options: SessionOptions): Promise<Session> {
@@ -72,15 +106,21 @@ export async function openSession(url: string, options: SessionOptions): Promise
     }
     await client.query(
       Object.entries(settings)
-        .map(([name, value]) => `SET ${name} = ${quoteLiteral(value)}`)
+        .map(([name, value]) => setSql('', name, value))
         .join('; '),
     )
     const facts = await client.query({
-      text: `SELECT pg_backend_pid(), current_setting('server_version_num'), ${PINNED_NOW}`,
+      text: `SELECT pg_backend_pid(), current_setting('server_version_num'), ${OWN_CASTS}`,
       rowMode: 'array',
     })
-    const [pid, version, ...pinned] = facts.rows[0] as [string, string, ...string[]]
-    return sessionOf(client, side, Number(pid), Number(version), pinned)
+    const [pid, version, casts] = facts.rows[0] as [string, string, string | null]
+    if (options.readOnly && casts !== null) {
+      throw new WaybillError(
+        'NOT_REPRESENTABLE',
+        `On the ${side} somebody defined how the server turns ${casts} (CREATE CAST … WITH FUNCTION), so that two values may look alike. Drop the cast, or compare with a database that has none.`,
+      )
+    }
+    return sessionOf(client, side, Number(pid), Number(version))
   } catch (error) {
     await closeClient(client)
     throw failureOf(error, `connecting to the ${side}`)
@@ -123,7 +163,7 @@ function makeClient(url: string, ssl: false | ConnectionOptions, options: Sessio
   }
 }
 
-function sessionOf(client: pg.Client, side: string, backend: number, serverVersion: number, pinned: readonly string[]): Session {
+function sessionOf(client: pg.Client, side: string, backend: number, serverVersion: number): Session {
   const session: Session = {
     client,
     backend,
@@ -147,14 +187,11 @@ function sessionOf(client: pg.Client, side: string, backend: number, serverVersi
         throw failureOf(error, `querying the ${side}`)
       }
     },
+    async pin() {
+      session.backend = await heldTo(session, side, null)
+    },
     async checkPinned() {
-      const [now] = await session.rows(`SELECT ${PINNED_NOW}`)
-      const changed = Object.keys(PINNED_SETTINGS).filter((_, i) => now?.[i] !== pinned[i])
-      if (changed.length === 0) return
-      throw new WaybillError(
-        'SEGMENT_INCOMPLETE',
-        `Something on the ${side} changed ${changed.join(', ')} while rows were read, perhaps a function behind a view. Values read under two settings cannot be compared; leave that object out.`,
-      )
+      await heldTo(session, side, session.backend)
     },
     close: () => closeClient(client),
     destroy() {
@@ -163,6 +200,24 @@ function sessionOf(client: pg.Client, side: string, backend: number, serverVersi
     },
   }
   return session
+}
+
+/** The process that runs the transaction. @throws SEGMENT_INCOMPLETE when a setting is not as it must be, or it is not `process` */
+async function heldTo(session: Session, side: string, process: number | null): Promise<number> {
+  const [found] = await session.rows(`SELECT pg_backend_pid(), ${IN_SNAPSHOT_NOW}`)
+  const [pid, ...now] = found!
+  const changed = Object.entries(IN_SNAPSHOT).flatMap(([name, value], i) => (now[i] === value ? [] : [name]))
+  if (process !== null && Number(pid) !== process) {
+    throw new WaybillError(
+      'SEGMENT_INCOMPLETE',
+      `The connection to the ${side} was moved to another process of its server within one transaction, so what was read is not one snapshot. Connect to the server itself, or to a pooler that keeps transactions together.`,
+    )
+  }
+  if (changed.length === 0) return Number(pid)
+  throw new WaybillError(
+    'SEGMENT_INCOMPLETE',
+    `On the ${side} ${changed.join(', ')} ${changed.length === 1 ? 'is' : 'are'} not as Waybill set ${changed.length === 1 ? 'it' : 'them'}: changed while rows were read, perhaps by a function behind a view, or never set where they are read, by a pooler. Values read under two settings cannot be compared; leave that object out, or connect to the server itself.`,
+  )
 }
 
 /** Asks the server, on another connection of the same user, to stop what `backends` are doing. Never throws: the caller is leaving anyway. */

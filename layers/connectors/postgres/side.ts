@@ -2,9 +2,9 @@ import type { ConnectorOptions } from '../../core/connector.ts'
 import type { ColumnMapping, TableMapping } from '../../core/schemas/proposal.ts'
 import { filterSql, quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
 import { readSqlType } from '../../core/sql-type.ts'
-import { asker, cancelOnAbort, READ_SNAPSHOT } from './ask.ts'
+import { asker, cancelOnAbort } from './ask.ts'
 import { binaryExpression } from './ddl.ts'
-import { openSession } from './session.ts'
+import { openSession, READ_SNAPSHOT } from './session.ts'
 
 /** What the values of a column can be measured as. A `moment`, a `clock` (time of day) and a `duration` count as microseconds. */
 export type Measure = 'integer' | 'decimal' | 'float' | 'moment' | 'clock' | 'duration' | null

@@ -1,8 +1,9 @@
 import type { RowSide } from '../../core/encoding/row-stream.ts'
-import { READ_SNAPSHOT } from './ask.ts'
 import type { Pace } from './pace.ts'
-import { openSession, type Session, type SessionOptions } from './session.ts'
+import { openSession, READ_SNAPSHOT, type Session, type SessionOptions } from './session.ts'
 import { quoteLiteral } from './sql.ts'
+
+const SAVEPOINT = 'SAVEPOINT waybill'
 
 /** The connections of one side, all under one snapshot. */
 export type SnapshotSide = {
@@ -14,6 +15,13 @@ export type SnapshotSide = {
   snapshot: string
   /** How far a replica had replayed its primary's log, in words; null on a primary. */
   replica: string | null
+  /**
+   * The rows of a statement under a snapshot of its own, taken now. Runs on the last connection, which comes back to this side's snapshot and has
+   * lost its locks; the only connection of a side cannot leave, so that a second one is opened for as long as it takes. None may be reading.
+   */
+  now(sql: string): Promise<(string | null)[][]>
+  /** Lets go of every lock and of a failed statement; the snapshot stays. Locks on every table read would fill the server's lock table. */
+  release(): Promise<void>
   close(): Promise<void>
 }
 
@@ -45,19 +53,52 @@ export async function openSnapshot(
       return session
     }
     const main = await begin()
+    await main.pin()
     const seen = await look(main)
-    if (connections > 1) {
-      const [[exported]] = (await main.rows('SELECT pg_export_snapshot()')) as [[string]]
-      for (let i = 1; i < connections; i++) {
-        const session = await begin()
-        await session.run(`SET TRANSACTION SNAPSHOT ${quoteLiteral(exported)}`)
-      }
+    const release = async () => {
+      await Promise.all(sessions.map((session) => session.run(`ROLLBACK TO ${SAVEPOINT}`)))
     }
-    return { side, sessions, main, ...seen, close }
+    if (connections < 2) {
+      await main.run(SAVEPOINT)
+      const now = async (sql: string) => {
+        const apart = await openSession(url, { ...options, readOnly: true, side })
+        try {
+          return await readNow(apart, sql)
+        } finally {
+          await apart.close()
+        }
+      }
+      return { side, sessions, main, ...seen, now, release, close }
+    }
+    // A subtransaction may not export its snapshot.
+    const [[exported]] = (await main.rows('SELECT pg_export_snapshot()')) as [[string]]
+    await main.run(SAVEPOINT)
+    const join = async (session: Session) => {
+      await session.run(`SET TRANSACTION SNAPSHOT ${quoteLiteral(exported)}`)
+      await session.pin()
+      await session.run(SAVEPOINT)
+    }
+    for (let i = 1; i < connections; i++) await join(await begin())
+    const now = async (sql: string) => {
+      const last = sessions.at(-1)!
+      const rows = await readNow(last, sql)
+      await last.run(READ_SNAPSHOT)
+      await join(last)
+      return rows
+    }
+    return { side, sessions, main, ...seen, now, release, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+/** Ends whatever transaction the session is in. */
+async function readNow(session: Session, sql: string): Promise<(string | null)[][]> {
+  await session.run(`ROLLBACK; ${READ_SNAPSHOT}`)
+  const rows = await session.rows(sql)
+  await session.run('ROLLBACK')
+  return rows
 }
 
 /**

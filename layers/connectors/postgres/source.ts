@@ -1,10 +1,10 @@
 import type { ConnectorOptions, Source } from '../../core/connector.ts'
-import { type Ask, asker, cancelOnAbort, inTransaction, READ_SNAPSHOT } from './ask.ts'
+import { type Ask, asker, cancelOnAbort, inTransaction } from './ask.ts'
 import { readCatalog } from './catalog.ts'
 import { planChunks } from './chunks.ts'
 import { readIdentity } from './identity.ts'
 import { readProfile } from './profile.ts'
-import { openSession } from './session.ts'
+import { openSession, READ_SNAPSHOT } from './session.ts'
 
 /**
  * Reads a PostgreSQL database: one connection, every read in a READ ONLY REPEATABLE READ transaction. Give it a role that has only SELECT:

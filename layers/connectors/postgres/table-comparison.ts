@@ -19,6 +19,7 @@ import { firstAndLast, OrderWatch, orderingResult } from './ordering.ts'
 import { differ } from './row-difference.ts'
 import { isSnapshot, type OpenSides } from './snapshot.ts'
 import { quoteQualified } from './sql.ts'
+import { checkDefinitions } from './table-definition.ts'
 import { type TableFacts, tableFacts } from './table-facts.ts'
 import { canonicalColumns, nativeColumns, planTable, sourceObject, type TablePlan } from './table-plan.ts'
 import { checkTolerances, digestedMapping, tolerantColumns } from './tolerance-column.ts'
@@ -37,6 +38,7 @@ export async function compareTable(
   const { mapping } = work
   const differences = await schemas(sides, work)
   const { plan, facts } = await planned(sides, work)
+  await checkDefinitions(sides, mapping)
   checkColumnsKnown(work, facts)
   const all = new DifferenceTally((mismatch) => options.onMismatch(mapping.table_id, mismatch))
   // With tolerances the second pass names the rows, and what the digests find is only counted.

@@ -1,6 +1,6 @@
 import type { CatalogColumn, CatalogTable } from '../schemas/catalog.ts'
 import type { Mismatch } from '../schemas/recon.ts'
-import { quoteIdentifier, quoteLiteral, quoteQualified } from '../sql-text.ts'
+import { printedSql, quoteIdentifier, quoteLiteral, quoteQualified } from '../sql-text.ts'
 
 export type RepairStatement = { phase: 'delete' | 'update' | 'insert'; sql: string }
 
@@ -101,7 +101,8 @@ function equality(name: string, value: string | null, column: CatalogColumn | un
     return column?.collation == null ? `${own} = ${text}` : `(${own} = ${text} AND ${own} COLLATE "C" = ${text})`
   }
   if (/^character(\(\d+\))?$/.test(type)) return `${own} = ${text}`
-  return `${own}::text COLLATE "C" = ${text}`
+  // As the comparison printed the value that stands here.
+  return /^(cidr|inet)$/.test(type) ? `${own}::text COLLATE "C" = ${text}` : `(${printedSql(own)}) COLLATE "C" = ${text}`
 }
 
 /** Tables whose rows others refer to come first: the order in which to insert, and the reverse of the one in which to delete. */

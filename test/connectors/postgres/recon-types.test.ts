@@ -8,7 +8,7 @@ import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
 import { fieldTypes } from '../../../layers/connectors/postgres/field-types.ts'
 import { type FieldType, nativeColumn, type RowColumn } from '../../../layers/connectors/postgres/row-column.ts'
 import { valueText } from '../../../layers/connectors/postgres/row-value.ts'
-import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
+import { openSession, READ_SNAPSHOT, type Session } from '../../../layers/connectors/postgres/session.ts'
 import { readForms } from '../../../layers/connectors/postgres/text-form.ts'
 import { tsqueryText } from '../../../layers/connectors/postgres/tsquery-text.ts'
 import { tableRepair } from '../../../layers/core/comparison-repair/statements.ts'
@@ -365,9 +365,12 @@ describe('values that look alike', () => {
   })
   it('money is asked for in the locale of its own database, and the pinned one is back afterwards', async () => {
     await session.run('CREATE TABLE public.priced (v money)')
+    await session.run(READ_SNAPSHOT)
+    await session.pin()
     const [field] = await fieldTypes(session, ['"v"'], 'public.priced', 'source')
     expect(field!.form).toEqual({ kind: 'exact', means: 'money with 2 decimals', words: false })
     await session.checkPinned()
+    await session.run('ROLLBACK')
   })
   it('servers that do not print floating-point numbers exactly are not believed', async () => {
     const [[oid]] = (await session.rows(`SELECT 'float8[]'::regtype::oid::text`)) as [[string]]
