@@ -19,14 +19,14 @@ const EXIT_OF = { pass: EXIT.pass, fail: EXIT.fail, inconclusive: EXIT.undecided
 /** A comparison expected to take longer than this begins with its estimate. */
 const LONG_SECONDS = 5
 
-function whole(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1')
-  return value
-}
-
-function wholeOrNone(text: string): number {
-  return text === '0' ? 0 : whole(text)
+/** A whole number up to the bound that the configuration file has as well. */
+function upTo(most: number, least = 1): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most.toLocaleString('en')}.`)
+    return value
+  }
 }
 
 const collect = (value: string, previous: string[]) => [...previous, value]
@@ -59,6 +59,7 @@ Examples:
 
 export function compareCommand(terminal: Terminal): Command {
   return new Command('compare')
+    .configureHelp({ optionDescription: ({ description }) => description })
     .description('compare two live databases, or files with a database, row by row; nothing is written to either side')
     .argument('[source]', 'what should be there')
     .argument('[target]', 'what is there')
@@ -84,14 +85,26 @@ export function compareCommand(terminal: Terminal): Command {
     )
     .option('--schema-only', 'compare how tables are declared; read no rows')
     .option('--aggregates-only', 'compare counts, sums, NULLs, smallest and largest values; can show a difference, never equality')
-    .option('--sample <rows>', 'about so many rows of each table, chosen by key; can show a difference, never equality', whole)
+    .option(
+      '--sample <rows>',
+      'about so many rows of each table, chosen by key; can show a difference, never equality',
+      upTo(1_000_000_000),
+    )
     .option('--seed <text>', 'which sample')
-    .option('--connections <n>', 'connections on each side (2)', whole)
-    .option('--timeout <seconds>', 'longest time one statement may take (3600)', whole)
-    .option('--retries <n>', 'begin a table again so often when a connection is lost, each time under a new snapshot (3)', wholeOrNone)
-    .option('--max-rows-per-second <n>', 'read no faster than this on each side', whole)
-    .option('--pause-above <ms>', 'wait while the source takes longer than this to answer a small question; uses one connection', whole)
-    .option('--live <seconds>', 'for tables written to meanwhile: read differing rows again until they settle, at most so long', whole)
+    .option('--connections <n>', 'connections on each side (2)', upTo(16))
+    .option('--timeout <seconds>', 'longest time one statement may take (3600)', upTo(604_800))
+    .option('--retries <n>', 'begin a table again so often when a connection is lost, each time under a new snapshot (3)', upTo(100, 0))
+    .option('--max-rows-per-second <n>', 'read no faster than this on each side', upTo(1_000_000_000))
+    .option(
+      '--pause-above <ms>',
+      'wait while the source takes longer than this to answer a small question; uses one connection',
+      upTo(600_000),
+    )
+    .option(
+      '--live <seconds>',
+      'for tables written to meanwhile: read differing rows again until they settle, at most so long',
+      upTo(86_400),
+    )
     .option('--estimate', 'print tables, rows, bytes and time, and compare nothing')
     .option('--differences <file>', 'every difference, as .jsonl or .parquet')
     .option('--repair-sql <file>', 'statements that would make the target equal; never executed; needs --show-values')

@@ -37,7 +37,7 @@ describe('two files for one table are never read as one of them', () => {
   })
 
   it('and a choice by glob that leaves them out does not mind them', async () => {
-    const result = await waybill(['compare', `json:${at('one')}`, target.url, '--exclude', 'orders'])
+    const result = await waybill(['compare', `json:${at('one')}`, target.url, '--exclude', '*'])
     expect([result.code, result.err]).toEqual([2, expect.stringMatching(/nothing to compare/)])
   })
 })

@@ -45,6 +45,12 @@ describe('what is claimed', () => {
     })
   })
 
+  it('a difference does not hide what was not decided', () => {
+    const lost = withLostRow(fixtureTable('airports', [3]))
+    expect(made([lost, undecided]).claim).toBe('Not equal: 1 of 2 tables differs. 1 was not decided.')
+    expect(made([lost]).claim).toBe('Not equal: 1 of 1 table differs.')
+  })
+
   it('a condition that no row meets is not "equal"', () => {
     const none = { ...fixtureTable('airports', [0]), source_rows: '0', target_rows: '0' }
     expect(made([none], { filter: ['status = closd'] })).toMatchObject({
@@ -98,7 +104,7 @@ describe('what is claimed', () => {
   it('a difference wins over everything else', () => {
     const differing = withLostRow(fixtureTable('airports', [3, 4]))
     expect(made([differing, undecided], { interrupted: true })).toMatchObject({ verdict: 'fail' })
-    expect(made([differing, undecided]).claim).toBe('Not equal: 1 of 2 tables differs.')
+    expect(made([differing, undecided]).claim).toBe('Not equal: 1 of 2 tables differs. 1 was not decided.')
   })
 
   it('never claims one snapshot over tables of an earlier run, nor over a snapshot that was opened again', () => {

@@ -37,7 +37,9 @@ export function claimOf(found: Omit<Comparison, 'claim'>): string {
     const all = found.tables.length + found.earlier.length + found.problems.length
     const tables = `${failed} of ${all} ${all === 1 ? 'table' : 'tables'}`
     if (found.mode === 'schema') return `The schemas differ in ${tables}. No row was read.`
-    return `Not equal: ${tables} ${failed === 1 ? 'differs' : 'differ'}${found.interrupted ? ', as far as was compared before it was interrupted' : ''}.`
+    const open = [...found.tables, ...found.problems].filter((one) => one.verdict === 'inconclusive').length
+    const more = open === 0 ? '' : ` ${open} ${open === 1 ? 'was' : 'were'} not decided.`
+    return `Not equal: ${tables} ${failed === 1 ? 'differs' : 'differ'}${found.interrupted ? ', as far as was compared before it was interrupted' : ''}.${more}`
   }
   if (found.interrupted) return 'Interrupted: not decided. This is not "equal".'
   const undecided = found.problems.some((problem) => problem.verdict !== 'pass')
