@@ -90,6 +90,14 @@ describe('Vault', () => {
     server.sealed = false
   })
 
+  it('says where it was led, and does not go there', async () => {
+    server.fault = 'elsewhere'
+    const before = server.asked.length
+    await expect(by({ VAULT_TOKEN: TOKENS.root }).resolve(REF)).rejects.toThrow('leads elsewhere (HTTP 307), where no token is sent')
+    expect(server.asked.length).toBe(before + 1)
+    server.fault = null
+  })
+
   it('tells a deleted secret from a destroyed one', async () => {
     const secrets = by({ VAULT_TOKEN: TOKENS.root })
     await expect(secrets.resolve('vault://secret/db/gone#url')).rejects.toThrow(/was deleted/)

@@ -20,7 +20,7 @@ export function mixesAlphabets(text: string): boolean {
   return (text.match(WORD) ?? []).some((word) => LATIN.test(word) && word.search(ALIKE) !== -1)
 }
 
-/** Whatever hides, reorders, or passes for something else as its code point, written by `mark`; two texts that differ look different. */
+/** Whatever hides, reorders, or passes for something else as its code point, written by `mark`. A text with such a mark written out in it looks the same. */
 export function unambiguous(text: string, mark: (codePoint: string) => string): string {
   const marked = (found: string) =>
     [...found].map((character) => mark(character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0'))).join('')
