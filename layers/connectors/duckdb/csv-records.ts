@@ -38,9 +38,11 @@ class RecordScan {
   }
 
   read(part: Buffer): void {
-    if (this.#head === null) return this.#scan(part)
-    this.#head = Buffer.concat([this.#head, part])
-    if (this.#head.length >= BYTE_ORDER_MARK.length) this.#behindMark()
+    if (this.#head === null) this.#scan(part)
+    else {
+      this.#head = Buffer.concat([this.#head, part])
+      if (this.#head.length >= BYTE_ORDER_MARK.length) this.#behindMark()
+    }
   }
 
   /** Records, the header not counted. */

@@ -5,6 +5,7 @@ import { isAbsolute, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WaybillError } from '../../core/errors.ts'
 import type { SystemIdentity } from '../../core/schemas/identity.ts'
+import { refuseUnfollowed, refuseUnread } from './folder-survey.ts'
 import { type Partition, partitionGlob, partitionsOf } from './partitions.ts'
 
 /** `partitions`: what the folders between the source folder and the file say, `year=2026/month=01`. */
@@ -27,7 +28,8 @@ export async function sourceFolder(url: string): Promise<string> {
 
 /**
  * Files a name means, in order of path: one file, or every match of a glob, each inside `root` after links are resolved.
- * @throws BAD_INPUT for a name that leads outside, NOT_FOUND when nothing matches, NOT_REPRESENTABLE for a file name that is itself a pattern
+ * @throws BAD_INPUT for a name that leads outside, NOT_FOUND when nothing matches, NOT_REPRESENTABLE for a file name that is itself a pattern, for a
+ * glob that would pass over a linked folder, and for a link that leads nowhere
  */
 export async function resolveFiles(root: string, pattern: string): Promise<SourceFile[]> {
   if (isAbsolute(pattern) || /^[a-z][a-z0-9+.-]*:/i.test(pattern) || pattern.includes('\u0000') || pattern.split(/[\\/]/).includes('..')) {
@@ -38,7 +40,10 @@ export async function resolveFiles(root: string, pattern: string): Promise<Sourc
   }
   const found: SourceFile[] = []
   for (const match of await matches(root, pattern)) {
-    const real = await realpath(join(root, match))
+    const real = await realpath(join(root, match)).catch(() => null)
+    if (real === null) {
+      throw new WaybillError('NOT_REPRESENTABLE', `"${match.slice(0, 200)}" is a link that leads nowhere. Mend it, or remove it.`)
+    }
     const inside = relative(root, real)
     if (inside.startsWith('..') || isAbsolute(inside)) {
       throw new WaybillError('BAD_INPUT', `"${pattern.slice(0, 200)}" is a link that leads outside the source folder.`)
@@ -58,9 +63,13 @@ export async function resolveFiles(root: string, pattern: string): Promise<Sourc
   throw new WaybillError('NOT_FOUND', `No file "${pattern.slice(0, 200)}" in the source folder.`)
 }
 
-/** Every table below the folder, relative, sorted: a file with one of these extensions, or the glob of a partitioned folder. */
+/**
+ * Every table below the folder, relative, sorted: a file with one of these extensions, or the glob of a partitioned folder.
+ * @throws NOT_REPRESENTABLE where a file of the format would be left out
+ */
 export async function listTables(root: string, extensions: readonly string[]): Promise<string[]> {
   const found = await Promise.all(extensions.map((extension) => matches(root, `**/*.${extension}`)))
+  await refuseUnread(root, extensions, new Set(found.flat()))
   return [...new Set(found.flat().map(partitionGlob))].sort()
 }
 
@@ -93,6 +102,7 @@ async function matches(root: string, pattern: string): Promise<string[]> {
     const there = await stat(join(root, pattern)).catch(() => null)
     return there ? [pattern] : []
   }
+  await refuseUnfollowed(root, pattern)
   const found: string[] = []
   for await (const match of glob(pattern, { cwd: root })) found.push(match.split(sep).join('/'))
   return found.sort()

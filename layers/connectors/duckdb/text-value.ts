@@ -34,6 +34,7 @@ const WORDS: Readonly<Record<string, string>> = {
 }
 
 const MOMENT = /^(\d{4,7}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,12})?)?))?(?: ?(Z|[+-]\d{2}(?::?\d{2}(?::\d{2})?)?))?( BC)?$/
+
 type Moment = { date: string; time: string; zone: string | undefined; bc: boolean }
 
 function moment(text: string): Moment | null {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -85,6 +85,14 @@ describe('CSV', () => {
     ['a line with too many fields', 'a,b\n1,2\n1,2,3\n', /line 3/],
     ['a line with too few fields', 'a,b\n1,2\n1\n', /line 3/],
     ['a quote that does not end', 'a,b\n1,2\n3,"x\n', /line 3/],
+    ['an empty field too many', 'a,b\n1,2\n2,y,\n', /line 3 has 3 fields where the header has 2/],
+    ['empty fields too many', 'a,b\n"1\n",2\n2,y,,\n', /line 4 has 4 fields/],
+    ['a blank line', 'a,b\n1,2\n\n3,4\n', /line 3 has nothing in it/],
+    ['a blank line at the end', 'a,b\r\n1,2\r\n\r\n', /line 3 has nothing in it/],
+    ['a blank before a quote', 'a,b\n2, "y"\n', /line 2 has a quote inside a field/],
+    ['blanks behind a quote', 'a,b\n2,"y"  \n', /line 2 has something between the end of a quoted field/],
+    ['line ends of two kinds', 'a,b\n1,2\r\n', /line 2 has a line end of another kind/],
+    ['line ends of old Macs', 'a,b\n1,2\r3,4\r', /line 2 has a carriage return without/],
     ['bytes that are not UTF-8', Buffer.from('a,b\n1,\xe9\n', 'latin1'), /UTF-8|line 2/],
   ])('gives no verdict on %s, and says where', async (what, content, says) => {
     const side = await file(`${what.replaceAll(' ', '-')}.csv`, content)
@@ -119,6 +127,22 @@ describe('CSV', () => {
     ['timestamp(6)', '2001-01-01 00:00:00+05', /Column "v"/],
     ['timestamp(6)', '2001-02-30 00:00:00', /Column "v"/],
     ['date', '2001-01-01 12:00:00', /Column "v"/],
+    ['date', '2023-02-29', /Column "v"/],
+    ['date', '0000-01-01', /Column "v"/],
+    ['date', '0004-02-29 BC', /Column "v"/],
+    ['timestamptz', '2023-02-29 12:00:00+05', /Column "v"/],
+    ['timestamptz', '2024-01-01 25:61:61-01', /Column "v"/],
+    ['timestamptz', '2024-01-01 12:00:00+16', /Column "v"/],
+    ['timestamptz', '2024-01-01 24:00:00+00', /Column "v"/],
+    ['timestamp(6)', '2100-02-29 00:00:00', /Column "v"/],
+    ['timestamp(6)', '2024-01-01 12:60:00', /Column "v"/],
+    ['time', '25:00:00', /Column "v"/],
+    ['time', '24:00:01', /Column "v"/],
+    ['interval', '04:99:00', /Column "v"/],
+    ['real', '1_000', /"v" of the file: a value is no number as real reads it/],
+    ['double precision', '1_000', /"v" of the file: a value is no number/],
+    ['double precision', '-nan', /"v" of the file: a value is no number/],
+    ['boolean', '\u00a0yes', /Column "v"/],
     ['date', '01/02/2001', /Column "v"/],
     ['real', '1e39', /too large or too small/],
     ['real', '1e-60', /too large or too small/],
@@ -142,6 +166,13 @@ describe('CSV', () => {
     ['interval', '-1 years +2 mons -3 days -04:05:06.7', '-1 years +2 mons -3 days -04:05:06.7'],
     ['interval', 'P1Y2M3DT4H5M6.7S', '1 year 2 mons 3 days 04:05:06.7'],
     ['boolean', 'Yes', 'true'],
+    ['boolean', ' off\t', 'false'],
+    ['date', '0005-02-29 BC', '0005-02-29 BC'],
+    ['date', '2000-02-29', '2000-02-29'],
+    ['time', '24:00:00', '24:00:00'],
+    ['double precision', ' -1.5e3 ', '-1500'],
+    ['double precision', 'iNf', 'Infinity'],
+    ['double precision', 'nan', 'NaN'],
     ['real', '1.00000017881393432617187499', '1.00000017881393432617187499'],
   ])('reads %s %s as PostgreSQL reads it', async (type, text, same) => {
     await passes(await file(`same-${++tables}.csv`, `v\n"${text}"\n`), await server(`(v ${type}); INSERT INTO $ VALUES ('${same}')`))
@@ -281,6 +312,20 @@ describe('Parquet', () => {
     ['a map', `MAP {'a': 1}`, 'jsonb', '{"a": 1}', /MAP/],
   ])('refuses by name %s that would be rounded or has no form', async (_what, value, type, same, says) => {
     await undecided(await parquet(`SELECT ${value} AS v`), await server(`(v ${type}); INSERT INTO $ VALUES ('${same}')`), says)
+  })
+
+  it('refuses nanoseconds in UTC by name, of which three digits would be dropped', async () => {
+    const side = await parquet(`SELECT TIMESTAMP_NS '2024-01-01 00:00:00.123456789' AS v`)
+    const path = side.slice('parquet:'.length)
+    const bytes = await readFile(path)
+    // isAdjustedToUTC of a timestamp in nanoseconds: false becomes true.
+    const at = bytes.lastIndexOf(Buffer.from('8c121c3c', 'hex'))
+    expect(at).toBeGreaterThan(0)
+    bytes[at + 1] = 0x11
+    await writeFile(path, bytes)
+    const same = await server(`(v timestamptz); INSERT INTO $ VALUES ('2024-01-01 00:00:00.123456Z')`)
+    await undecided(side, same, /Column "v" has type TIMESTAMP WITH TIME ZONE in nanoseconds/)
+    await undecided(await parquet(`SELECT TIME_NS '12:00:00.123456789' AS v`), await server('(v time)'), /Column "v" has type TIME_NS/)
   })
 
   it('takes what fits: a double that is a real, a whole number that is a double, midnight for a date', async () => {
