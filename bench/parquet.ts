@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -201,10 +201,12 @@ async function main(): Promise<void> {
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   }
+  // Above the number of processors, other work on the machine decides the ratios.
+  const load = `load average ${Math.round(loadavg()[0]!)} at the end`
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`
   await writeFile(
     fileURLToPath(new URL('parquet-results.md', import.meta.url)),
-    `# PostgreSQL against Parquet\n\n\`node bench/parquet.ts\` on ${machine}, ${ROUNDS} rounds, medians; the largest peak memory of the whole Node process, DuckDB included.\n\n` +
+    `# PostgreSQL against Parquet\n\n\`node bench/parquet.ts\` on ${machine}, ${load}, ${ROUNDS} rounds, medians; the largest peak memory of the whole Node process, DuckDB included.\n\n` +
       `| table | rows | file | raw COPY of the PostgreSQL side | encoding | full proof, equal | ratio | processor time of Node and DuckDB | peak memory |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n\n` +
       `The parts of the native comparison, each alone with two processors to itself:\n\n| table | part | time |\n| --- | --- | --- |\n${profile.join('\n')}\n`,
   )

@@ -118,6 +118,12 @@ describe('CSV', () => {
     })
   })
 
+  it('is read over several buffers with line ends inside quotes', { timeout: 120_000 }, async () => {
+    const line = `"${'a\n'.repeat(2000)}",b\n`
+    const side = await file('folded.csv', `a,b\n${line.repeat(9000)}`)
+    await passes(side, await server(`(a text, b text); INSERT INTO $ SELECT repeat(E'a\\n', 2000), 'b' FROM generate_series(1, 9000)`))
+  })
+
   it('has no rows behind a header alone, as an empty table has', async () => {
     await passes(await file('none.csv', 'a,b\n'), await server('(a int, b int)'))
   })
@@ -307,6 +313,8 @@ describe('Parquet', () => {
     ['a double for real', '0.1::DOUBLE', 'real', '0.1', /real would round/],
     ['a whole number for double precision', '9007199254740993::BIGINT', 'double precision', '9007199254740992', /would round/],
     ['a time of day for a date', `TIMESTAMP '2001-01-01 12:00:00'`, 'date', '2001-01-01', /holds times of day/],
+    ['a double for numeric', '0.1::DOUBLE', 'numeric', '0.1', /"v" holds a floating-point number that is no whole number/],
+    ['a large double for numeric', '1e300::DOUBLE', 'numeric', '1e300', /"v" holds a floating-point number/],
     ['a list', '[1]', 'jsonb', '[1]', /INTEGER\[\]/],
     ['a struct', `{'a': 1}`, 'jsonb', '{"a": 1}', /STRUCT/],
     ['a map', `MAP {'a': 1}`, 'jsonb', '{"a": 1}', /MAP/],
@@ -328,13 +336,19 @@ describe('Parquet', () => {
     await undecided(await parquet(`SELECT TIME_NS '12:00:00.123456789' AS v`), await server('(v time)'), /Column "v" has type TIME_NS/)
   })
 
+  it('refuses a column with the name of its own row numbers', async () => {
+    await undecided(await parquet('SELECT 7 AS file_row_number'), await server('(file_row_number int)'), /"file_row_number".*Rename it/)
+  })
+
   it('takes what fits: a double that is a real, a whole number that is a double, midnight for a date', async () => {
     const side = await parquet(
-      `SELECT 0.5::DOUBLE AS r, 9007199254740992::BIGINT AS d, TIMESTAMP '2001-01-01 00:00:00' AS day, 'nan'::DOUBLE AS n`,
+      `SELECT 0.5::DOUBLE AS r, 9007199254740992::BIGINT AS d, TIMESTAMP '2001-01-01 00:00:00' AS day, 'nan'::DOUBLE AS n, -3::DOUBLE AS whole`,
     )
     await passes(
       side,
-      await server(`(r real, d double precision, day date, n real); INSERT INTO $ VALUES (0.5, 9007199254740992, '2001-01-01', 'NaN')`),
+      await server(
+        `(r real, d double precision, day date, n real, whole numeric); INSERT INTO $ VALUES (0.5, 9007199254740992, '2001-01-01', 'NaN', -3)`,
+      ),
     )
   })
 

@@ -363,6 +363,6 @@ it('calls tables in several files compared at one moment, whichever side the fil
       ['native', 'pass'],
       ['native', 'pass'],
     ])
-    expect(comparison.claim).toBe('Equal: every row of every table compared, both ways.')
+    expect(comparison.claim).toMatch(/^Equal: every row of every table compared, both ways\.(?!.*different times)/)
   }
 })
