@@ -208,7 +208,7 @@ async function main(): Promise<void> {
     fileURLToPath(new URL('parquet-results.md', import.meta.url)),
     `# PostgreSQL against Parquet\n\n\`node bench/parquet.ts\` on ${machine}, ${load}, ${ROUNDS} rounds, medians; the largest peak memory of the whole Node process, DuckDB included.\n\n` +
       `| table | rows | file | raw COPY of the PostgreSQL side | encoding | full proof, equal | ratio | processor time of Node and DuckDB | peak memory |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n\n` +
-      `The parts of the native comparison, each alone with two processors to itself:\n\n| table | part | time |\n| --- | --- | --- |\n${profile.join('\n')}\n`,
+      `The parts of the native comparison, each by itself:\n\n| table | part | time |\n| --- | --- | --- |\n${profile.join('\n')}\n`,
   )
 }
 
