@@ -7,6 +7,9 @@ const QUOTE = 34
 const COMMA = 44
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
+/** `records`: without the header. `folded`: a quoted field holds a line end. */
+export type CsvRecords = { records: bigint; folded: boolean }
+
 /** Where the scan is: at the beginning of a field, inside one, behind the quote that may have ended it, or behind a CR. */
 type Place = 'begin' | 'plain' | 'quoted' | 'quote' | 'cr'
 
@@ -16,7 +19,7 @@ type Place = 'begin' | 'plain' | 'quoted' | 'quote' | 'cr'
  * both), a quote inside a plain field, line ends of two kinds. In a file of one column a blank line is a NULL, as COPY writes it.
  * @throws NOT_REPRESENTABLE
  */
-export async function csvRecords(path: string, columns: number): Promise<bigint> {
+export async function csvRecords(path: string, columns: number): Promise<CsvRecords> {
   const scan = new RecordScan(columns)
   for await (const part of createReadStream(path, { highWaterMark: 1024 * 1024 })) scan.read(part as Buffer)
   return scan.end()
@@ -30,6 +33,7 @@ class RecordScan {
   #line = 1
   #first = 1
   #blank = true
+  #folded = false
   #crlf: boolean | null = null
   #head: Buffer | null = Buffer.alloc(0)
 
@@ -45,13 +49,12 @@ class RecordScan {
     }
   }
 
-  /** Records, the header not counted. */
-  end(): bigint {
+  end(): CsvRecords {
     this.#behindMark()
     if (this.#place === 'quoted') this.#refuse('a quote that does not end')
     if (this.#place === 'cr') this.#refuse('a carriage return without a line feed')
     if (this.#place !== 'begin' || this.#fields > 0) this.#endRecord()
-    return this.#records === 0n ? 0n : this.#records - 1n
+    return { records: this.#records === 0n ? 0n : this.#records - 1n, folded: this.#folded }
   }
 
   #behindMark(): void {
@@ -68,7 +71,11 @@ class RecordScan {
       switch (place) {
         case 'quoted':
           while (byte !== QUOTE) {
-            if (byte === LF) this.#line++
+            if (byte === CR) this.#folded = true
+            else if (byte === LF) {
+              this.#folded = true
+              this.#line++
+            }
             if (++at === length) break
             byte = part[at]!
           }

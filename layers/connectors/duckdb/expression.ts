@@ -118,7 +118,7 @@ function castTo(column: ColumnMapping, value: Expression): Expression {
   }
   if (NUMERIC.includes(base) && NUMBERS.includes(family)) {
     if (base === 'real' || base === 'double precision') return toFloat(column, value, base === 'real' ? 'FLOAT' : 'DOUBLE')
-    if (family === 'float') return { sql: `CAST(${sql} AS DOUBLE)`, family }
+    if (family === 'float') return { sql: wholeFloat(column, sql), family }
     return value
   }
   const same: Readonly<Record<string, Family>> = {
@@ -156,6 +156,15 @@ function toFloat(column: ColumnMapping, { sql, family, duck }: Expression, type:
   const rounded = complaint(column.target, `holds a number that ${type === 'FLOAT' ? 'real' : 'double precision'} would round`)
   const same = `isnan(CAST(${sql} AS DOUBLE)) OR CAST(CAST(${sql} AS ${type}) AS ${duck}) = ${sql}`
   return { sql: `CASE WHEN ${sql} IS NULL OR ${same} THEN CAST(${sql} AS ${type}) ELSE ${rounded} END`, family: 'float' }
+}
+
+/** A fraction in binary is another number than the decimal it is printed as; a whole number is the same in both. */
+function wholeFloat(column: ColumnMapping, sql: string): string {
+  const value = `CAST(${sql} AS DOUBLE)`
+  if (column.lossy) return value
+  const same = `isnan(${value}) OR isinf(${value}) OR (${value} = trunc(${value}) AND abs(${value}) <= 9007199254740992)`
+  const other = complaint(column.target, `holds a floating-point number that is no whole number, and so no ${column.target_type} exactly`)
+  return `CASE WHEN ${value} IS NULL OR ${same} THEN ${value} ELSE ${other} END`
 }
 
 /** A date or timestamp as PostgreSQL writes it: DuckDB has the era in the middle, "0044-03-15 (BC) 12:00:00". */

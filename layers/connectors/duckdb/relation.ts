@@ -29,6 +29,8 @@ export type Relation = {
   fileRows: readonly bigint[] | null
   /** Rows of all CSV files together as our own scan counts them; null for the other formats. */
   records: bigint | null
+  /** A CSV field holds a line end; several threads would not find where records begin. */
+  folded: boolean
 }
 
 const TEXT = fileType('VARCHAR')
@@ -42,6 +44,7 @@ export async function openRelation(duck: DuckSession, root: string, format: File
   const files = await resolveFiles(root, pattern)
   const fileRows: bigint[] = []
   let records = 0n
+  let folded = false
   let columns: FileColumn[] | null = null
   for (const file of files) {
     const own = [
@@ -56,7 +59,11 @@ export async function openRelation(duck: DuckSession, root: string, format: File
       )
     }
     columns ??= own
-    if (format === 'CSV') records += await csvRecords(file.path, own.length - file.partitions.length)
+    if (format === 'CSV') {
+      const scan = await csvRecords(file.path, own.length - file.partitions.length)
+      records += scan.records
+      folded ||= scan.folded
+    }
     if (format === 'PARQUET') {
       const [footer] = await duck.ask(`SELECT num_rows::VARCHAR AS n FROM parquet_file_metadata(${literal(file.path)})`)
       fileRows.push(BigInt(footer?.n ?? '0'))
@@ -68,6 +75,7 @@ export async function openRelation(duck: DuckSession, root: string, format: File
     columns: distinct(columns ?? [], pattern),
     fileRows: format === 'PARQUET' ? fileRows : null,
     records: format === 'CSV' ? records : null,
+    folded,
   }
 }
 
@@ -118,19 +126,19 @@ function reader(relation: Relation, files: readonly SourceFile[], rowNumber: boo
       const values = file.partitions.map(
         ({ name: column, value }) => `CAST(${value === null ? 'NULL' : literal(value)} AS VARCHAR) AS ${name(column)}`,
       )
-      return `SELECT *, ${values.join(', ')} FROM ${table(relation.format, own, [file.path], rowNumber)}`
+      return `SELECT *, ${values.join(', ')} FROM ${table(relation, own, [file.path], rowNumber)}`
     })
     return `(${parts.join(' UNION ALL ')})`
   }
   return table(
-    relation.format,
+    relation,
     own,
     files.map((file) => file.path),
     rowNumber,
   )
 }
 
-function table(format: FileFormat, columns: readonly FileColumn[], paths: readonly string[], rowNumber: boolean): string {
+function table({ format, folded }: Relation, columns: readonly FileColumn[], paths: readonly string[], rowNumber: boolean): string {
   const list = `[${paths.map(literal).join(', ')}]`
   if (format === 'PARQUET') return `read_parquet(${list}${rowNumber ? ', file_row_number = true' : ''}, hive_partitioning = false)`
   if (format === 'JSON') {
@@ -142,7 +150,7 @@ function table(format: FileFormat, columns: readonly FileColumn[], paths: readon
   const names = columns.map((column) => `${literal(column.name)}: 'VARCHAR'`)
   return (
     `read_csv(${list}, auto_detect = false, columns = {${names.join(', ')}}, header = true, delim = ',', quote = '"', escape = '"', comment = '', ` +
-    `strict_mode = true, null_padding = false, nullstr = '', allow_quoted_nulls = false, hive_partitioning = false, compression = 'none', ` +
+    `strict_mode = true, null_padding = false, nullstr = '', allow_quoted_nulls = false, hive_partitioning = false, compression = 'none', parallel = ${!folded}, ` +
     `max_line_size = 16777216, buffer_size = 33554432)`
   )
 }
@@ -165,6 +173,11 @@ export function pieces(relation: Relation, from: bigint, to: bigint | null, rows
     }
     return files.map((file) => ({ from: reader(relation, [file], false), where: null }))
   }
+  const taken = relation.columns.find((own) => own.name.toLowerCase() === 'file_row_number')
+  if (taken !== undefined) {
+    const message = `Column ${shown(taken.name)} has the name under which DuckDB numbers the rows of a Parquet file. Rename it.`
+    throw new WaybillError('NOT_REPRESENTABLE', message)
+  }
   const result: Piece[] = []
   let start = 0n
   for (const [index, rows] of fileRows.entries()) {
@@ -183,5 +196,8 @@ export function pieces(relation: Relation, from: bigint, to: bigint | null, rows
 export function column(relation: Relation, wanted: string): FileColumn {
   const found = relation.columns.find((candidate) => candidate.name === wanted)
   if (found) return found
-  throw new WaybillError('PLAN_INVALID', `The file has no column ${JSON.stringify(wanted.slice(0, 80))}. Discover the source again.`)
+  throw new WaybillError(
+    'PLAN_INVALID',
+    `The file has no column ${JSON.stringify(wanted.slice(0, 80))}. Look at what the file holds now, and name its columns as it does.`,
+  )
 }

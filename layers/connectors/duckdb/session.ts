@@ -135,13 +135,13 @@ export function duckFailure(error: unknown, doing: string): WaybillError {
     const line = /^[^\n]*CSV Error on Line: (\d+)/.exec(said)?.[1]
     return new WaybillError(
       'NOT_REPRESENTABLE',
-      `Failed while ${doing} (${kind}${line === undefined ? '' : `, line ${line}`}). A value of the file does not fit what the plan or the file's format says.`,
+      `Failed while ${doing} (${kind}${line === undefined ? '' : `, line ${line}`}). A value of the file does not fit the type of its column, or the file is not of its format.`,
     )
   }
   if (/^(Binder|Catalog|Parser|Not implemented)/.test(kind)) {
     return new WaybillError(
       'PLAN_INVALID',
-      `Failed while ${doing} (${kind}). The file's columns are not what the plan says; discover the source again.`,
+      `Failed while ${doing} (${kind}). The file's columns are not what they were said to be, or the file cannot be read as one of its format.`,
     )
   }
   if (/^Permission/.test(kind))
