@@ -19,9 +19,11 @@ import { raw } from './masking.ts'
 import { isMirrored, mirrored } from './mirror.ts'
 import { pairTables } from './pairs.ts'
 import type { CompareRequest, TableChoice } from './request.ts'
+import { tableIdentities } from './table-identity.ts'
 import { rowsOnly, schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
 
-export type Item = { pair: TablePair; work: ComparisonWork }
+/** `identity`: a SHA-256 over which tables of which databases these are, where something of them is to be remembered. */
+export type Item = { pair: TablePair; work: ComparisonWork; identity?: string }
 
 export type Retry = Parameters<NonNullable<ReconcileOptions['onRetry']>>[1]
 
@@ -92,6 +94,7 @@ async function compareSides(
     pairs.map(({ pair }) => pair),
     pairs.map(({ choice }) => choice),
   )
+  if (events.segments !== null) await identify(connectors, request, connector, items)
   const earlier = items.map((item) => events.earlier(item))
   const open = items.filter((_, i) => earlier[i] === null)
   const estimate = estimateComparison(open, request.connections)
@@ -120,6 +123,24 @@ async function compareSides(
     ...judged,
   }
   return { ...result, claim: claimOf(result) }
+}
+
+/** Names alone do not say what an earlier run compared. */
+async function identify(
+  connectors: Connectors,
+  request: CompareRequest,
+  connector: ConnectorOptions,
+  items: readonly Item[],
+): Promise<void> {
+  const of = (side: 'source' | 'target') =>
+    tableIdentities(
+      connectors,
+      request[side],
+      items.map(({ pair }) => pair[side]),
+      { ...connector, side },
+    )
+  const [source, target] = [await of('source'), await of('target')]
+  for (const [i, item] of items.entries()) item.identity = digestOf([source[i]!, target[i]!])
 }
 
 const columnsOf = ({ source, target }: TablePair) => new Set([...source.columns, ...target.columns].map((column) => column.name))
@@ -156,7 +177,9 @@ function leftOut(request: CompareRequest, items: readonly Item[]): string[] {
   const tables = request.include.length + request.exclude.length > 0 ? ['tables that --include and --exclude leave out'] : []
   const kinds =
     request.tables.length === 0 && request.source.systemType === 'POSTGRESQL'
-      ? ['views, materialized views and foreign tables, unless named with --table']
+      ? [
+          'views, materialized views, foreign tables and the three tables in which Waybill marks its own migrations, unless named with --table',
+        ]
       : []
   return [...columns, ...filtered, ...tables, ...kinds]
 }

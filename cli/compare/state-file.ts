@@ -4,6 +4,7 @@ import { digestOf } from '../../layers/core/canonical-json.ts'
 import { type EarlierTable, earlierTable } from '../../layers/core/comparison-report/comparison.ts'
 import type { RememberedBound, RememberedSegment, SegmentMemory } from '../../layers/core/connector.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { hashingSpec } from '../../layers/core/rulebooks.ts'
 import { count, instant, sha256Hex } from '../../layers/core/schemas/common.ts'
 import type { TableResult } from '../../layers/core/schemas/recon.ts'
 import type { Item, ItemSegments } from './run.ts'
@@ -148,11 +149,12 @@ export class StateFile implements ItemSegments {
   }
 }
 
-/** What was compared and how, without what changes from run to run: numbering and estimates. */
-function workDigest({ work }: Item): string {
+/** Which tables were compared and how, without what changes from run to run: numbering and estimates. */
+function workDigest({ work, identity }: Item): string {
   const { table_id: _, ...mapping } = work.mapping
   const { encoding, mode, tolerances } = work.recon
-  return digestOf({ mapping, encoding, mode, tolerances, scope: work.scope ?? null, gaps: work.gaps })
+  const hashing = digestOf(hashingSpec)
+  return digestOf({ identity: identity ?? null, hashing, mapping, encoding, mode, tolerances, scope: work.scope ?? null, gaps: work.gaps })
 }
 
 function readOrNull(path: string): string | null {

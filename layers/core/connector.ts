@@ -15,6 +15,8 @@ export type TableRef = { schema: string; name: string }
 export type Source = {
   /** Which system answers on this connection; for files, those that the scope names and what is in them. */
   identity(scope: readonly TableRef[]): Promise<SystemIdentity>
+  /** A SHA-256 for each table over which one it is of which database, and what defines its rows. Left out where `identity` of a scope says it all. */
+  definitions?(scope: readonly TableRef[]): Promise<string[]>
   catalog(scope: readonly TableRef[]): Promise<Catalog>
   profile(scope: readonly TableRef[]): Promise<Profile>
   /** Ranges that together cover every row exactly once, of about `rowsPerChunk` rows. First `from` is 0, last `to` is null. */

@@ -3,6 +3,7 @@ import { WaybillError } from '../../core/errors.ts'
 import type { Catalog, CatalogColumn, CatalogTable } from '../../core/schemas/catalog.ts'
 import type { Ask } from './ask.ts'
 import { readDetails } from './catalog-details.ts'
+import { CONTROL_SCHEMA, CONTROL_TABLES } from './checkpoint.ts'
 
 const USER_SCHEMAS = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`
 
@@ -84,7 +85,7 @@ const KINDS: Record<string, CatalogTable['kind']> = { r: 'table', p: 'partitione
 /**
  * Facts about the tables in `scope`, from pg_catalog in a fixed number of queries, and the furthest value of
  * each column that a sequence feeds. An empty scope is every user table that is not itself a
- * partition. `estimated_rows` is the planner's figure and never a count.
+ * partition and not one in which Waybill marks its own migrations. `estimated_rows` is the planner's figure and never a count.
  * @throws NOT_FOUND naming each missing table and tables with a similar name
  */
 export async function readCatalog(ask: Ask, scope: readonly TableRef[]): Promise<Catalog> {
@@ -189,9 +190,12 @@ function shape(row: Row): { shape?: string } {
   return head === undefined ? {} : { shape: definition.slice(head.length) }
 }
 
+const COLUMN_LIST = `(SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)`
+const OWN = CONTROL_TABLES.map(([name, columns]) => `('${name}', '${columns}')`).join(', ')
+
 async function everyTable(ask: Ask): Promise<Row[]> {
   return ask(`${OBJECTS} ${USER_SCHEMAS} AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    AND n.nspname <> 'waybill' ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`)
+    AND NOT (n.nspname = '${CONTROL_SCHEMA}' AND (c.relname::text, ${COLUMN_LIST}) IN (${OWN})) ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`)
 }
 
 async function namedTables(ask: Ask, scope: readonly TableRef[]): Promise<Row[]> {

@@ -4,6 +4,13 @@ import type { Ask } from './ask.ts'
 /** Waybill's own schema in the target. Its rows commit together with what they speak of. */
 export const CONTROL_SCHEMA = 'waybill'
 
+/** By name and columns: a schema of this name may be anybody's. */
+export const CONTROL_TABLES: readonly (readonly [name: string, columns: string])[] = [
+  ['object', 'plan_sha256,kind,schema_name,object_name,table_id,object_oid,created_at'],
+  ['checkpoint', 'plan_sha256,chunk_id,step_id,table_id,range_from,range_to,row_count,byte_count,started_at,finished_at'],
+  ['rollback', 'plan_sha256,table_id,row_count,rolled_back_at'],
+]
+
 const CONTROL = `
 CREATE SCHEMA IF NOT EXISTS waybill;
 CREATE TABLE IF NOT EXISTS waybill.object (

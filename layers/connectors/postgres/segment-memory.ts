@@ -7,7 +7,7 @@ import { keyOrder } from './key-order.ts'
 import { type Bound, boundLiteral, rangeSql } from './segment-bounds.ts'
 import type { Session } from './session.ts'
 import type { SnapshotSide } from './snapshot.ts'
-import { readDefinition, whatItIs } from './table-definition.ts'
+import { readDefinition, tableIdentity } from './table-definition.ts'
 import { rowsSql, type TablePlan } from './table-plan.ts'
 
 /**
@@ -98,11 +98,9 @@ async function identityOf(plan: TablePlan, header: Uint8Array, sides: { source: 
   const end = async (side: 'source' | 'target') => {
     const { main } = sides[side]
     const identity = await readIdentity(main, asker(main, `asking which database the ${side} is`))
-    // A replica has the identity of its primary but not its address, and either may have been asked before.
-    const database = { ...identity, server: null }
     const table = side === 'source' ? plan.mapping.source : plan.mapping.target
-    const definition = whatItIs(await readDefinition((sql) => main.rows(sql), table))
-    return { database, definition, rows: rowsSql(plan, side), keys: [...plan[side].keys] }
+    const definition = await readDefinition((sql) => main.rows(sql), table)
+    return { table: tableIdentity(identity, definition), rows: rowsSql(plan, side), keys: [...plan[side].keys] }
   }
   const columns = plan.columns.map(({ name, type, wire }) => ({ name, type, wire }))
   return digestOf({

@@ -5,6 +5,7 @@ import { planChunks } from './chunks.ts'
 import { readIdentity } from './identity.ts'
 import { readProfile } from './profile.ts'
 import { openSession, READ_SNAPSHOT } from './session.ts'
+import { readDefinition, tableIdentity } from './table-definition.ts'
 
 /**
  * Reads a PostgreSQL database: one connection, every read in a READ ONLY REPEATABLE READ transaction. Give it a role that has only SELECT:
@@ -19,6 +20,13 @@ export async function openPostgresSource(url: string, options: ConnectorOptions)
     inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing, options.signal)))
   return {
     identity: () => read('reading which database this is', (ask) => readIdentity(session, ask)),
+    definitions: (scope) =>
+      read('asking which tables these are', async (ask) => {
+        const database = await readIdentity(session, ask)
+        const found: string[] = []
+        for (const table of scope) found.push(tableIdentity(database, await readDefinition((sql) => session.rows(sql), table)))
+        return found
+      }),
     catalog: (scope) => read(`reading the ${side} catalog`, (ask) => readCatalog(ask, scope)),
     profile: (scope) => read(`profiling the ${side}`, (ask) => readProfile(ask, scope)),
     chunks: (table, rowsPerChunk) => read(`cutting a ${side} table into chunks`, (ask) => planChunks(ask, table, rowsPerChunk)),

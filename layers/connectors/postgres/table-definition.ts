@@ -1,6 +1,7 @@
 import { digestOf } from '../../core/canonical-json.ts'
 import type { TableRef } from '../../core/connector.ts'
 import { WaybillError } from '../../core/errors.ts'
+import type { SystemIdentity } from '../../core/schemas/identity.ts'
 import { isSnapshot, type OpenSides, type SnapshotSide } from './snapshot.ts'
 import { quoteLiteral } from './sql.ts'
 
@@ -72,10 +73,14 @@ export async function readDefinition(rows: (sql: string) => Promise<(string | nu
   return partsOf(await rows(definitionSql(table, [])))
 }
 
-/** A SHA-256 over a definition. Where rows lie on disk is not in it: VACUUM FULL makes no other table. */
-export function whatItIs(parts: readonly DefinitionPart[]): string {
+/**
+ * A SHA-256 over which table of which database this is, and what defines its rows. Where rows lie on disk is not in it (VACUUM FULL makes no
+ * other table), and the server's address only where the server's own identifier may not be read: a replica has that of its primary.
+ */
+export function tableIdentity(database: SystemIdentity, parts: readonly DefinitionPart[]): string {
   const lines = parts.flatMap(({ kind, id, name, sha256 }) => (kind === 'storage' ? [] : [JSON.stringify([kind, id, name, sha256])]))
-  return digestOf(lines.sort())
+  const known = database.kind === 'postgresql' && database.system_identifier !== null
+  return digestOf({ database: known ? { ...database, server: null } : database, definition: lines.sort() })
 }
 
 /** Relations that these connections have locked, so that nobody can alter them meanwhile. */
