@@ -178,7 +178,7 @@ function leftOut(request: CompareRequest, items: readonly Item[]): string[] {
   const kinds =
     request.tables.length === 0 && request.source.systemType === 'POSTGRESQL'
       ? [
-          'views, materialized views, foreign tables and the three tables in which Waybill marks its own migrations, unless named with --table',
+          'views, materialized views and foreign tables, and the three tables in which Waybill marks its own migrations, unless named with --table',
         ]
       : []
   return [...columns, ...filtered, ...tables, ...kinds]

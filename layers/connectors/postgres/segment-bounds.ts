@@ -4,7 +4,7 @@ import { printedSql } from '../../core/sql-text.ts'
 import { copyOut } from './copy-stream.ts'
 import { keyOrder } from './key-order.ts'
 import type { Session } from './session.ts'
-import { quoteLiteral } from './sql.ts'
+import { quoteIdentifier, quoteLiteral } from './sql.ts'
 import type { TableFacts } from './table-facts.ts'
 import type { TablePlan } from './table-plan.ts'
 
@@ -25,12 +25,13 @@ export async function segmentBounds(session: Session, plan: TablePlan, facts: Ta
   const keyColumns = plan.columns.slice(0, plan.keyWidth)
   const { object, where, keys } = plan.source
   const list = keys.join(', ')
+  const [n, total] = ['waybill n', 'waybill total'].map((name) => unlike(name, keys))
   const sql =
     `SELECT ${keyColumns.map((column) => column.source).join(', ')}, ${keyColumns.map((column) => printedSql(column.source)).join(', ')} FROM (` +
-    `SELECT ${list}, row_number() OVER (ORDER BY ${list}) - 1 AS "waybill n", count(*) OVER () AS "waybill total" ` +
+    `SELECT ${list}, row_number() OVER (ORDER BY ${list}) - 1 AS ${n}, count(*) OVER () AS ${total} ` +
     `FROM ${object} AS w${sample(facts, segments)}${where === null ? '' : ` WHERE ${where}`}) AS numbered ` +
-    `WHERE "waybill n" > 0 AND "waybill n" * ${segments} / "waybill total" <> ("waybill n" - 1) * ${segments} / "waybill total" ` +
-    `ORDER BY "waybill n"`
+    `WHERE ${n} > 0 AND ${n} * ${segments} / ${total} <> (${n} - 1) * ${segments} / ${total} ` +
+    `ORDER BY ${n}`
   const bounds: Bound[] = []
   const stream = copyOut(session, sql, `choosing segments of the source table ${object}`)
   for await (const chunk of stream.chunks) {
@@ -53,6 +54,12 @@ export async function segmentBounds(session: Session, plan: TablePlan, facts: Ta
     )
   }
   return bounds
+}
+
+/** A quoted name that no key column has. */
+function unlike(name: string, keys: readonly string[]): string {
+  const quoted = quoteIdentifier(name)
+  return keys.includes(`w.${quoted}`) ? unlike(`${name}'`, keys) : quoted
 }
 
 /** A key's value as SQL, of the type that the row encoding gives it. */

@@ -1,3 +1,4 @@
+import type { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
 import type { TableMapping } from '../../../layers/core/schemas/proposal.ts'
@@ -25,6 +26,16 @@ afterAll(async () => {
 
 /** Compares `mapping` after `change` was committed on the source, under snapshots older than the change. */
 async function afterSnapshot(mapping: TableMapping, change: string, connections: number): Promise<TableResult> {
+  const [, result] = await whileWaiting([gate, mapping], (client) => client.query(change), connections)
+  return result!
+}
+
+/** Compares these tables, and does something on the source while the comparison waits in the gate. */
+async function whileWaiting(
+  mappings: readonly TableMapping[],
+  act: (client: Client) => Promise<unknown>,
+  connections: number,
+): Promise<TableResult[]> {
   const reconciler = await openReconciler(
     { systemType: 'POSTGRESQL', url: pair.source.url },
     { systemType: 'POSTGRESQL', url: pair.target.url },
@@ -33,14 +44,14 @@ async function afterSnapshot(mapping: TableMapping, change: string, connections:
   try {
     return await withClient(pair.source.url, async (client) => {
       await client.query(`SELECT pg_advisory_lock(${GATE})`)
-      const work = [gate, mapping].map((one) => ({ mapping: one, recon: reconOf(one) }))
+      const work = mappings.map((one) => ({ mapping: one, recon: reconOf(one) }))
       const running = reconciler.reconcile(work, optionsOf({ connections }))
       const waiting = async () =>
         (await client.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = ${GATE}`)).rowCount
       await expect.poll(waiting, { timeout: 20_000 }).toBe(1)
-      await client.query(change)
+      await act(client)
       await client.query(`SELECT pg_advisory_unlock(${GATE})`)
-      return (await running)[1]!
+      return running
     })
   } finally {
     await reconciler.close()
@@ -237,4 +248,16 @@ it('what a snapshot does hide is no obstacle: rows written, tables vacuumed and 
     expect([result.verdict, result.reasons]).toEqual(['pass', []])
     await runSql(pair.source.url, `DELETE FROM busy; ${rows('busy')}`)
   }
+})
+
+it.each([1, 2])('a table that was read is locked no longer: %i connections', async (connections) => {
+  const names = Array.from({ length: 5 }, (_, i) => `unlocked_${connections}_${i}`)
+  for (const side of [pair.source, pair.target]) {
+    await runSql(side.url, names.map((name) => `CREATE TABLE ${name} (id int PRIMARY KEY, a text); ${rows(name)}`).join('; '))
+  }
+  const locked = `SELECT c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid <> pg_backend_pid() AND c.relname LIKE 'unlocked%'`
+  let found: unknown[] | null = null
+  const mappings = [...names.map((name, i) => ({ ...plain(name, i % 2 === 0 ? ['id'] : null), table_id: name })), gate]
+  const results = await whileWaiting(mappings, async (client) => (found = (await client.query(locked)).rows), connections)
+  expect([found, results.map((result) => result.verdict)]).toEqual([[], mappings.map(() => 'pass')])
 })
