@@ -11,6 +11,7 @@ import { readCatalog } from './catalog.ts'
 import { compareBucketed } from './compare-bucketed.ts'
 import { type CompareInput, compareOrdered } from './compare-ordered.ts'
 import { type Comparison, earlierWords } from './comparison.ts'
+import { checkConditionCasts } from './condition-casts.ts'
 import { DifferenceTally } from './difference-tally.ts'
 import { fileColumns } from './file-columns.ts'
 import { withoutIndexes } from './heap-scan.ts'
@@ -159,6 +160,7 @@ export async function planned(
 ): Promise<{ plan: TablePlan; facts: { source: TableFacts | null; target: TableFacts } }> {
   checkTolerances(mapping, recon.tolerances, isSnapshot(sides.source))
   const targetFacts = await tableFacts(sides.target.main, mapping.target, 'target')
+  await checkConditionCasts(sides.target.main, 'target', targetFacts.oid, scope?.target_filter ?? null)
   if (!isSnapshot(sides.source)) {
     const canonical = canonicalColumns(mapping)
     const native = recon.encoding === 'native' ? await fileColumns(mapping, sides.source, sides.target.main) : null
@@ -170,6 +172,7 @@ export async function planned(
     return { plan, facts: { source: null, target: targetFacts } }
   }
   const sourceFacts = await tableFacts(sides.source.main, mapping.source, 'source')
+  await checkConditionCasts(sides.source.main, 'source', sourceFacts.oid, mapping.filter)
   const [source, target] = [sides.source.main, sides.target.main]
   const columns = await nativeColumns(digestedMapping(mapping, recon.tolerances), source, target)
   const tolerant = await tolerantColumns(mapping, recon.tolerances, source, target)

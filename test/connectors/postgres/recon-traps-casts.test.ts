@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openReconciler } from '../../../layers/connectors/postgres/reconciler.ts'
 import { nativeColumn } from '../../../layers/connectors/postgres/row-column.ts'
 import { sampleSql } from '../../../layers/connectors/postgres/sample.ts'
 import { freshDatabase, runSql, withClient } from '../../support/postgres.ts'
-import { load, mappingOf, type Pair, reconcile } from './recon-fixture.ts'
+import { load, mappingOf, optionsOf, type Pair, reconcile, reconOf } from './recon-fixture.ts'
 
 /** CREATE CAST lets the owner of a type decide what `::text` shows of it, and on every server alike: values that differ then look the same. */
 let pair: Pair
@@ -53,6 +54,33 @@ describe.each(types)('a cast of %s to text that shows nothing of it', (type, mak
     )
     expect(drawn).toContain(1)
   })
+})
+
+it('a condition is not about what an implicit cast makes of a value', async () => {
+  const make = `CREATE TYPE state AS ENUM ('open', 'closed'); CREATE FUNCTION turned(state) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN concat($1) = 'open' THEN 'closed' ELSE 'open' END $$`
+  const table = `CREATE TABLE conditioned (id int PRIMARY KEY, v state, n int)`
+  await load(pair, `${make}; ${table}; INSERT INTO conditioned VALUES (1, 'open', 1)`)
+  await load(pair, '', `INSERT INTO conditioned VALUES (2, 'closed', 2)`, `INSERT INTO conditioned VALUES (2, 'closed', 99)`)
+  const filter = { all: [{ column: 'v', op: 'eq' as const, values: ['closed'] }] }
+  const mapping = mappingOf('conditioned', { id: 'integer', v: 'public.state', n: 'integer' }, { key: ['id'], filter })
+  const work = { mapping, recon: reconOf(mapping), scope: { target_filter: filter, sample: null } }
+  const compared = async () => {
+    const reconciler = await openReconciler(
+      { systemType: 'POSTGRESQL', url: pair.source.url },
+      { systemType: 'POSTGRESQL', url: pair.target.url },
+      { connectTimeoutMs: 10_000, statementTimeoutMs: 60_000, signal: new AbortController().signal },
+    )
+    const [result] = await reconciler.reconcile([work], optionsOf()).finally(() => reconciler.close())
+    return result!
+  }
+  const before = await compared()
+  expect([before.verdict, before.source_rows], before.reasons.join()).toEqual(['fail', '1'])
+  await load(pair, 'CREATE CAST (state AS text) WITH FUNCTION turned(state) AS IMPLICIT')
+  const after = await compared()
+  expect([after.verdict, after.reasons[0]]).toEqual([
+    'inconclusive',
+    expect.stringMatching(/the condition on column "v" cannot be relied on/),
+  ])
 })
 
 it('a row of NULLs is not NULL, and an empty text is not either', async () => {
