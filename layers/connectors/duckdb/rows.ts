@@ -52,6 +52,13 @@ export async function openFileRows(format: FileFormat, url: string): Promise<Row
             yield* gathered.frames
           }
         }
+        // What DuckDB gave must be what our own scan counted.
+        if (where === null && relation.records !== null && relation.records !== rows) {
+          throw new WaybillError(
+            'STREAM_TRUNCATED',
+            `${mapping.source.name} has ${relation.records} rows, and ${rows} were read. Compare again when nobody writes to it.`,
+          )
+        }
         // Only files that are after reading what they were before were read as one state.
         if (before !== (await identity(root, await openRelation(duck, root, format, mapping.source.name)))) {
           throw new WaybillError(
