@@ -201,7 +201,8 @@ function e164(value: string, country: string): string {
 }
 
 function refused(column: ColumnMapping, why: string): WaybillError {
-  const message = `Column ${JSON.stringify(column.target)}: transform "${column.transform.kind}" to ${column.target_type} cannot be done while reading a file: ${why}. Migrate the column as it is and transform it in PostgreSQL, or exclude it.`
+  const how = column.transform.kind === 'identity' || column.transform.kind === 'cast' ? '' : ` by "${column.transform.kind}"`
+  const message = `Column ${JSON.stringify(column.target)} of the file does not become ${column.target_type}${how} exactly: ${why}. Exclude it, or give it a type that holds it as it is.`
   return new WaybillError('NOT_REPRESENTABLE', message)
 }
 
