@@ -80,8 +80,11 @@ describe('the disk is full', () => {
   it('no room for what is sorted aside', async () => {
     const own = await freshDatabase()
     try {
-      await runSql(own.url, 'CREATE TABLE many (id int); INSERT INTO many SELECT g FROM generate_series(1, 900000) g')
-      const result = await limited(64, ['compare', own.url, own.url, '--table', 'many'])
+      await runSql(
+        own.url,
+        'CREATE TABLE many (id int); INSERT INTO many SELECT g FROM generate_series(1, 900000) g; CREATE TABLE twin AS TABLE many',
+      )
+      const result = await limited(64, ['compare', own.url, own.url, '--table', 'many=twin'])
       expect(result.code, result.out + result.err).toBe(2)
       expect(result.out + result.err).toContain('EFBIG')
     } finally {
