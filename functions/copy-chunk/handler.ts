@@ -4,6 +4,7 @@ import { findJson, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import { type Chunk, chunk as chunkSchema } from '../../layers/core/schemas/work.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
+import { whileAsPlanned } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
 import { measureSaturation } from '../work/saturation.ts'
 import { itemsOf, type WorkContext, worker, workKey } from '../work/working.ts'
@@ -22,16 +23,20 @@ export const createHandler = worker('copy-chunk', async (deps, task, context) =>
 
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   const { source, target } = await plannedEnds(deps, plan, options)
-  await using(deps.connectors.target(target.systemType, target.url, source, options), async (opened) => {
-    for (const item of left) {
-      context.signal.throwIfAborted()
-      const table = plan.tables.find((each) => each.table_id === item.table_id)
-      if (table === undefined) throw new WaybillError('PLAN_NOT_AUTHORISED', `the table of chunk ${item.chunk_id} is not in the plan`)
-      const result = await copied(opened, planSha256, table, item, context)
-      const document: ChunkWork = { schema: 'waybill/chunk-work/v1', plan_sha256: planSha256, result, saturation: measured() }
-      await storeJsonOnce(deps, key(item), () => document)
-    }
-  })
+  const tables = plan.tables.filter((table) => left.some((item) => item.table_id === table.table_id))
+  await whileAsPlanned(deps, plan, tables, source, options, (stillAsPlanned) =>
+    using(deps.connectors.target(target.systemType, target.url, source, options), async (opened) => {
+      for (const item of left) {
+        context.signal.throwIfAborted()
+        const table = tables.find((each) => each.table_id === item.table_id)
+        if (table === undefined) throw new WaybillError('PLAN_NOT_AUTHORISED', `the table of chunk ${item.chunk_id} is not in the plan`)
+        const result = await copied(opened, planSha256, table, item, context)
+        await stillAsPlanned()
+        const document: ChunkWork = { schema: 'waybill/chunk-work/v1', plan_sha256: planSha256, result, saturation: measured() }
+        await storeJsonOnce(deps, key(item), () => document)
+      }
+    }),
+  )
 })
 
 async function copied(target: Target, planSha256: string, table: Parameters<Target['copy']>[1], item: Chunk, context: WorkContext) {

@@ -8,6 +8,7 @@ import { segmentItem } from '../../layers/core/schemas/work.ts'
 import { withheldDifference } from '../../layers/core/withheld-literals.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
+import { refuseTargetsThatAreNoTables, whileAsPlanned } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
 import { itemsOf, worker, workKey } from '../work/working.ts'
 import { maskFor } from './masking.ts'
@@ -26,13 +27,15 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   const { source, target, identities } = await plannedEnds(deps, plan, options)
   const lines = new Map<string, string[]>(missing.map((item) => [item.table_id, []]))
-  const results = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
-    reconciler.reconcile(
-      workOf(
-        plan,
-        missing.map((item) => item.table_id),
-      ),
-      {
+  const work = workOf(
+    plan,
+    missing.map((item) => item.table_id),
+  )
+  const tables = work.map(({ mapping }) => mapping)
+  await refuseTargetsThatAreNoTables(deps, tables, target, options)
+  const results = await whileAsPlanned(deps, plan, tables, source, options, async (stillAsPlanned) => {
+    const compared = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
+      reconciler.reconcile(work, {
         hashingSpecSha256: plan.rulebooks.hashing_spec_sha256,
         connections: plan.execution.parallelism,
         statementTimeoutMs: plan.execution.statement_timeout_ms,
@@ -43,9 +46,11 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
         },
         onProgress: (tableId, rows) => context.progress({ worker: 'hash-segments', table_id: tableId, rows: rows.toString() }),
         signal: context.signal,
-      },
-    ),
-  )
+      }),
+    )
+    await stillAsPlanned()
+    return compared
+  })
   context.signal.throwIfAborted()
   for (const item of missing) {
     const found = results.filter((result) => result.table_id === item.table_id)

@@ -4,6 +4,7 @@ import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { type ChecksReport, checksReport, type Distribution } from '../../layers/core/schemas/recon.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
+import { whileAsPlanned } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
 import { worker } from '../work/working.ts'
 
@@ -16,7 +17,9 @@ export const createHandler = worker('run-checks', async (deps, task, context) =>
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   const { source, target } = await plannedEnds(deps, plan, options)
   context.progress({ worker: 'run-checks', checks: String(plan.checks.length) })
-  const found = await using(deps.connectors.checker(source, target, options), (checker) => checker.run(plan.tables, plan.checks))
+  const found = await whileAsPlanned(deps, plan, plan.tables, source, options, () =>
+    using(deps.connectors.checker(source, target, options), (checker) => checker.run(plan.tables, plan.checks)),
+  )
   context.signal.throwIfAborted()
   const report: ChecksReport = {
     schema: 'waybill/checks-report/v1',
