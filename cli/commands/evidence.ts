@@ -18,7 +18,10 @@ export function evidenceCommand(terminal: Terminal): Command {
     .argument('<pack>', 'the evidence_pack folder')
     .requiredOption('--out <folder>', 'where to write it; must not exist or be empty')
     .option('--withhold <path...>', 'files of the pack to withhold besides, such as merkle.json, which names tables', [] as string[])
-    .option('--trust <pem-or-fingerprint...>', 'public keys you trust; the pack is verified before anything is written')
+    .option(
+      '--trust <purpose=key...>',
+      'public keys you trust, as plan=KEY, approval=KEY, evidence=KEY; the pack is verified before anything is written',
+    )
     .option('--json', 'as JSON')
     .action(async (pack: string, options: { out: string; withhold: string[]; trust?: string[]; json?: boolean }) => {
       const trust = options.trust ? { trust: await trusted(options.trust) } : {}

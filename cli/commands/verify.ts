@@ -23,8 +23,8 @@ export function verifyCommand(terminal: Terminal): Command {
     .description('verify an evidence pack offline: every file, signature, approval, hash chain and figure')
     .argument('[pack]', 'the evidence_pack folder, or a redacted one')
     .option(
-      '--trust <pem-or-fingerprint...>',
-      'public keys you trust, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used',
+      '--trust <purpose=key...>',
+      'public keys you trust, each for what it signs: plan=KEY, approval=KEY, evidence=KEY, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used',
     )
     .option('--tsa-ca <pem...>', "certificates that lead to a timestamp authority you trust, for the pack's timestamps")
     .option('--segment <table:number>', 'also the path from one segment up to the signed root, as commands for sha256sum')
@@ -33,7 +33,7 @@ export function verifyCommand(terminal: Terminal): Command {
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
-      '\nExit codes: 0 verified, or whole and consistent where no keys were pinned · 1 not verified · 2 not an evidence pack, or it cannot be read\n\nExamples:\n  waybill verify out/evidence_pack\n  waybill verify out/evidence_pack --segment flights:12 --extract proof.json\n  waybill verify --segment-proof proof.json --trust evidence.pem',
+      '\nExit codes: 0 verified, or whole and consistent where no keys were pinned · 1 not verified · 2 not able to decide: not an evidence pack, not readable, or redacted (what is left is whole; what is withheld could fail)\n\nExamples:\n  waybill verify out/evidence_pack\n  waybill verify out/evidence_pack --segment flights:12 --extract proof.json\n  waybill verify --segment-proof proof.json --trust evidence=evidence.pem',
     )
     .action(async (pack: string | undefined, options: Options) => {
       // Nearly all of a pack stays in use until the end: room for short-lived objects only takes memory, 150 MiB for 100,000 segments.
@@ -58,7 +58,8 @@ export function verifyCommand(terminal: Terminal): Command {
             `${pack} is redacted: its segments are withheld. Ask for the proof as a file (--segment-proof).`,
           )
         const result = await verifyRedactedPack(reader, { ...trust, timestamp })
-        process.exitCode = result.consistent ? EXIT.pass : EXIT.fail
+        // What is withheld may be what fails, and anybody can withhold it: never a success.
+        process.exitCode = result.consistent ? EXIT.undecided : EXIT.fail
         if (options.json) terminal.out(JSON.stringify(result, null, 2))
         else printRedacted(terminal, result)
         return

@@ -1,12 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { WaybillError } from '../../layers/core/errors.ts'
 
-/** `--trust` values: PEM files become their text, fingerprints stay. @throws BAD_INPUT */
+/** `--trust` values, PURPOSE=KEY: PEM files become their text, fingerprints stay. @throws BAD_INPUT */
 export async function trusted(values: readonly string[]): Promise<string[]> {
   return Promise.all(
     values.map(async (value) => {
-      if (/^(sha256:)?[0-9a-f]{64}$/.test(value)) return value.replace(/^sha256:/, '')
-      return readOr(value, `--trust takes a PEM file or a SHA-256 fingerprint of 64 hexadecimal digits; "${value}" is neither.`)
+      const [, purpose, key] = /^(plan|approval|evidence)=(.+)$/.exec(value) ?? []
+      if (purpose === undefined || key === undefined)
+        throw new WaybillError(
+          'BAD_INPUT',
+          `--trust takes what a key signs and the key: plan=KEY, approval=KEY or evidence=KEY; "${value}" does not say what for.`,
+        )
+      if (/^(sha256:)?[0-9a-f]{64}$/.test(key)) return `${purpose}=${key.replace(/^sha256:/, '')}`
+      const pem = await readOr(key, `--trust takes a PEM file or a SHA-256 fingerprint of 64 hexadecimal digits; "${key}" is neither.`)
+      return `${purpose}=${pem}`
     }),
   )
 }

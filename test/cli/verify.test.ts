@@ -14,7 +14,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'waybill-verify-'))
   pack = join(folder, 'evidence_pack')
   const { input, signers } = await fixturePackInput()
-  pins = input.keys.map(({ pem }) => fingerprintOf(pem))
+  pins = input.keys.map(({ purpose, pem }) => `${purpose}=${fingerprintOf(pem)}`)
   for (const { path, bytes } of await sealFixture(input, signers)) {
     await mkdir(dirname(join(pack, path)), { recursive: true })
     await writeFile(join(pack, path), bytes)
@@ -39,7 +39,7 @@ describe('waybill verify', () => {
   })
 
   it('refuses it under the keys of somebody else', async () => {
-    const result = await waybill(['verify', pack, '--trust', 'f'.repeat(64)])
+    const result = await waybill(['verify', pack, '--trust', `evidence=${'f'.repeat(64)}`])
     expect(result.code).toBe(1)
     expect(result.out).toContain('Not verified. First fault:')
   })

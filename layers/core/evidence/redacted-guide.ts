@@ -69,10 +69,10 @@ ${inPack(KEYS_ARE_NAMED)}
 ## 5. Everything at once
 
 \`\`\`text
-waybill verify . --trust KEY-OR-FINGERPRINT …
+waybill verify . --trust plan=KEY approval=KEY evidence=KEY
 \`\`\`
 
-It also follows the digests from one document to the next: the certificate to the outcome it is about, \`merkle.json\` to the certificate,
+It exits with 2 where everything here holds: what is withheld was not verified. It also follows the digests from one document to the next: the certificate to the outcome it is about, \`merkle.json\` to the certificate,
 the anchors to \`audit_chain.json\`, and that to \`${MANIFEST}\`.
 `
 }

@@ -106,7 +106,7 @@ ${TIMESTAMPED.map(({ name, of }) => `openssl ts -verify -in ${responsePath(name)
 
 \`\`\`text
 waybill verify .                          whole and consistent, under the keys in this pack
-waybill verify . --trust KEY-OR-FINGERPRINT …    the same, and signed with keys you trust
+waybill verify . --trust plan=KEY approval=KEY evidence=KEY    the same, and signed with keys you trust, each for its purpose
 waybill verify . --segment TABLE:NUMBER          also: the path from one segment to the signed root, for sha256sum
 \`\`\`
 

@@ -6,25 +6,51 @@ import { Faults, type OpenedPack, parseAs } from './pack-reader.ts'
 
 export type KeysFound = { keys: PackKey[]; trust: TrustRoot; faults: Faults; local: number; pinned: boolean }
 
-/** SHA-256 fingerprints of what the caller trusts. @throws BAD_INPUT for what is neither PEM nor fingerprint */
-export function trustedFingerprints(trust: readonly string[]): Set<string> {
-  return new Set(
-    trust.map((text) => {
-      if (/^[0-9a-f]{64}$/.test(text)) return text
-      try {
-        return fingerprintOf(text)
-      } catch (cause) {
-        throw new WaybillError('BAD_INPUT', 'a trusted key is given as an SPKI PEM or as a SHA-256 fingerprint of 64 hexadecimal digits', {
-          cause,
-        })
-      }
-    }),
-  )
+/** Fingerprints that the caller trusts, each for one purpose only. */
+export type Pins = Record<SigningPurpose, ReadonlySet<string>>
+
+/**
+ * What the caller trusts: `plan=KEY`, `approval=KEY`, `evidence=KEY`, each key as SPKI PEM or SHA-256 fingerprint. Without a purpose a key
+ * is refused: whoever holds one of the three keys could write a pack in which it signs for another.
+ * @throws BAD_INPUT for a key without purpose, one for two purposes, and what is neither PEM nor fingerprint
+ */
+export function trustedPins(trust: readonly string[]): Pins {
+  const pins = { plan: new Set<string>(), approval: new Set<string>(), evidence: new Set<string>() }
+  const purposes = new Map<string, SigningPurpose>()
+  for (const text of trust) {
+    const [, named, key] = /^(plan|approval|evidence)=([\s\S]*)$/.exec(text) ?? []
+    const purpose = named as SigningPurpose | undefined
+    if (purpose === undefined || key === undefined)
+      throw new WaybillError(
+        'BAD_INPUT',
+        'Say what each trusted key signs: plan=KEY, approval=KEY, evidence=KEY. Otherwise a key that may only approve could pass for one that proves.',
+      )
+    const fingerprint = fingerprintIn(key)
+    if ((purposes.get(fingerprint) ?? purpose) !== purpose)
+      throw new WaybillError(
+        'BAD_INPUT',
+        `The key ${fingerprint} is trusted for two purposes, ${purposes.get(fingerprint)} and ${purpose}. Trust it for one.`,
+      )
+    purposes.set(fingerprint, purpose)
+    pins[purpose].add(fingerprint)
+  }
+  return pins
+}
+
+function fingerprintIn(key: string): string {
+  if (/^[0-9a-f]{64}$/.test(key)) return key
+  try {
+    return fingerprintOf(key)
+  } catch (cause) {
+    throw new WaybillError('BAD_INPUT', 'a trusted key is given as an SPKI PEM or as a SHA-256 fingerprint of 64 hexadecimal digits', {
+      cause,
+    })
+  }
 }
 
 /**
- * The keys of `keys/keys.json`, each by its purpose. With pinned keys, every key of the pack must be one of them: the document never
- * decides whom to trust. One key in two purposes is refused, because then whoever approves could also plan.
+ * The keys of `keys/keys.json`, each by its purpose. With pinned keys, every key of the pack must be pinned for the very purpose that the
+ * pack gives it: the document decides neither whom to trust nor for what. One key in two purposes is refused, because then whoever approves could also plan.
  */
 export function keysOf(files: OpenedPack['files'], trust: readonly string[] | undefined): KeysFound {
   const faults = new Faults()
@@ -35,7 +61,7 @@ export function keysOf(files: OpenedPack['files'], trust: readonly string[] | un
     faults.add('keys/keys.json', 'is missing')
     return found
   }
-  const pinned = trust === undefined ? null : trustedFingerprints(trust)
+  const pinned = trust === undefined ? null : trustedPins(trust)
   const purposes = new Map<string, SigningPurpose>()
   for (const entry of parseAs(bytes, 'keys/keys.json', packKeys, faults)?.keys ?? []) {
     const pem = pemOf(files.get(entry.path))
@@ -50,8 +76,8 @@ export function keysOf(files: OpenedPack['files'], trust: readonly string[] | un
     purposes.set(fingerprint, entry.purpose)
     found.keys.push({ purpose: entry.purpose, pem, key_id: entry.key_id })
     if (entry.held_by === 'local') found.local += 1
-    if (pinned !== null && !pinned.has(fingerprint))
-      faults.add(entry.path, `is not a key you trust (${entry.purpose}, SHA-256 ${fingerprint})`)
+    if (pinned !== null && !pinned[entry.purpose].has(fingerprint))
+      faults.add(entry.path, `is not a key you trust for this (${entry.purpose}, SHA-256 ${fingerprint})`)
     else trustRoot[entry.purpose].push(pem)
   }
   return found

@@ -16,6 +16,14 @@ export function planFaults(pack: OpenedPack, contents: Contents): Faults {
   const { plan, signedPlan, replay } = contents
   if (replay.reached.has('PLANNED') && signedPlan === null) faults.add(SIGNED, 'is missing, although the plan was signed')
   if (replay.reached.has('PLAN_DRAFTED') && plan === null) faults.add(PLAN, 'is missing, although a plan was drafted')
+  const executed = [contents.execution?.path, ...[...contents.recons, ...contents.certificates].map(({ path }) => path)]
+  // Said the other way round as well: whoever may only sign evidence must not prove what nobody planned, approved and recorded.
+  for (const path of [...executed, contents.outcome && 'outcome.json']) {
+    if (typeof path !== 'string') continue
+    if (plan === null || signedPlan === null) faults.add(path, 'is about an execution, and the pack holds no signed plan')
+    const needed = path === 'outcome.json' ? 'RECONCILED' : 'EXECUTED'
+    if (!replay.reached.has(needed)) faults.add(path, `is here, although the audit log never says that the project was ${needed}`)
+  }
   if (plan === null) return faults
   const planSha256 = sha256(plan.bytes)
   if (digestOf(plan.value) !== planSha256) faults.add(PLAN, 'is not in its canonical form')

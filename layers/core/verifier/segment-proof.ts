@@ -7,7 +7,7 @@ import { verifyInclusion } from '../merkle.ts'
 import { type SegmentProof, segmentProof } from '../schemas/evidence.ts'
 import { type OutcomePredicate, outcomePredicate } from '../schemas/outcome.ts'
 import { openPredicate } from '../statement.ts'
-import { trustedFingerprints } from './keys.ts'
+import { trustedPins } from './keys.ts'
 import { Faults, parseAs, sentence } from './pack-reader.ts'
 
 export type SegmentVerification = {
@@ -26,12 +26,12 @@ const FILE = 'segment proof'
 
 /**
  * Verifies a segment's proof from its bytes alone: the certificate's signature, its roots, and both paths up to them.
- * @param trust PEMs or SHA-256 fingerprints; without them the key in the file is used, which shows consistency, not who signed
+ * @param trust as for a pack, of which only evidence=KEY may sign a certificate; without it the key in the file is used, which shows consistency, not who signed
  * @throws BAD_INPUT for a trusted key that cannot be read
  */
 export function verifySegmentProof(bytes: Uint8Array, trust?: readonly string[]): SegmentVerification {
   const faults = new Faults()
-  const pinned = trust === undefined ? null : trustedFingerprints(trust)
+  const pinned = trust === undefined ? null : trustedPins(trust).evidence
   const proof = parseAs(bytes, FILE, segmentProof, faults)
   const certificate = proof === null ? null : certificateOf(proof, pinned, faults)
   if (proof !== null && !Buffer.from(canonicalBytes(proof)).equals(bytes)) faults.add(FILE, 'is not in its canonical form')
@@ -46,7 +46,7 @@ function certificateOf(proof: SegmentProof, pinned: ReadonlySet<string> | null, 
     const pem = canonicalPem(proof.public_key)
     if (pem !== proof.public_key) faults.add(FILE, 'its public key is not in its one form')
     if (pinned !== null && !pinned.has(fingerprintOf(pem))) {
-      faults.add(FILE, `was signed with a key you do not trust (SHA-256 ${fingerprintOf(pem)})`)
+      faults.add(FILE, `was signed with a key you do not trust for evidence (SHA-256 ${fingerprintOf(pem)})`)
       return null
     }
     const envelope = writeEnvelope(fromBase64(proof.certificate.payload), '', fromBase64(proof.certificate.sig))

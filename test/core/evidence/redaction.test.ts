@@ -19,7 +19,7 @@ let pins: string[]
 beforeAll(async () => {
   const { input, signers } = await fixturePackInput()
   whole = await sealFixture(input, signers)
-  pins = input.keys.map(({ pem }) => fingerprintOf(pem))
+  pins = input.keys.map(({ purpose, pem }) => `${purpose}=${fingerprintOf(pem)}`)
   redacted = redactedPack(mapOf(whole))
 })
 
@@ -85,7 +85,7 @@ describe('a redacted pack', () => {
   })
 
   it('is refused under keys of somebody else', async () => {
-    expect((await verify(redacted, ['f'.repeat(64)])).consistent).toBe(false)
+    expect((await verify(redacted, [`evidence=${'f'.repeat(64)}`])).consistent).toBe(false)
   })
 
   it.each<[string, (files: PackFile[]) => PackFile[], RegExp]>([

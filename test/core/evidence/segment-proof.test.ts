@@ -134,8 +134,16 @@ describe('a segment proof that was tampered with', () => {
     const stranger = fixtureSigner()
     const proof = segmentProofOf(small, await certified(small, stranger), 'flights', 2)
     expect(verify(proof).verified).toBe(true)
-    expect(verify(proof, [publicKeyPem])).toMatchObject({ verified: false, faults: [expect.stringContaining('a key you do not trust')] })
-    expect(verify(await proofOf(small, 2), [fingerprintOf(publicKeyPem)])).toMatchObject({ verified: true, trust: 'pinned' })
+    expect(verify(proof, [`evidence=${publicKeyPem}`])).toMatchObject({
+      verified: false,
+      faults: [expect.stringContaining('a key you do not trust')],
+    })
+    expect(verify(await proofOf(small, 2), [`evidence=${fingerprintOf(publicKeyPem)}`])).toMatchObject({
+      verified: true,
+      trust: 'pinned',
+    })
+    // The same key, trusted for something else: it may approve, and proves nothing.
+    expect(verify(await proofOf(small, 2), [`approval=${publicKeyPem}`])).toMatchObject({ verified: false, equal: null })
   })
 
   it('is refused when the certificate is a statement of another kind', async () => {

@@ -1,16 +1,29 @@
 import { describe, expect, it } from 'vitest'
+import { anchorOf } from '../../../layers/core/audit-chain.ts'
 import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
 import { readEnvelope, writeEnvelope } from '../../../layers/core/dsse.ts'
 import { composePack, type PackFile, sealPack } from '../../../layers/core/evidence/pack.ts'
-import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
+import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST, type PackKey } from '../../../layers/core/evidence/pack-files.ts'
+import { assembleOutcome } from '../../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../../layers/core/outcome/certificate-statement.ts'
 import { outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
-import { openEnvelope, signStatement } from '../../../layers/core/statement.ts'
+import { openEnvelope, PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
-import { at, fixturePack, fixturePackInput, fixtureSigners, fixtureTable, sealFixture, withLostRow } from '../../support/pack-fixture.ts'
+import {
+  at,
+  fixtureOutcomeInput,
+  fixturePack,
+  fixturePackInput,
+  fixturePlan,
+  fixtureSigners,
+  fixtureTable,
+  sealFixture,
+  withLostRow,
+} from '../../support/pack-fixture.ts'
 
 const good = await fixturePack()
 const verify = (files: readonly PackFile[], trust?: string[]) => verifyPack(memoryReader(files), trust ? { trust } : {})
+const pinsOf = (keys: readonly PackKey[]) => keys.map(({ purpose, pem }) => `${purpose}=${pem}`)
 const replaced = (files: readonly PackFile[], path: string, change: (bytes: Uint8Array) => Uint8Array): PackFile[] =>
   files.map((file) => (file.path === path ? { path, bytes: change(file.bytes) } : file))
 
@@ -97,32 +110,64 @@ describe('pinned keys', () => {
   it('verifies when every key is pinned, by PEM or by fingerprint', async () => {
     const { input, signers } = await fixturePackInput()
     const files = await sealFixture(input, signers)
-    const pems = input.keys.map(({ pem }) => pem)
-    expect((await verify(files, pems)).verified).toBe(true)
-    expect((await verify(files, pems.map(fingerprintOf))).verified).toBe(true)
+    expect((await verify(files, pinsOf(input.keys))).verified).toBe(true)
+    const fingerprints = input.keys.map(({ purpose, pem }) => `${purpose}=${fingerprintOf(pem)}`)
+    expect((await verify(files, fingerprints)).verified).toBe(true)
   })
+
+  it('refuses a key that is trusted for nothing in particular, or for two purposes', async () => {
+    const pem = await fixtureSigners().plan.publicKeyPem()
+    await expect(verify(good, [pem])).rejects.toMatchObject({ code: 'BAD_INPUT', message: expect.stringContaining('plan=KEY') })
+    await expect(verify(good, [`plan=${pem}`, `evidence=${fingerprintOf(pem)}`])).rejects.toThrow('for two purposes')
+  })
+
+  it.each(['plan', 'approval', 'evidence'] as const)(
+    'lets the %s key alone prove nothing: no plan signed, no approval, no execution',
+    async (purpose) => {
+      const { input, signers } = await fixturePackInput()
+      const evidence = signers[purpose]
+      const entries = input.entries.slice(0, 1)
+      const made = assembleOutcome(fixtureOutcomeInput(fixturePlan(), { auditEntries: entries }))
+      const certificate = (await signStatement(evidence, certificateStatement(made))).bytes
+      const anchor = statementOf({
+        predicateType: PREDICATES.anchor,
+        subject: [{ name: 'audit head', sha256: entries[0]!.entry_sha256 }],
+        predicate: anchorOf(entries[0]!, at(0)),
+      })
+      const forged = {
+        ...input,
+        signedPlan: null,
+        approvals: [],
+        entries,
+        anchors: [(await signStatement(evidence, anchor)).bytes],
+        outcome: { document: canonicalBytes(made), certificate },
+        keys: [{ purpose: 'evidence' as const, pem: await evidence.publicKeyPem(), key_id: await evidence.keyId() }],
+      }
+      const files = await sealPack(evidence, composePack(forged), { projectId: 'ledger', state: 'CREATED', now: new Date(at(130)) })
+      const { verified, faults } = await verify(files, pinsOf(input.keys))
+      expect(verified).toBe(false)
+      if (purpose !== 'evidence') expect(faults).toContainEqual(expect.stringContaining('is not a key you trust for this (evidence'))
+      expect(faults).toContainEqual('outcome.json: is about an execution, and the pack holds no signed plan')
+      expect(faults).toContainEqual(expect.stringMatching(/^outcome\.json: .*never says that the project was RECONCILED/))
+      expect(faults).toContainEqual(expect.stringMatching(/^recon\/execution_report\.json: .*never says that the project was EXECUTED/))
+    },
+  )
 
   it('refuses a pack signed with other keys, however consistent', async () => {
     const { input } = await fixturePackInput()
-    const result = await verify(
-      good,
-      input.keys.map(({ pem }) => pem),
-    )
+    const result = await verify(good, pinsOf(input.keys))
     expect(result.verified).toBe(false)
-    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust'))
+    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust for this'))
   })
 
   it('refuses when one of the three keys is not pinned', async () => {
     const { input, signers } = await fixturePackInput()
-    const result = await verify(
-      await sealFixture(input, signers),
-      input.keys.slice(0, 2).map(({ pem }) => pem),
-    )
-    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust (evidence'))
+    const result = await verify(await sealFixture(input, signers), pinsOf(input.keys.slice(0, 2)))
+    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust for this (evidence'))
   })
 
   it('throws for a trusted key that is none', async () => {
-    await expect(verify(good, ['not a key'])).rejects.toMatchObject({ code: 'BAD_INPUT' })
+    await expect(verify(good, ['plan=not a key'])).rejects.toMatchObject({ code: 'BAD_INPUT' })
   })
 
   it('refuses one key for two purposes', async () => {
