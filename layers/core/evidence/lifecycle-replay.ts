@@ -8,6 +8,8 @@ export type Replay = {
   state: LifecycleState
   /** Gated transitions that were made, in order; every one needs its approvals. */
   gates: GatedTransition[]
+  /** When each of them was made last. */
+  passedAt: Map<GatedTransition, string>
   reached: Set<LifecycleState>
   faults: string[]
 }
@@ -15,7 +17,7 @@ export type Replay = {
 /** Follows the state changes that an audit chain records, and names every one that the lifecycle does not have. */
 export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
   const undone = new Set(entries.filter((entry) => entry.action === 'CHANGE_NOT_MADE').map((entry) => entry.details.entry))
-  const replay: Replay = { state: 'CREATED', gates: [], reached: new Set(['CREATED']), faults: [] }
+  const replay: Replay = { state: 'CREATED', gates: [], passedAt: new Map(), reached: new Set(['CREATED']), faults: [] }
   let failedFrom: LifecycleState | null = null
   for (const entry of entries) {
     const to = lifecycleState.safeParse(entry.details.to)
@@ -31,7 +33,10 @@ export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
     if (!allowed)
       replay.faults.push(`audit entry ${entry.seq} moves the project from ${replay.state} to ${to.data}, which the lifecycle does not have`)
     const gate = gateOf(origin, to.data)
-    if (gate !== null) replay.gates.push(gate)
+    if (gate !== null) {
+      replay.gates.push(gate)
+      replay.passedAt.set(gate, entry.at)
+    }
     if (to.data === 'FAILED') failedFrom = origin
     replay.state = to.data
     replay.reached.add(to.data)

@@ -29,18 +29,28 @@ export function approvalFaults(pack: OpenedPack, contents: Contents): Faults {
   const counted = new Set<(typeof statements)[number]>()
   for (const gate of new Set(replay.gates)) {
     const candidates = subjectsOf(pack, contents, gate)
+    const passedAt = replay.passedAt.get(gate) ?? ''
+    // An approval given after the step opened nothing. What speaks against the step counts whenever it was said.
+    const late = statements.filter(
+      (each) =>
+        each.transition === gate && each.decision === 'APPROVED' && !(Date.parse(each.decided_at) <= Date.parse(passedAt) + CLOCKS_MS),
+    )
+    const inTime = statements.filter((each) => !late.includes(each))
     // A gate may have been asked again about a newer proof; it is open when one of its subjects was approved by all who must.
     const standings = candidates.map((subjectSha256) => ({
       subjectSha256,
-      ...outstanding(policy.value, gate, statements, { author, subjectSha256, projectId }),
+      ...outstanding(policy.value, gate, inTime, { author, subjectSha256, projectId }),
     }))
     const open = standings.find(({ approved }) => approved)
     if (open === undefined) {
-      const reasons = standings[0]?.reasons ?? ['what it is about is not in the pack']
+      const reasons = [
+        ...(standings[0]?.reasons ?? ['what it is about is not in the pack']),
+        ...late.map((each) => `${each.approver} approved at ${each.decided_at}, the step was made at ${passedAt}`),
+      ]
       faults.add('approvals', `${gate} was passed without its approvals: ${reasons.join('; ')}`)
       continue
     }
-    for (const statement of statements)
+    for (const statement of inTime)
       if (
         statement.transition === gate &&
         statement.subject_sha256 === open.subjectSha256 &&
@@ -54,6 +64,9 @@ export function approvalFaults(pack: OpenedPack, contents: Contents): Faults {
   }
   return faults
 }
+
+/** Clocks of Waybill's own functions may differ by this much. */
+const CLOCKS_MS = 10_000
 
 /** These two together let data move, and must not rest on one person. */
 const EXECUTION_GATES: readonly GatedTransition[] = ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED']

@@ -8,6 +8,7 @@ import { type Check, checkOf, type Faults, guarded, joined, type OpenedPack, typ
 import { planFaults } from './plan.ts'
 import { projectFaults } from './project.ts'
 import { reconciliationFaults } from './reconciliation.ts'
+import { decisionFaults, expiryFaults } from './recorded-decisions.ts'
 import { sealFaults, signatureFaults } from './signatures.ts'
 import { type TimestampCheck, timestampsOf } from './timestamps.ts'
 import { gatesSay, keysSay, outcomeSays } from './words.ts'
@@ -60,10 +61,10 @@ export async function verifyPack(
     ['project', strangers, `Everything is about one project, ${projectId}.`],
     [
       'plan',
-      guarded('plan', () => planFaults(pack, contents)),
+      guarded('plan', () => joined(planFaults(pack, contents), expiryFaults(contents))),
       'The plan is the one that was signed, under the policy and rulebooks in the pack.',
     ],
-    ['approvals', guarded('approvals', () => approvalFaults(pack, contents)), gatesSay(contents)],
+    ['approvals', guarded('approvals', () => joined(approvalFaults(pack, contents), decisionFaults(contents))), gatesSay(contents)],
     [
       'audit',
       guarded('audit', () => auditFaults(pack, contents, projectId, seal)),

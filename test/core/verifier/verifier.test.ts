@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { anchorOf } from '../../../layers/core/audit-chain.ts'
+import { anchorOf, nextEntry } from '../../../layers/core/audit-chain.ts'
 import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
+import { sha256 } from '../../../layers/core/digest.ts'
 import { readEnvelope, writeEnvelope } from '../../../layers/core/dsse.ts'
 import { composePack, type PackFile, sealPack } from '../../../layers/core/evidence/pack.ts'
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST, type PackKey } from '../../../layers/core/evidence/pack-files.ts'
@@ -339,6 +340,61 @@ describe('approvals in a pack', () => {
     const result = await verify(await fixturePack(options))
     expect(result.verified).toBe(false)
     expect(result.checks.find((check) => check.name === 'approvals')?.verdict).toBe('fail')
+  })
+})
+
+describe('what the audit log says about decisions', () => {
+  it.each([
+    ['APPROVAL_WITHDRAWN', { approval_id: 'a-1', transition: 'PLANNED->EXECUTED', statement_sha256: 'd'.repeat(64) }],
+    ['APPROVAL_WITHDRAWN', { approval_id: 'a-1', transition: 'PLANNED->EXECUTED' }],
+    ['DECISION_TAKEN', { approval_id: 'a-9', transition: 'PLANNED->EXECUTED', decision: 'REJECTED', statement_sha256: 'f'.repeat(64) }],
+    ['PLAN_WITHDRAWN', { transition: 'PLANNED->EXECUTED', statement_sha256: 'e'.repeat(64) }],
+  ] as [string, Record<string, string>][])('notices %s whose statement was left out (%j)', async (action, details) => {
+    const { input, signers } = await fixturePackInput()
+    const last = input.entries.at(-1)!
+    const said = nextEntry(last, { project_id: 'ledger', at: at(121), actor: 'x@example.org', action, details })
+    const { verified, faults } = await verify(await sealFixture({ ...input, entries: [...input.entries, said] }, signers))
+    expect(verified).toBe(false)
+    expect(faults).toContainEqual(expect.stringMatching(new RegExp(`^approvals: the statement of audit entry ${said.seq} \\(${action}`)))
+  })
+
+  it('takes a recorded decision whose statement is here, and one that was handed on', async () => {
+    const { input, signers } = await fixturePackInput()
+    const decided = {
+      approval_id: 'a-0',
+      transition: 'PLAN_DRAFTED->PLANNED',
+      decision: 'APPROVED',
+      statement_sha256: sha256(input.approvals[0]!),
+    }
+    const handedOn = { approval_id: 'a-8', transition: 'PLAN_DRAFTED->PLANNED', decision: 'DELEGATED' }
+    const entries = [...input.entries]
+    for (const details of [decided, handedOn])
+      entries.push(nextEntry(entries.at(-1)!, { project_id: 'ledger', at: at(121), actor: 'x', action: 'DECISION_TAKEN', details }))
+    expect((await verify(await sealFixture({ ...input, entries }, signers))).faults).toEqual([])
+  })
+})
+
+describe('when things were done', () => {
+  it('notices that a plan was approved and executed after it had expired', async () => {
+    const { faults } = await verify(await fixturePack({ plan: { ...fixturePlan(), expires_at: at(21) } }))
+    expect(faults).toContainEqual(expect.stringMatching(/^approvals\/a-1.*the execution of a plan that had expired/))
+    const early = await verify(await fixturePack({ plan: { ...fixturePlan(), expires_at: at(-3600) } }))
+    expect(early.faults).toContainEqual(expect.stringMatching(/^recon\/execution_report\.json: writes at .*had expired/))
+    expect(early.faults).toContainEqual(expect.stringMatching(/^plan\/signed_plan\.dsse\.json: was signed at .*had expired/))
+  })
+
+  it('does not count approvals given after the step that they open', async () => {
+    const { input, signers } = await fixturePackInput()
+    const approvals = await Promise.all(
+      input.approvals.map(async (bytes) => {
+        const statement = openEnvelope(bytes, [await signers.approval.publicKeyPem()])
+        return (await signStatement(signers.approval, { ...statement, predicate: { ...statement.predicate, decided_at: at(139) } })).bytes
+      }),
+    )
+    const { verified, faults } = await verify(await sealFixture({ ...input, approvals }, signers))
+    expect(verified).toBe(false)
+    for (const gate of ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED', 'CUTOVER_READY->CUTOVER_DONE'])
+      expect(faults).toContainEqual(expect.stringMatching(new RegExp(`^approvals: ${gate} was passed without.*the step was made at`)))
   })
 })
 
