@@ -1,5 +1,6 @@
 import { mayDelegate } from '../../layers/core/approvals.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
+import { approvalKey } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { email as emailSchema } from '../../layers/core/schemas/common.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
@@ -22,6 +23,9 @@ export async function handOn(deps: Deps, request: ApprovalRequest, project: Proj
   if (!address.success) return 'Write one e-mail address, such as name@example.org.'
   const barred = await barredFromJoining(deps, request, project, address.data)
   if (barred !== null) return barred
+  // A decision whose statement is stored stands, also where the process that stored it has not come to the next write.
+  if ((await deps.artifacts.find(approvalKey(request.project_id, request.approval_id))) !== null)
+    return 'It was decided, or handed on, at the same moment.'
   const now = deps.clock.now().toISOString()
   const closed: ApprovalRequest = { ...request, status: 'DECIDED', decision: 'DELEGATED', decided_at: now }
   const next: ApprovalRequest = {

@@ -47,6 +47,7 @@ async function tell(deps: OutboxDeps, group: ApprovalGroup): Promise<boolean> {
   const requests = await deps.approvals.requests(group.group_id)
   const [first] = requests
   if (first === undefined) return false
+  for (const request of requests) if (request.decision === 'DELEGATED') await complete(deps, request)
   const decision = first.kind === 'decisions' ? await answered(deps, requests) : await approved(deps, first)
   if (decision === null) return false
   try {

@@ -41,9 +41,11 @@ export async function settle(deps: SettleDeps, request: ApprovalRequest, wanted:
 
 /** Completes a decision whose statement was stored when the process died. */
 export async function complete(deps: SettleDeps, request: ApprovalRequest): Promise<void> {
-  if (request.decision === 'DELEGATED' || request.decision === 'WITHDRAWN') return
-  if (request.status === 'DECIDED') return recordOnce(deps, request)
+  if (request.decision === 'WITHDRAWN') return
+  if (request.status === 'DECIDED' && request.decision !== 'DELEGATED') return recordOnce(deps, request)
   const pointer = await deps.artifacts.find(approvalKey(request.project_id, request.approval_id))
+  // Handed on while its approval was being stored: without an entry that says so the approval would count.
+  if (request.decision === 'DELEGATED') return pointer === null ? undefined : recordOnce(deps, request)
   if (pointer === null || request.transition === null) return
   const said = readApproval(await deps.artifacts.get(pointer), deps.trust)
   if (said === null || said.decision === 'WITHDRAWN') return

@@ -12,7 +12,7 @@ import { executionBegun } from '../approval-page/opening.ts'
 import { againId, askedAgain, invite } from './invitation.ts'
 import { type Identified, type SettleDeps, storeStatement, wayOf } from './settlement.ts'
 
-export type WithdrawalDeps = SettleDeps & Pick<Ports, 'projects' | 'keys' | 'notifier' | 'publicUrl' | 'log'>
+export type WithdrawalDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'keys' | 'notifier' | 'publicUrl' | 'log'>
 
 /** The id of the statement that takes an approval back; write-once under it, so that an approval is withdrawn once. */
 const withdrawalId = (approvalId: string) => `${approvalId}-w`
@@ -71,6 +71,8 @@ export async function completeWithdrawal(deps: WithdrawalDeps, request: Approval
       statement_sha256: pointer.sha256,
     },
   })
+  // Under an anchor nobody can cut the entry off again.
+  await deps.anchors.anchor(request.project_id)
   try {
     await deps.approvals.withdraw(request, again)
   } catch (error) {
@@ -123,5 +125,6 @@ export async function withdrawPlan(deps: WithdrawalDeps, project: ProjectRecord,
     subject_sha256: subject.sha256,
     details: { transition, reason: predicate.reason, statement_sha256: pointer.sha256 },
   })
+  await deps.anchors.anchor(project.project_id)
   return predicate
 }

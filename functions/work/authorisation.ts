@@ -43,10 +43,12 @@ export async function passBarrier(
   const planBytes = await bytesOrNone(deps, project.artifacts.migration_plan)
   const signedPlan = await bytesOrNone(deps, project.artifacts.signed_plan)
   const policy = purpose === 'write' ? deps.policy : await policyUnderWhich(deps, projectId, planBytes)
+  const log = await deps.audit.read(projectId)
   const plan = authorise({
     planBytes,
     signedPlan,
     approvals: await approvalStatements(deps.artifacts, projectId),
+    log,
     trust: deps.trust,
     policy,
     madeUnder: await policyMadeUnder(deps, projectId, planBytes),
@@ -60,7 +62,7 @@ export async function passBarrier(
       `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`,
     )
   }
-  const faults = await stateFaults(deps, project)
+  const faults = await stateFaults(deps, project, log)
   if (faults.length > 0) {
     throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${faults[0]}`, { details: faults })
   }

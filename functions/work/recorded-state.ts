@@ -1,7 +1,7 @@
 import { anchorFaults, chainFaults } from '../../layers/core/audit-chain.ts'
 import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { auditAnchor } from '../../layers/core/schemas/governance.ts'
+import { type AuditEntry, auditAnchor } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 
@@ -10,11 +10,14 @@ const CLOCK_DIFFERENCE_MS = 10 * 60_000
 
 /**
  * Where the project record says something other than what was recorded, in sentences. The record is one row that a hand can edit; the
- * audit chain cannot be changed without breaking it, nor cut behind what its newest anchor signed.
+ * audit chain, `entries`, cannot be changed without breaking it, nor cut behind what its newest anchor signed.
  * @throws EVIDENCE_INVALID when the newest anchor is not authentic
  */
-export async function stateFaults(deps: Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'trust'>, project: ProjectRecord): Promise<string[]> {
-  const entries = await deps.audit.read(project.project_id)
+export async function stateFaults(
+  deps: Pick<Ports, 'artifacts' | 'clock' | 'trust'>,
+  project: ProjectRecord,
+  entries: readonly AuditEntry[],
+): Promise<string[]> {
   const newest = (await deps.artifacts.list(`projects/${project.project_id}/anchors/`)).at(-1)
   const pointer = newest === undefined ? null : await deps.artifacts.find(newest)
   if (pointer === null) return ['the audit chain has no signed anchor, so nothing vouches for it']

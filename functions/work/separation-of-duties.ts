@@ -6,14 +6,12 @@ import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { roleFault } from '../../layers/core/role-holders.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
-import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
+import { type GatedTransition, gatedTransition, type Policy } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { waiversOf } from './project-waivers.ts'
 import { policyOfGate, type SignedPolicyDeps } from './signed-policy.ts'
 
 type Deps = SignedPolicyDeps & Pick<Ports, 'approvals'>
-
-/** Both together let data move: nobody fills two of their seats. Every other transition stands alone. */
-const BARRIER: readonly GatedTransition[] = ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED']
 
 /** The policy that a request is judged by; questions before the plan are asked under the one in force. */
 export async function policyOfRequest(deps: SignedPolicyDeps, project: ProjectRecord, request: ApprovalRequest): Promise<Policy> {
@@ -22,7 +20,7 @@ export async function policyOfRequest(deps: SignedPolicyDeps, project: ProjectRe
 
 /** How a gate stands now; null where the plan under it lost an approval, so that nothing may follow from it. */
 export async function standingOf(
-  deps: SignedPolicyDeps,
+  deps: SignedPolicyDeps & Pick<Ports, 'audit'>,
   project: ProjectRecord,
   transition: GatedTransition,
   subjectSha256: string,
@@ -61,22 +59,32 @@ export async function barredFromApproving(
       other.approval_id !== request.approval_id &&
       other.decision === 'APPROVED' &&
       samePerson(other.approver, request.approver) &&
-      sameBarrier(other, request, project),
+      samePlan(other, request, project),
   )
-  if (!twice) return null
-  return twice.role === request.role ? 'You approved this already.' : `You approved this already in another role (${twice.role}).`
+  if (twice?.role === request.role) return 'You approved this already.'
+  if (twice !== undefined) return `You approved this already in another role (${twice.role}).`
+  return (await waived(deps, project, request.approver)) ? 'You waived a finding of this plan; somebody else has to approve it.' : null
 }
 
-/** Plan and execution are one barrier: nobody fills two of its seats. Elsewhere a transition and its subject stand alone. */
-function sameBarrier(other: ApprovalRequest, request: ApprovalRequest, project: ProjectRecord): boolean {
-  if (other.transition === request.transition) return other.subject.sha256 === request.subject.sha256
-  const planned = other.transition === 'PLAN_DRAFTED->PLANNED' && other.subject.sha256 === project.artifacts.migration_plan?.sha256
-  return planned && request.transition === 'PLANNED->EXECUTED' && other.role !== request.role
+/** Nobody fills two roles of one plan, over all its gates. What came before the plan at hand was made does not bind. */
+function samePlan(other: ApprovalRequest, request: ApprovalRequest, project: ProjectRecord): boolean {
+  if (other.transition === request.transition && other.subject.sha256 === request.subject.sha256) return true
+  if (other.role === request.role || other.transition === null) return false
+  // An executed plan is not made anew: whatever was decided from then on is about it.
+  if (other.transition !== 'PLAN_DRAFTED->PLANNED' && other.transition !== 'PLANNED->EXECUTED') return true
+  return other.subject.sha256 === project.artifacts[SUBJECTS[other.transition].artifact]?.sha256
+}
+
+/** Whether this person signed a waiver for the plan at hand: nobody excuses what they let pass. */
+async function waived(deps: Deps, project: ProjectRecord, email: string): Promise<boolean> {
+  const planSha256 = project.artifacts.migration_plan?.sha256
+  const waivers = await waiversOf(deps, project.project_id)
+  return waivers.some(({ predicate }) => predicate.plan_sha256 === planSha256 && samePerson(predicate.approver, email))
 }
 
 /**
  * Why a person cannot take somebody's place in a request, or null: the author, whoever had it before (a circle), whoever is asked or
- * will be asked in another role that must be another person, and whoever is asked the same already.
+ * will be asked in another role of the plan, whoever waived one of its findings, and whoever is asked the same already.
  */
 export async function barredFromJoining(
   deps: Deps,
@@ -87,8 +95,7 @@ export async function barredFromJoining(
   if (samePerson(email, project.author)) return `${email} wrote this migration and cannot decide on it.`
   if (samePerson(email, request.approver)) return `${email} is the person who is asked already.`
   if (request.delegated_by?.some((earlier) => samePerson(earlier, email))) return `${email} had this request before and handed it on.`
-  const gates: readonly (GatedTransition | null)[] =
-    request.transition !== null && BARRIER.includes(request.transition) ? BARRIER : [request.transition]
+  const gates: readonly (GatedTransition | null)[] = request.transition === null ? [null] : gatedTransition.options
   const asked = (await deps.approvals.byProject(project.project_id)).filter((other) => other.approval_id !== request.approval_id)
   const again = asked.find(
     (other) => other.group_id === request.group_id && other.role === request.role && samePerson(other.approver, email),
@@ -107,6 +114,7 @@ export async function barredFromJoining(
   const unfit = roleFault(policy, request.role, email)
   if (unfit !== null) return inSentence(unfit)
   if (request.transition === null) return null
+  if (await waived(deps, project, email)) return `${email} waived a finding of this plan and cannot decide on it.`
   const roles = new Set(gates.flatMap((gate) => (gate === null ? [] : policy.approvals[gate])))
   const named = (await specOf(deps.artifacts, project)).approvers.find(
     (approver) => approver.role !== request.role && roles.has(approver.role) && samePerson(approver.email, email),

@@ -114,8 +114,12 @@ function passkeyFault(policy: Policy, statement: ApprovalPredicate): string | nu
   return fault === null ? null : `the passkey signature of ${statement.approver} as ${statement.role} does not hold: ${fault}`
 }
 
-/** True when the policy lets this role hand on, and this request was not handed on as often as it allows. */
+/**
+ * True when the policy lets this role hand on, and this request was not handed on as often as it allows. Threat: whoever stole the link of a
+ * role that needs a passkey hands it on to a mailbox of their own and registers a passkey there; so such a role is never handed on.
+ */
 export function mayDelegate(asking: Asking | undefined, request: ApprovalRequest): boolean {
   const rule = asking?.delegation
+  if (asking?.passkey_roles?.includes(request.role) === true) return false
   return rule?.roles.includes(request.role) === true && (request.delegated_by?.length ?? 0) < rule.at_most
 }

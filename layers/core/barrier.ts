@@ -1,11 +1,12 @@
 import { countingFault, outstanding, samePerson, sittingsOf } from './approvals.ts'
 import { parseStrictJson } from './canonical-json.ts'
+import { asLogged } from './decision-log.ts'
 import { sha256 } from './digest.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
 import { PLAN_AGAIN, stalePolicy } from './policy-changes.ts'
 import type { TrustRoot } from './ports.ts'
 import { hashingSpecSha256, isShippedArchetype, typeCoercionSha256 } from './rulebooks.ts'
-import { type ApprovalPredicate, approvalPredicate, type PlanPredicate, planPredicate } from './schemas/governance.ts'
+import { type ApprovalPredicate, type AuditEntry, approvalPredicate, type PlanPredicate, planPredicate } from './schemas/governance.ts'
 import { type Plan, plan as planShape } from './schemas/plan.ts'
 import type { GatedTransition, Policy } from './schemas/policy.ts'
 import { emptySeats } from './separation.ts'
@@ -18,6 +19,8 @@ export type BarrierInput = {
   signedPlan: Uint8Array
   /** DSSE envelopes around approval statements. */
   approvals: readonly Uint8Array[]
+  /** The project's whole audit chain: a withdrawal or rejection in it counts, also where its statement is gone. */
+  log: readonly AuditEntry[]
   /** From the caller's configuration, never from the project. */
   trust: TrustRoot
   policy: Policy
@@ -50,7 +53,8 @@ export function authorise(input: BarrierInput): Plan {
   const reasons: string[] = []
   const signed = attempt(reasons, () => openPredicate(input.signedPlan, input.trust, 'plan', planPredicate))
   const plan = attempt(reasons, () => readPlan(input.planBytes))
-  const approvals = input.approvals.flatMap((bytes) => attempt(reasons, () => readApproval(bytes, input.trust)) ?? [])
+  const statements = input.approvals.flatMap((bytes) => attempt(reasons, () => readApproval(bytes, input.trust)) ?? [])
+  const approvals = asLogged(statements, input.log)
   const planSha256 = sha256(input.planBytes)
 
   if (signed !== null) {

@@ -30,6 +30,7 @@ async function inputOf(
     planBytes,
     signedPlan,
     approvals,
+    log: [],
     trust,
     policy: defaultPolicy,
     now: NOW,

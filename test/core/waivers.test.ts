@@ -140,6 +140,7 @@ describe('the barrier, for a plan that rests on a waiver', () => {
         signedApprovalOf(approvalOf('PLANNED->EXECUTED', 'data_owner', sha256(signedPlan))),
         signedApprovalOf(approvalOf('PLANNED->EXECUTED', 'security', sha256(signedPlan))),
       ]),
+      log: [],
       trust,
       policy,
       now: NOW,

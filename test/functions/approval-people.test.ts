@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { chase } from '../../functions/decide/chase.ts'
 import { tellOutcomes } from '../../functions/decide/outbox.ts'
@@ -188,6 +191,70 @@ describe('delegation', () => {
     await settled()
     const response = await hand(link(PEOPLE.security), 'C.arl@example.com')
     expect([response.status, await response.text()]).toEqual([403, expect.stringContaining('is asked as tech_lead')])
+  })
+
+  it('never reaches somebody who will be asked in another role at a later gate', async () => {
+    await waiting(forTechLead, delegation)
+    for (const role of ['qa_lead', 'business_owner', 'release_manager'] as const) {
+      const response = await hand(link(PEOPLE.tech_lead), `${PEOPLE[role].replace('@', '+x@')}`)
+      expect([response.status, await response.text()]).toEqual([403, expect.stringContaining(`will be asked as ${role}`)])
+    }
+  })
+
+  it('of a later gate never reaches somebody who approved the plan in another role', async () => {
+    const isQa = (mail: Mail) => mail.to === PEOPLE.qa_lead
+    await waiting(isQa, { delegation: { roles: ['qa_lead'], at_most: 1 } })
+    const response = await hand(link(PEOPLE.qa_lead), 'Tech.Lead+x@example.com')
+    expect([response.status, await response.text()]).toEqual([403, expect.stringContaining('is asked as tech_lead')])
+  })
+
+  it('is not there for a role that needs a passkey: whoever has the link alone could register one elsewhere', async () => {
+    asked = await askedFor(forTechLead, { host: 'localhost', policy: { asking: { ...delegation, passkey_roles: ['tech_lead'] } } })
+    expect(await (await fetch(link(PEOPLE.tech_lead))).text()).not.toContain('name="delegate_to"')
+    expect(await heading(await hand(link(PEOPLE.tech_lead), 'eve@evil.example'))).toEqual([403, 'It cannot be handed on like that'])
+    expect(mailsTo('eve@evil.example')).toEqual([])
+  })
+
+  it('and an approval at once are one of the two: an approval stored late counts for nothing', async () => {
+    await waiting((mail) => mail.to === PEOPLE.data_owner || mail.to === PEOPLE.security, {
+      delegation: { roles: ['data_owner'], at_most: 1 },
+    })
+    await until(async () => mailsTo(PEOPLE.data_owner).length > 0 && mailsTo(PEOPLE.security).length > 0)
+    const from = link(PEOPLE.data_owner)
+    const [yes, on] = [await filled(from, 'approve'), await filled(from, 'delegate', { delegate_to: DORA })]
+    const { artifacts } = asked.on.ports
+    let handed = 0
+    // The hand-over comes between the look for a stored statement and the statement itself.
+    asked.on.ports.artifacts = {
+      ...artifacts,
+      put: async (key, ...rest) => {
+        if (handed === 0 && key.includes('/approvals/')) {
+          handed = 1
+          handed = (await post(from, on)).status
+        }
+        return artifacts.put(key, ...rest)
+      },
+    }
+    expect([(await post(from, yes)).status, handed]).toEqual([409, 200])
+    asked.on.ports.artifacts = artifacts
+    expect((await post(link(PEOPLE.security), await filled(link(PEOPLE.security), 'approve'))).status).toBe(200)
+    await settled()
+    expect((await stand(asked)).touched).toEqual([])
+    expect(await state()).toBe('PLANNED')
+    await post(link(DORA), await filled(link(DORA), 'approve'))
+    await until(async () => (await stand(asked)).touched.length > 0)
+  })
+
+  it('after an approval whose process died is refused: what was signed first stands', async () => {
+    await waiting(forTechLead, delegation)
+    const from = link(PEOPLE.tech_lead)
+    const [yes, on] = [await filled(from, 'approve'), await filled(from, 'delegate', { delegate_to: CARL })]
+    const { approvals } = asked.on.ports
+    asked.on.ports.approvals = { ...approvals, decide: () => Promise.reject(new Error('killed')) }
+    expect((await post(from, yes)).status).toBe(500)
+    asked.on.ports.approvals = approvals
+    expect((await post(from, on)).status).toBe(403)
+    expect(mailsTo(CARL)).toEqual([])
   })
 
   it('is not there for a role that the policy does not name', async () => {
@@ -388,6 +455,27 @@ describe('withdrawal', () => {
       code: 'ILLEGAL_TRANSITION',
     })
   })
+})
+
+it('an approval that was withdrawn opens no gate and no worker, also when the withdrawal is deleted from the home', async () => {
+  await waiting((mail) => mail.to === PEOPLE.security, {})
+  await until(async () => mailsTo(PEOPLE.security).length > 0 && mailsTo(PEOPLE.data_owner).length > 0)
+  await post(link(PEOPLE.data_owner), await filled(link(PEOPLE.data_owner), 'withdraw', { reason: 'I saw something' }))
+  const file = readdirSync(asked.on.home).find((name) => /\.(db|sqlite3?)$/.test(name))!
+  const db = new DatabaseSync(join(asked.on.home, file))
+  expect(db.prepare("DELETE FROM artifacts WHERE key LIKE '%/approvals/%-w.dsse.json'").run().changes).toBe(1)
+  db.close()
+  expect((await post(link(PEOPLE.security), await filled(link(PEOPLE.security), 'approve'))).status).toBe(200)
+  await settled()
+  expect(await stand(asked)).toMatchObject({ state: 'PLANNED', touched: [] })
+  const task = { worker: 'prepare-target', project_id: asked.projectId, run_id: 'by-hand', items: null, ids: [] }
+  await expect(asked.on.work(task as never)).rejects.toMatchObject({
+    code: 'PLAN_NOT_AUTHORISED',
+    details: expect.arrayContaining([expect.stringMatching(/withdrew the approval as data_owner/)]),
+  })
+  const [entry] = await chain(asked, 'APPROVAL_WITHDRAWN')
+  const anchor = (await asked.on.ports.artifacts.list(`projects/${asked.projectId}/anchors/`)).at(-1)!
+  expect(Number(/(\d+)\.dsse\.json$/.exec(anchor)?.[1])).toBeGreaterThanOrEqual(entry!.seq)
 })
 
 it('a migration with a withdrawn, repeated and delegated approval ends with a pack that verifies, and says all of it', async () => {

@@ -1,16 +1,24 @@
+import { asLogged } from '../decision-log.ts'
 import { isWaybillError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { type ApprovalPredicate, approvalPredicate } from '../schemas/governance.ts'
 import { openPredicate } from '../statement.ts'
 import { approvalStatements } from './project-artifacts.ts'
 
-/** What people signed in a project, signatures checked. A statement that does not hold counts for nothing. */
-export async function acceptedStatements(deps: Pick<Ports, 'artifacts' | 'trust'>, projectId: string): Promise<ApprovalPredicate[]> {
+/**
+ * What people signed in a project, signatures checked, together with what the audit log says was rejected, withdrawn or handed on. A
+ * statement that does not hold counts for nothing.
+ */
+export async function acceptedStatements(
+  deps: Pick<Ports, 'artifacts' | 'audit' | 'trust'>,
+  projectId: string,
+): Promise<ApprovalPredicate[]> {
   const envelopes = await approvalStatements(deps.artifacts, projectId)
-  return envelopes.flatMap((bytes) => {
+  const statements = envelopes.flatMap((bytes) => {
     const predicate = readApproval(bytes, deps.trust)
     return predicate !== null && predicate.project_id === projectId ? [predicate] : []
   })
+  return asLogged(statements, await deps.audit.read(projectId))
 }
 
 /** The predicate of one approval statement, or null when signature, shape or subject do not hold. */
