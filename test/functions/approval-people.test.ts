@@ -5,9 +5,12 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { chase } from '../../functions/decide/chase.ts'
 import { tellOutcomes } from '../../functions/decide/outbox.ts'
 import { withdrawPlan } from '../../functions/decide/withdrawal.ts'
+import { waiversPrefix } from '../../functions/work/project-waivers.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import type { Mail } from '../../layers/core/ports.ts'
 import type { Asking, Policy } from '../../layers/core/schemas/policy.ts'
+import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { findingId } from '../../layers/core/waivers.ts'
 import { type Asked, askedFor } from './support/asked.ts'
 import { chain, filled, HOUR, heading, post, settled, stand, toTheEnd, until } from './support/decisions.ts'
 import { answer, linkIn, PEOPLE } from './support/story.ts'
@@ -213,6 +216,34 @@ describe('delegation', () => {
     expect(await (await fetch(link(PEOPLE.tech_lead))).text()).not.toContain('name="delegate_to"')
     expect(await heading(await hand(link(PEOPLE.tech_lead), 'eve@evil.example'))).toEqual([403, 'It cannot be handed on like that'])
     expect(mailsTo('eve@evil.example')).toEqual([])
+  })
+
+  it('and approving are refused to whoever waived a finding of the plan, not of another one', async () => {
+    await waiting(forTechLead, delegation)
+    const { artifacts, projects, signers } = asked.on.ports
+    const own = (await projects.get(asked.projectId)).artifacts.migration_plan!.sha256
+    const waive = async (waiver_id: string, approver: string, plan_sha256: string) => {
+      const loose = { severity: 'ERROR' as const, where: '', what: 'too loose', remedy: 'be stricter' }
+      const finding = { rule_id: 'tolerance-validator' as const, verdict: 'fail' as const, ...loose }
+      const said = {
+        ...{ waiver_id, project_id: asked.projectId, plan_sha256, finding_id: findingId(finding), finding, approver },
+        ...{ role: 'engineering_manager' as const, reason: 'known', expires_at: '2099-01-01T00:00:00.000Z' },
+        ...{ waived_at: '2026-01-01T00:00:00.000Z', identified_by: 'invited-address' as const },
+      }
+      const subject = [{ name: 'migration_plan.json', sha256: plan_sha256 }]
+      const { bytes } = await signStatement(signers.approval, statementOf({ predicateType: PREDICATES.waiver, subject, predicate: said }))
+      const key = `${waiversPrefix(asked.projectId)}${waiver_id}.dsse.json`
+      await artifacts.put(key, bytes, { contentType: 'application/json', retainUntil: new Date() })
+    }
+    await waive('w-1', DORA, own)
+    const response = await hand(link(PEOPLE.tech_lead), 'Dora+2@example.com')
+    expect([response.status, await response.text()]).toEqual([403, expect.stringContaining('waived a finding')])
+    await waive('w-2', CARL, 'ab'.repeat(32))
+    expect((await hand(link(PEOPLE.tech_lead), CARL)).status).toBe(200)
+    await waive('w-3', CARL, own)
+    const approving = await post(link(CARL), await filled(link(CARL), 'approve'))
+    expect([approving.status, await approving.text()]).toEqual([403, expect.stringContaining('You waived a finding')])
+    expect((await stand(asked)).statements).toBe(0)
   })
 
   it('and an approval at once are one of the two: an approval stored late counts for nothing', async () => {
