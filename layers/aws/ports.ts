@@ -61,7 +61,10 @@ export async function awsTrust(env: Environment): Promise<TrustRoot | null> {
 }
 
 /** Every port over AWS. Each is made at its first use and then kept; one that the stack did not configure throws PERMISSION_DENIED at first use. */
-export function awsPorts(env: Environment, given: Pick<Ports, 'connectors' | 'policy' | 'signIn'> & { log: Log; trust: TrustRoot | null }): Ports {
+export function awsPorts(
+  env: Environment,
+  given: Pick<Ports, 'connectors' | 'policy' | 'signIn'> & { log: Log; trust: TrustRoot | null },
+): Ports {
   const once = lazily({
     db: () => DynamoDBDocumentClient.from(new DynamoDBClient({}), { marshallOptions: { removeUndefinedValues: true } }),
     kms: () => new KMSClient({}),

@@ -146,7 +146,9 @@ describe('hostile names and comments', () => {
     expect(proposal.tables[0]?.columns.map((entry) => entry.target)).toEqual(['id', ORDER, '"; DROP TABLE x; --'])
     expect(proposal.decisions).toEqual([])
     const discovered = await runAgent(discoveryAgent, { ...discoveryFacts(), source: hostile })
-    expect(discovered.proposal.source.tables[0]?.columns.map((entry) => entry.name)).toEqual(hostile.tables[0]?.columns.map((entry) => entry.name))
+    expect(discovered.proposal.source.tables[0]?.columns.map((entry) => entry.name)).toEqual(
+      hostile.tables[0]?.columns.map((entry) => entry.name),
+    )
     // What a comment says is nobody's fact.
     expect(discovered.proposal.source.tables[0]?.comment).toBe('…')
     expect(JSON.stringify(discovered.proposal)).not.toContain('SYSTEM')

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,6 +12,9 @@ let folder: string
 let source: FreshDatabase
 let target: FreshDatabase
 
+const ORDERS = `CREATE TABLE orders (id int PRIMARY KEY, status text, tenant_id int, amount numeric(10,2), rate numeric(6,3), seen_at timestamptz);
+     INSERT INTO orders SELECT i, 'open', 7, i, 1, timestamptz '2026-01-01Z' FROM generate_series(1, 100) i; ANALYZE orders;`
+
 beforeAll(async () => {
   page = await readFile(join(root, 'docs/compare.md'), 'utf8')
   folder = await mkdtemp(join(tmpdir(), 'waybill-document-'))
@@ -19,15 +22,15 @@ beforeAll(async () => {
   target = await freshDatabase()
   await runSql(
     source.url,
-    `CREATE TABLE orders (id int PRIMARY KEY, status text, tenant_id int); INSERT INTO orders SELECT i, 'open', 7 FROM generate_series(1, 100) i; ANALYZE orders;
+    `${ORDERS}
      CREATE SCHEMA sales; CREATE TABLE sales.lead (id int PRIMARY KEY); CREATE TABLE sales.lead_log (id int);
-     CREATE TABLE customer (id int PRIMARY KEY, name text)`,
+     CREATE TABLE customer (id int PRIMARY KEY, name text, balance numeric(10,2))`,
   )
   await runSql(
     target.url,
-    `CREATE TABLE orders (id int PRIMARY KEY, status text, tenant_id int); INSERT INTO orders SELECT i, 'open', 7 FROM generate_series(1, 100) i; ANALYZE orders;
+    `${ORDERS}
      CREATE SCHEMA sales; CREATE TABLE sales.lead (id int PRIMARY KEY); CREATE TABLE sales.lead_log (id int, other int);
-     CREATE SCHEMA crm; CREATE TABLE crm.client (id int PRIMARY KEY, full_name text, imported_at date); CREATE TABLE customer (id int PRIMARY KEY, name text)`,
+     CREATE SCHEMA crm; CREATE TABLE crm.client (id int PRIMARY KEY, full_name text, imported_at date, balance numeric(10,2)); CREATE TABLE customer (id int PRIMARY KEY, name text, balance numeric(10,2))`,
   )
 })
 afterAll(async () => {
@@ -44,15 +47,30 @@ describe('docs/compare.md', () => {
       .join('')
       .split('\n')
       .filter((line) => /^waybill compare postgresql/.test(line))
-    expect(lines).toHaveLength(3)
+    expect(lines).toHaveLength(6)
+    await mkdir(join(folder, 'export'))
+    const rows = Array.from({ length: 100 }, (_, i) => ({
+      id: i + 1,
+      status: 'open',
+      tenant_id: 7,
+      amount: i + 1,
+      rate: 1,
+      seen_at: '2026-01-01T00:00:00Z',
+    }))
+    await writeFile(join(folder, 'export/orders-1.ndjson'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
     const codes: (number | null)[] = []
     for (const line of lines) {
       const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2]!).slice(1)
-      const args = words.map((word) => word.replace('postgresql://me@old/db', source.url).replace('postgresql://me@new/db', target.url))
+      const args = words.map((word) =>
+        word
+          .replace('postgresql://me@old/db', source.url)
+          .replace('postgresql://me@new/db', target.url)
+          .replace('json:export', `json:${folder}/export`),
+      )
       codes.push((await waybill(args)).code)
     }
     // The whole databases differ: each has tables and columns that the other lacks.
-    expect(codes).toEqual([1, 0, 0])
+    expect(codes).toEqual([1, 0, 0, 0, 1, 1])
   })
 
   it('its options of fewer rows give the exit codes of its table', async () => {
