@@ -7,6 +7,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import type { Catalog, CatalogTable } from '../../layers/core/schemas/catalog.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { discoveryReport } from '../../layers/core/schemas/report.ts'
+import { withheldCatalog } from '../../layers/core/withheld-literals.ts'
 import { type End, using } from './connections.ts'
 
 type Deps = Pick<Ports, 'artifacts' | 'connectors'>
@@ -32,7 +33,8 @@ export async function whileAsPlanned<R>(
   const refs = tables.map((table) => ({ schema: table.source.schema, name: table.source.name }))
   return using(deps.connectors.source(source.systemType, source.url, { ...options, side: 'source' }), async (opened) => {
     const first = await meaning(opened, refs)
-    const now = await opened.catalog(refs)
+    // The catalog of the plan was kept without the values that stand in declarations.
+    const now = withheldCatalog(await opened.catalog(refs))
     refuseIf(refs.flatMap((ref) => differences(find(planned, ref), find(now, ref), `${ref.schema}.${ref.name}`)))
     return act(async () => {
       const then = await meaning(opened, refs)

@@ -113,11 +113,12 @@ describe.runIf(browserPath() !== null)('in a browser', () => {
     delegation: { roles: ['tech_lead' as const], at_most: 1 },
   }
   const more: { what: string; width: number; url: () => string; policy?: Partial<Policy>; waiting?: string; open?: boolean }[] = [
+    { what: 'a plan that needs a passkey', width: 390, url: () => at(PEOPLE.tech_lead), policy: { asking } },
     {
-      what: 'a plan that needs a passkey and may be handed on',
+      what: 'a plan that may be handed on',
       width: 390,
       url: () => at(PEOPLE.tech_lead),
-      policy: { asking },
+      policy: { asking: { delegation: asking.delegation } },
       open: true,
     },
     {
