@@ -1,9 +1,9 @@
 import { sampleConfidence } from '../../layers/core/comparison-report/claim.ts'
 import type { ReconcileWork } from '../../layers/core/connector.ts'
-import { sideRoot } from '../../layers/core/encoding/segment-digest.ts'
 import { hashingSpecSha256 } from '../../layers/core/rulebooks.ts'
 import { schemaDifferences } from '../../layers/core/schema-comparison/schema-differences.ts'
 import type { SchemaDifference, TableResult } from '../../layers/core/schemas/recon.ts'
+import { unreadTable } from '../../layers/core/unread-table.ts'
 import type { Item } from './run.ts'
 
 const WHOLE = 1_000_000
@@ -77,32 +77,12 @@ export function withoutRows(
   aggregates: TableResult['aggregates'],
   more: Partial<TableResult> = {},
 ): TableResult {
-  const { mapping, recon } = item.work
   const now = new Date().toISOString()
   const unlike = differences.some(grave)
-  const empty = sideRoot([])
   return {
-    table_id: mapping.table_id,
-    source_object: `${mapping.source.schema}.${mapping.source.name}`,
-    target_object: `${mapping.target.schema}.${mapping.target.name}`,
-    encoding: recon.encoding,
-    mode: recon.mode,
+    ...unreadTable(item.work, hashingSpecSha256),
     method: 'push-down',
-    hashing_spec_sha256: hashingSpecSha256,
-    columns: [],
-    snapshot: { source: '', target: '' },
-    source_rows: '0',
-    target_rows: '0',
-    segments_expected: 0,
-    segments: [],
-    source_root: empty,
-    target_root: empty,
-    missing: '0',
-    extra: '0',
-    changed: '0',
-    mismatches: [],
     aggregates,
-    ordering: null,
     schema_differences: differences,
     severity: unlike ? 'Minor' : null,
     verdict: unlike ? 'fail' : 'pass',

@@ -5,7 +5,7 @@ import { WaybillError } from '../../core/errors.ts'
 import type { TableMapping } from '../../core/schemas/proposal.ts'
 import { type Expression, fileExpression, fileFilter } from './expression.ts'
 import { fieldEncoder } from './field-encoder.ts'
-import { digestOfFile, sourceFolder } from './files.ts'
+import { digestOfFile, resolveFiles, type SourceFile, sourceFolder } from './files.ts'
 import { frameOfLine, lineSql } from './frame-lines.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { nativeField, nativeType, widthOf } from './native-form.ts'
@@ -27,7 +27,7 @@ export async function openFileRows(format: FileFormat, url: string): Promise<Row
   const seen = new Map<string, string>()
   return {
     async snapshot(mapping) {
-      const words = await identity(root, await openRelation(duck, root, format, mapping.source.name))
+      const words = await identity(root, await resolveFiles(root, mapping.source.name))
       seen.set(mapping.source.name, words)
       return words
     },
@@ -41,7 +41,7 @@ export async function openFileRows(format: FileFormat, url: string): Promise<Row
       const values = expressions(mapping, relation)
       const where = mapping.filter ? fileFilter(mapping.filter, relation) : null
       const frames = forms === undefined ? canonicalRows(duck, mapping, values) : await nativeRows(duck, mapping, relation, values, forms)
-      const before = seen.get(mapping.source.name) ?? (await identity(root, relation))
+      const before = seen.get(mapping.source.name) ?? (await identity(root, relation.files))
       let rows = 0n
       async function* chunks(): AsyncGenerator<Uint8Array> {
         for (const piece of pieces(relation, 0n, null, ROWS_PER_PIECE)) {
@@ -60,7 +60,7 @@ export async function openFileRows(format: FileFormat, url: string): Promise<Row
           )
         }
         // Only files that are after reading what they were before were read as one state.
-        if (before !== (await identity(root, await openRelation(duck, root, format, mapping.source.name)))) {
+        if (before !== (await identity(root, await resolveFiles(root, mapping.source.name)))) {
           throw new WaybillError(
             'CONFLICT',
             `The files of ${mapping.source.name} changed while they were read. Compare again when nobody writes to them.`,
@@ -123,7 +123,7 @@ async function resultTypes(duck: DuckSession, relation: Relation, values: readon
 }
 
 /** Paths, sizes and digests of all files of a relation. */
-async function identity(root: string, { files }: Relation): Promise<string> {
+async function identity(root: string, files: readonly SourceFile[]): Promise<string> {
   const parts: string[] = []
   for (const { path } of files) {
     const { bytes, sha256 } = await digestOfFile(path)
