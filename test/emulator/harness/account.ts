@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { GetObjectCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
+import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager'
+import { systemClock } from '../../../layers/aws/clock.ts'
+import { s3ArtifactStore } from '../../../layers/aws/artifact-store.ts'
+import type { ArtifactStore } from '../../../layers/core/ports.ts'
+import type { Runner } from '../../../layers/local/asl/runner.ts'
+import { gitHub } from '../../support/git-hub.ts'
+import { deploy, type Deployment } from './deployment.ts'
+import { ecs } from './ecs.ts'
+import { lambda } from './lambda.ts'
+import { type Emulator, startEmulator } from './ministack.ts'
+import { startStepFunctions } from './step-functions.ts'
+
+export const REPOSITORY = 'example/data-platform'
+const GIT_TOKEN = 'a-token-that-may-not-merge'
+
+/** An account with all of Waybill deployed in it, and what stands in for the services that the emulator lacks. */
+export type Account = {
+  emulator: Emulator
+  deployment: Deployment
+  runner: Runner
+  artifacts: ArtifactStore
+  s3: S3Client
+  bucket: string
+  github: Awaited<ReturnType<typeof gitHub>>
+  workers: ReturnType<typeof ecs>
+  /** Called before each worker starts, and waited for. */
+  beforeWorker: { hook: (taskDefinition: string) => Promise<void> }
+  machine(name: 'migration' | 'reconcile'): string
+  storeSecret(name: string, text: string): Promise<void>
+  close(): Promise<void>
+}
+
+export async function openAccount(context: readonly string[] = []): Promise<Account> {
+  const folder = mkdtempSync(join(tmpdir(), 'waybill-aws-'))
+  for (const name of ['emulator', 'states']) mkdirSync(join(folder, name))
+  const github = await gitHub(REPOSITORY, GIT_TOKEN)
+  const states = await startStepFunctions(join(folder, 'states'))
+  const emulator = await startEmulator(join(folder, 'emulator'), { stepFunctionsUrl: states.url, gitHubUrl: github.api })
+  for (const [name, value] of Object.entries(emulator.env)) process.env[name] = value
+  const close = async () => {
+    await states.stop()
+    await emulator.stop()
+    await github.done()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  try {
+    const deployment = await deploy(emulator, folder, context)
+    const secrets = new SecretsManagerClient({})
+    const { SecretList = [] } = await secrets.send(new ListSecretsCommand({}))
+    const gitToken = SecretList.find(({ Name }) => /GitToken/.test(Name ?? ''))
+    await secrets.send(new PutSecretValueCommand({ SecretId: gitToken!.ARN, SecretString: GIT_TOKEN }))
+
+    const s3 = new S3Client({ forcePathStyle: true })
+    const bucket = Object.values(deployment.outputs).find((value) => value.startsWith('waybill-dev-evidence-'))!
+    // CloudFormation's Object Lock is dropped by the emulator; the template is asserted in test/infra.
+    await s3.send(
+      new PutObjectLockConfigurationCommand({
+        Bucket: bucket,
+        ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention: { Mode: 'GOVERNANCE', Days: 1 } } },
+      }),
+    )
+    const artifacts = s3ArtifactStore({ s3, bucket, retention: { by: 'bucket', days: null }, now: systemClock.now })
+    const workers = ecs(emulator, deployment.staging, folder)
+    const invoke = lambda(emulator)
+    const beforeWorker = { hook: async (_taskDefinition: string) => {} }
+    const runner = await states.install(emulator.url, {
+      invoke: (name, payload) => invoke(name, payload),
+      async runWorker({ taskDefinition, environment, signal }) {
+        await beforeWorker.hook(taskDefinition)
+        await workers.run(taskDefinition, environment, signal)
+      },
+      async readItems({ Bucket, Key, VersionId }) {
+        const object = await s3.send(new GetObjectCommand({ Bucket, Key, VersionId }))
+        return object.Body!.transformToByteArray()
+      },
+      async writeResults() {
+        throw new Error('No state machine writes results.')
+      },
+    })
+    return {
+      emulator,
+      deployment,
+      runner,
+      artifacts,
+      s3,
+      bucket,
+      github,
+      workers,
+      beforeWorker,
+      machine: (name) => `arn:aws:states:eu-central-1:000000000000:stateMachine:waybill-dev-${name}`,
+      async storeSecret(Name, SecretString) {
+        await secrets.send(new CreateSecretCommand({ Name, SecretString }))
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

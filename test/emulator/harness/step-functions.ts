@@ -1,0 +1,84 @@
+import { createServer } from 'node:http'
+import { DescribeStateMachineCommand, ListStateMachinesCommand, SFNClient } from '@aws-sdk/client-sfn'
+import { load, type Machine } from '../../../layers/local/asl/load.ts'
+import type { Platform } from '../../../layers/local/asl/run.ts'
+import { createRunner, type Runner } from '../../../layers/local/asl/runner.ts'
+import { openHome } from '../../../layers/local/home.ts'
+
+/**
+ * Step Functions: the interpreter of this project, which honours what the emulator does not (distributed Map, JSONata, Retry, Catch), behind the
+ * service's own HTTP interface, so that deployed functions answer task tokens and schedules start executions as they would in an account.
+ */
+export type StepFunctions = {
+  url: string
+  /** Takes the definitions as CloudFormation deployed them. */
+  install(emulatorUrl: string, platform: Platform): Promise<Runner>
+  stop(): Promise<void>
+}
+
+export async function startStepFunctions(folder: string): Promise<StepFunctions> {
+  let runner: Runner | undefined
+  const stopping = new AbortController()
+  const home = openHome(folder)
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', async () => {
+      const action = String(request.headers['x-amz-target'] ?? '').split('.')[1] ?? ''
+      const answer = (status: number, body: unknown) => {
+        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(body))
+      }
+      try {
+        if (runner === undefined) throw new Error('no state machine is installed yet')
+        answer(200, await perform(runner, action, JSON.parse(Buffer.concat(chunks).toString())))
+      } catch (error) {
+        const code = (error as { code?: string }).code
+        const type = code === 'NOT_FOUND' ? 'TaskTimedOut' : code === 'ALREADY_EXISTS' ? 'ExecutionAlreadyExists' : 'InvalidToken'
+        answer(400, { __type: type, message: error instanceof Error ? error.message : String(error) })
+      }
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  return {
+    url,
+    async install(emulatorUrl, platform) {
+      const client = new SFNClient({ endpoint: emulatorUrl })
+      const { stateMachines = [] } = await client.send(new ListStateMachinesCommand({}))
+      const machines: Record<string, Machine> = {}
+      for (const { stateMachineArn } of stateMachines) {
+        if (/nightly$/.test(stateMachineArn ?? '')) continue
+        const { definition } = await client.send(new DescribeStateMachineCommand({ stateMachineArn }))
+        machines[stateMachineArn!] = load(JSON.parse(definition!), {})
+      }
+      runner = createRunner({ db: home.db, locks: home.locks, machines, platform, signal: stopping.signal, workers: 2 })
+      return runner
+    },
+    async stop() {
+      stopping.abort()
+      await runner?.settled()
+      await new Promise((resolve) => server.close(resolve))
+      home.close()
+    },
+  }
+}
+
+type Body = Record<string, string>
+
+async function perform(runner: Runner, action: string, body: Body): Promise<unknown> {
+  switch (action) {
+    case 'SendTaskSuccess':
+      await runner.succeed(body.taskToken!, JSON.parse(body.output!))
+      return {}
+    case 'SendTaskFailure':
+      await runner.fail(body.taskToken!, body.error ?? '', body.cause ?? '')
+      return {}
+    case 'StartExecution': {
+      const name = body.name ?? crypto.randomUUID()
+      const started = await runner.start(body.stateMachineArn!, name, JSON.parse(body.input ?? '{}'))
+      return { executionArn: `${body.stateMachineArn!.replace(':stateMachine:', ':execution:')}:${name}`, startDate: Date.parse(started.started_at) / 1000 }
+    }
+    default:
+      throw new Error(`${action} is not served here`)
+  }
+}
