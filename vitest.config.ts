@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/emulator/**', 'node_modules/**'],
     globalSetup: ['test/support/postgres-server.ts'],
     // Tests talk to real servers; a slow machine must not make a true result red.
     testTimeout: 60_000,
