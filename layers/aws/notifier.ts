@@ -1,6 +1,10 @@
 import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2'
+import { WaybillError } from '../core/errors.ts'
 import type { Notifier } from '../core/ports.ts'
-import { asWaybillError } from './sdk-errors.ts'
+import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
+
+/** SES says no and will say no again: nothing that a retry could change. */
+const REFUSED = new Set(['MessageRejected', 'MailFromDomainNotVerifiedException', 'SendingPausedException', 'AccountSuspendedException'])
 
 /** Mail through SES. `from` is an address whose identity was verified in the account. */
 export function sesNotifier({ ses, from }: { ses: SESv2Client; from: string }): Notifier {
@@ -16,7 +20,12 @@ export function sesNotifier({ ses, from }: { ses: SESv2Client; from: string }): 
           }),
         )
         .catch((error) => {
-          throw asWaybillError(error, 'Sending mail')
+          if (!REFUSED.has(sdkErrorName(error))) throw asWaybillError(error, 'Sending mail')
+          throw new WaybillError(
+            'PERMISSION_DENIED',
+            `SES refused to send from ${from} (${sdkErrorName(error)}). Verify that identity in SES, in this region; in the SES sandbox every recipient too. Then resume.`,
+            { cause: error },
+          )
         })
     },
   }
