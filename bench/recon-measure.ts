@@ -4,7 +4,7 @@
  */
 import pg from 'pg'
 import { openReconciler } from '../layers/connectors/postgres/reconciler.ts'
-import type { TableMapping } from '../layers/core/schemas/proposal.ts'
+import { mappingOf } from '../test/connectors/postgres/recon-fixture.ts'
 import { rawCopy } from './recon-database.ts'
 import { type PeerForm, peerComparison } from './recon-peer.ts'
 import { type BenchTable, benchTables } from './recon-tables.ts'
@@ -34,29 +34,6 @@ async function count(url: string, table: BenchTable): Promise<string> {
   return rows[0]!.count
 }
 
-function mappingOf(table: BenchTable): TableMapping {
-  return {
-    table_id: table.name,
-    source: { schema: 'public', name: table.name, kind: 'table' },
-    target: { schema: 'public', name: table.name },
-    filter: null,
-    columns: table.columns.map(({ name, type }) => ({
-      target: name,
-      target_type: type,
-      nullable: true,
-      source: [name],
-      source_types: [type],
-      transform: { kind: 'identity' },
-      rule: 'identity',
-      lossy: false,
-      pii: false,
-    })),
-    key: table.key === null ? null : [table.key],
-    order_key: null,
-    foreign_keys: [],
-  }
-}
-
 async function proof(source: string, target: string, table: BenchTable, connections: number): Promise<string> {
   const signal = new AbortController().signal
   const end = (url: string) => ({ systemType: 'POSTGRESQL', url })
@@ -65,7 +42,10 @@ async function proof(source: string, target: string, table: BenchTable, connecti
   const [result] = await reconciler.reconcile(
     [
       {
-        mapping: mappingOf(table),
+        mapping: mappingOf(table.name, Object.fromEntries(table.columns.map(({ name, type }) => [name, type])), {
+          table_id: table.name,
+          key: table.key === null ? null : [table.key],
+        }),
         recon: {
           table_id: table.name,
           encoding: 'native',

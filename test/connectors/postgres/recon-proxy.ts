@@ -1,24 +1,45 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/**
- * A TCP proxy in front of a PostgreSQL that sees the server's messages and may spoil them. `spoil` gets each message (tag and bytes, length
- * included) and returns what to send instead; `null` cuts the connection there.
- */
-export type Spoil = (tag: string, message: Buffer) => Buffer | null
-
-export async function proxyTo(url: string, spoil: () => Spoil): Promise<{ url: string; close(): Promise<void> }> {
+/** A TCP server in front of a PostgreSQL; `wire` joins each client to a connection of its own. Closing it cuts everything. */
+export async function relayTo(
+  url: string,
+  wire: (client: Socket, database: Socket) => void,
+): Promise<{ url: string; close(): Promise<void> }> {
   const upstream = new URL(url)
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     const database = connect(Number(upstream.port), upstream.hostname)
     for (const socket of [client, database]) {
       sockets.add(socket)
+      socket.setNoDelay(true)
       socket.on('error', () => {})
       socket.on('close', () => {
         client.destroy()
         database.destroy()
       })
     }
+    wire(client, database)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const through = new URL(url)
+  through.port = String((server.address() as { port: number }).port)
+  return {
+    url: through.href,
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/**
+ * A TCP proxy in front of a PostgreSQL that sees the server's messages and may spoil them. `spoil` gets each message (tag and bytes, length
+ * included) and returns what to send instead; `null` cuts the connection there.
+ */
+export type Spoil = (tag: string, message: Buffer) => Buffer | null
+
+export function proxyTo(url: string, spoil: () => Spoil): ReturnType<typeof relayTo> {
+  return relayTo(url, (client, database) => {
     client.pipe(database)
     const change = spoil()
     let rest: Buffer = Buffer.alloc(0)
@@ -42,17 +63,6 @@ export async function proxyTo(url: string, spoil: () => Spoil): Promise<{ url: s
       client.write(Buffer.concat(sent))
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address() as { port: number }
-  const through = new URL(url)
-  through.port = String(address.port)
-  return {
-    url: through.href,
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
 }
 
 /** What a fault may do to the connection whose statement was seen. */
@@ -69,14 +79,8 @@ export type Held = {
  * A TCP proxy that sees each statement before the server does. `before` is called with the statement's text and the statement waits until it
  * has ended; what it throws is lost.
  */
-export async function statementProxy(
-  url: string,
-  before: (sql: string, held: Held) => Promise<void> | void,
-): Promise<{ url: string; close(): Promise<void> }> {
-  const upstream = new URL(url)
-  const sockets = new Set<Socket>()
-  const server = createServer((client) => {
-    const database = connect(Number(upstream.port), upstream.hostname)
+export function statementProxy(url: string, before: (sql: string, held: Held) => Promise<void> | void): ReturnType<typeof relayTo> {
+  return relayTo(url, (client, database) => {
     let stalled = false
     const held: Held = {
       backend: 0,
@@ -84,15 +88,6 @@ export async function statementProxy(
       stall: () => {
         stalled = true
       },
-    }
-    for (const socket of [client, database]) {
-      sockets.add(socket)
-      socket.setNoDelay(true)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        client.destroy()
-        database.destroy()
-      })
     }
     database.on('data', (data: Buffer) => {
       // BackendKeyData: `K`, length 12, process, secret.
@@ -125,14 +120,4 @@ export async function statementProxy(
       }
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const through = new URL(url)
-  through.port = String((server.address() as { port: number }).port)
-  return {
-    url: through.href,
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
 }

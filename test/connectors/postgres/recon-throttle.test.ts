@@ -1,4 +1,3 @@
-import { connect, createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openPace, paced } from '../../../layers/connectors/postgres/pace.ts'
 import { openProbe } from '../../../layers/connectors/postgres/probe.ts'
@@ -6,6 +5,7 @@ import { encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
 import type { TableMapping } from '../../../layers/core/schemas/proposal.ts'
 import { freshDatabase, runSql, withClient } from '../../support/postgres.ts'
 import { mappingOf, type Pair, reconcile } from './recon-fixture.ts'
+import { relayTo } from './recon-proxy.ts'
 
 /** What the servers are spared. No figure here is a speed: a limit is shown by what cannot have been read yet. */
 let pair: Pair
@@ -29,19 +29,8 @@ afterAll(async () => {
 
 /** Everything the server sends comes so many milliseconds later; changing the delay holds for what comes from then on. */
 async function farFrom(url: string): Promise<{ url: string; delay(milliseconds: number): void; close(): Promise<void> }> {
-  const upstream = new URL(url)
-  const sockets = new Set<Socket>()
   let milliseconds = 0
-  const server = createServer((client) => {
-    const database = connect(Number(upstream.port), upstream.hostname)
-    for (const socket of [client, database]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        client.destroy()
-        database.destroy()
-      })
-    }
+  const relay = await relayTo(url, (client, database) => {
     client.pipe(database)
     let before: Promise<unknown> = Promise.resolve()
     database.on('data', (bytes: Buffer) => {
@@ -49,17 +38,10 @@ async function farFrom(url: string): Promise<{ url: string; delay(milliseconds: 
       before = before.then(() => late).then(() => client.write(bytes))
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const through = new URL(url)
-  through.port = String((server.address() as { port: number }).port)
   return {
-    url: through.href,
+    ...relay,
     delay(wanted) {
       milliseconds = wanted
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
     },
   }
 }
