@@ -14,6 +14,7 @@ import {
 import type { Construct } from 'constructs'
 import type { StageConfig } from './config.ts'
 import { retainedLogGroup } from './constructs/log-group.ts'
+import { publish } from './constructs/outputs.ts'
 
 /**
  * A network without a way out: no internet gateway, no NAT (about $90 per 2 TB that S3's free gateway endpoint carries for nothing).
@@ -65,5 +66,11 @@ export class NetworkStack extends Stack {
     }
     for (const [name, service] of Object.entries(services))
       this.vpc.addInterfaceEndpoint(name, { service, securityGroups: [endpoints], open: false, privateDnsEnabled: true })
+
+    publish(this, {
+      VpcId: this.vpc.vpcId,
+      WorkerSubnetIds: this.vpc.isolatedSubnets.map((subnet) => subnet.subnetId).join(','),
+      EndpointServices: ['s3', 'dynamodb', ...Object.values(services).map(({ shortName }) => shortName)].join(','),
+    })
   }
 }

@@ -15,6 +15,7 @@ import { flowStatements } from './constructs/flow-statements.ts'
 import { functionRole } from './constructs/function-role.ts'
 import type { Neighbours } from './constructs/grants.ts'
 import { Nightly } from './constructs/nightly.ts'
+import { publish } from './constructs/outputs.ts'
 import { Reminding } from './constructs/reminding.ts'
 import { WaybillFunction } from './constructs/waybill-function.ts'
 import { WorkerTask } from './constructs/worker-task.ts'
@@ -139,6 +140,18 @@ export class PipelineStack extends Stack {
     const decide = this.functions.get('decide')!.version as IFunction
     new Reminding(this, 'Reminding', { config, decide, undelivered: this.deadLetters.reminding })
     new Nightly(this, 'Nightly', { config, reconcile: this.reconcile, undelivered: this.deadLetters.nightly, lists })
+
+    publish(this, {
+      MigrationMachineArn: this.migration.arn,
+      ReconcileMachineArn: this.reconcile.arn,
+      ApprovalsUrl: this.approvals.url,
+      ClusterName: cluster.clusterName,
+      WorkerImage: imageDigest,
+      MailFrom: config.mailFrom,
+      GitRepository: config.git.repository,
+      ScheduleGroupName: `waybill-${config.stage}`,
+      ScheduleTimeZone: config.nightly.timeZone,
+    })
   }
 
   private deadLetterQueue(id: string): Queue {

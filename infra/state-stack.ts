@@ -8,6 +8,7 @@ import type { StageConfig } from './config.ts'
 import { accept } from './constructs/accepted.ts'
 import { EvidenceBucket } from './constructs/evidence-bucket.ts'
 import { functionRole } from './constructs/function-role.ts'
+import { publish } from './constructs/outputs.ts'
 import { SealingKey } from './constructs/sealing-key.ts'
 import { SigningKey } from './constructs/signing-key.ts'
 import { StateTable } from './constructs/state-table.ts'
@@ -77,6 +78,30 @@ export class StateStack extends Stack {
       imageScanOnPush: true,
       imageTagMutability: TagMutability.IMMUTABLE,
       removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+
+    const signersOf = (purpose: Purpose) =>
+      signers
+        .filter((name) => FUNCTIONS[name].signs === purpose)
+        .map((name) => this.signerRoles.get(name)!.roleArn)
+        .join(',')
+    publish(this, {
+      EvidenceBucketName: this.evidence.bucket.bucketName,
+      EvidenceLock: config.evidence.lock,
+      EvidenceDays: String(config.evidence.days),
+      ProjectsTableName: this.projects.table.tableName,
+      AuditTableName: this.audit.table.tableName,
+      ApprovalsTableName: this.approvals.table.tableName,
+      PlanKeyArn: this.signingKeys.plan.key.keyArn,
+      ApprovalKeyArn: this.signingKeys.approval.key.keyArn,
+      EvidenceKeyArn: this.signingKeys.evidence.key.keyArn,
+      PlanSignerArns: signersOf('plan'),
+      ApprovalSignerArns: signersOf('approval'),
+      EvidenceSignerArns: signersOf('evidence'),
+      DataKeyArn: this.dataKey.key.keyArn,
+      GitTokenArn: this.gitToken.secretArn,
+      WorkerRepositoryName: this.images.repositoryName,
+      SecretsPrefix: `waybill/${config.stage}`,
     })
   }
 

@@ -1,4 +1,3 @@
-import { CfnOutput } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import { type CfnStage, HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
@@ -39,7 +38,6 @@ export class ApprovalApi extends Construct {
     })
     ;(stage.node.defaultChild as CfnStage).addPropertyOverride('DefaultRouteSettings.DetailedMetricsEnabled', true)
     this.url = this.api.apiEndpoint
-    new CfnOutput(this, 'Url', { value: this.url, description: 'Where approval links lead' })
   }
 
   /** GET, HEAD and OPTIONS show and never change; POST decides. */
