@@ -16,6 +16,7 @@ import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
+import { keepSayingAlive } from '../layers/aws/alive.ts'
 import { outwardError, placesOf } from '../layers/aws/failure.ts'
 import { httpRequestOf, httpResultOf } from '../layers/aws/http-event.ts'
 import { awsPorts, awsTrust, variable } from '../layers/aws/ports.ts'
@@ -64,17 +65,23 @@ export function httpFunction(createHandler: (deps: Ports) => (request: HttpReque
 /** What a worker's process gives it: when to stop, and where its progress goes. */
 type Process = { signal: AbortSignal; progress(progress: Readonly<Record<string, string>>): void }
 
+/** From SIGTERM until the process ends by itself; the task definition has the container killed after 30 seconds. */
+const LAST_MS = 25_000
+
 /**
  * A container's whole life: one task from WAYBILL_TASK, then exit 0, or exit 1 with `{"error","cause"}` as the last line of stderr.
- * Fargate sends SIGTERM 30 seconds before it kills; what is not committed by then is done again by the next attempt.
+ * SIGTERM (a stopped task, a Spot instance taken away) rolls back what is not committed; the next attempt does it again, and nothing else.
  */
 export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTask, process: Process) => Promise<void>): Promise<void> {
   const logger = new Logger({ serviceName: 'waybill' })
   const log = logOf(logger)
   const stop = new AbortController()
-  process.once('SIGTERM', () =>
-    stop.abort(new WaybillError('INTERRUPTED', 'The task was stopped before it was done. It is safe to run it again.')),
-  )
+  const stopped = new WaybillError('INTERRUPTED', 'The task was stopped before it was done. It is safe to run it again.')
+  process.on('SIGTERM', () => {
+    stop.abort(stopped)
+    setTimeout(() => lastWords(stopped), LAST_MS).unref()
+  })
+  keepSayingAlive()
   try {
     const task = workerTask.parse(JSON.parse(variable(process.env, 'WAYBILL_TASK')))
     logger.appendKeys({ project_id: task.project_id, run_id: task.run_id, worker: task.worker })
@@ -84,8 +91,13 @@ export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTa
   } catch (error) {
     const outward = outwardError(error)
     if (!isWaybillError(error)) log.error('Unexpected failure', { name: outward.name, places: placesOf(error) })
-    process.stderr.write(`${JSON.stringify({ error: outward.name, cause: outward.message })}\n`, () => process.exit(1))
+    lastWords(outward)
   }
+}
+
+/** Ends the process with why, as its last line on stderr. */
+function lastWords({ name, message }: Error): void {
+  process.stderr.write(`${JSON.stringify({ error: name, cause: message })}\n`, () => process.exit(1))
 }
 
 /** Logger, tracer and metrics around a handler. The tracer comes first so that its onError runs last, after the message was made safe. */

@@ -87,7 +87,10 @@ async function buildFunction(name: string, out: string): Promise<void> {
 async function buildWorkers(out: string, policy: string): Promise<void> {
   await build({
     ...COMMON,
-    entryPoints: Object.fromEntries(WORKERS.map((name) => [name, `functions/${name}/worker.ts`])),
+    entryPoints: {
+      ...Object.fromEntries(WORKERS.map((name) => [name, `functions/${name}/worker.ts`])),
+      healthy: 'infra/worker/healthy.ts',
+    },
     outdir: out,
     external: ['pg-native', DUCKDB],
     splitting: true,

@@ -55,3 +55,7 @@ export function folderName(state: string): string {
   const base = state.replace(/For[A-Z].*$/, '')
   return base.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase()
 }
+
+/** A worker touches this file of its temporary folder; when it is older than `ALIVE_FOR_MS`, the worker hangs. */
+export const ALIVE_FILE = 'waybill-alive'
+export const ALIVE_FOR_MS = 60_000
