@@ -28,6 +28,12 @@ export function executionStore(db: DatabaseSync, now: () => Date) {
   const endExecution = sql(
     "UPDATE executions SET status = ?, output = ?, error = ?, cause = ?, stopped_at = ? WHERE name = ? AND status = 'RUNNING'",
   )
+  const reopenExecution = sql(
+    "UPDATE executions SET status = 'RUNNING', error = NULL, cause = NULL, stopped_at = NULL, started_at = ? WHERE name = ? AND status IN ('FAILED', 'TIMED_OUT', 'ABORTED')",
+  )
+  const reopenRoot = sql(
+    "UPDATE frames SET status = 'RUNNING', step = step + 1, error = NULL, cause = NULL, retries = '[]', pause_until = NULL, size = NULL, started_at = ? WHERE execution = ? AND frame = 'root'",
+  )
   const selectNested = sql("SELECT name FROM executions WHERE status = 'RUNNING' AND substr(parent, 1, length(?1)) = ?1")
   const insertFrame = sql(
     `INSERT INTO frames (execution, frame, step, state, input, variables, scope, entered_at, started_at, retries, weight, status)
@@ -137,6 +143,15 @@ export function executionStore(db: DatabaseSync, now: () => Date) {
 
     finish: (name: string, end: Exclude<ExecutionStatus, 'RUNNING' | 'SUCCEEDED'>, failure: Failure) =>
       transaction(db, () => finish(name, end, null, failure)),
+
+    /** Opens what ended badly again at the state that did not succeed, with the same input and new attempts. @returns false when it did not end badly */
+    redrive: (name: string): boolean =>
+      transaction(db, () => {
+        if (Number(reopenExecution.run(at(), name).changes) !== 1) return false
+        reopenRoot.run(at(), name)
+        note(name, 'ExecutionRedriven', 'root', null)
+        return true
+      }),
 
     frame(execution: string, frame: string): Frame {
       const row = selectFrame.get(execution, frame)

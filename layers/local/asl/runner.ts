@@ -36,6 +36,11 @@ export type Runner = {
   list(): string[]
   /** Ends a running execution as ABORTED, and what it started; also one driven by another process. @throws NOT_FOUND when none is running */
   stop(name: string, error: string, cause: string): Promise<void>
+  /**
+   * Begins an execution that ended badly again, at the state that did not succeed and with the same input. Its time limit starts anew.
+   * @throws NOT_FOUND, CONFLICT for one that is running or succeeded
+   */
+  redrive(name: string): Promise<Description>
   /** Resolves when nothing of this runner is working any more; abort the signal first. */
   settled(): Promise<void>
 } & TaskTokens & { heartbeat(token: string): Promise<void> }
@@ -215,6 +220,16 @@ export function createRunner(options: RunnerOptions): Runner {
       if (!store.finish(name, 'ABORTED', { error: error.slice(0, 256), cause: cause.slice(0, 32_768) }))
         throw new WaybillError('NOT_FOUND', `The execution ${name} has ended already.`)
       wake()
+    },
+
+    async redrive(name) {
+      const { status } = describe(name)
+      // Whoever drove it to its end must have let go.
+      if (status !== 'RUNNING') await active.get(name)?.catch(() => undefined)
+      if (!store.redrive(name))
+        throw new WaybillError('CONFLICT', `The execution ${name} is ${status}; only what ended badly begins again.`)
+      void begin(name).catch(() => undefined)
+      return describe(name)
     },
 
     async settled() {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { DescribeStateMachineCommand, ListStateMachinesCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { load, type Machine } from '../../../layers/local/asl/load.ts'
 import type { Platform } from '../../../layers/local/asl/run.ts'
-import { createRunner, type Runner } from '../../../layers/local/asl/runner.ts'
+import { createRunner, type Description, type Runner } from '../../../layers/local/asl/runner.ts'
 import { openHome } from '../../../layers/local/home.ts'
 
 /**
@@ -33,7 +33,14 @@ export async function startStepFunctions(folder: string): Promise<StepFunctions>
         answer(200, await perform(runner, action, JSON.parse(Buffer.concat(chunks).toString())))
       } catch (error) {
         const code = (error as { code?: string }).code
-        const type = code === 'NOT_FOUND' ? 'TaskTimedOut' : code === 'ALREADY_EXISTS' ? 'ExecutionAlreadyExists' : 'InvalidToken'
+        const type =
+          code === 'NOT_FOUND' && /Execution$/.test(action)
+            ? 'ExecutionDoesNotExist'
+            : code === 'NOT_FOUND'
+              ? 'TaskTimedOut'
+              : code === 'ALREADY_EXISTS'
+                ? 'ExecutionAlreadyExists'
+                : 'InvalidToken'
         answer(400, { __type: type, message: error instanceof Error ? error.message : String(error) })
       }
     })
@@ -76,9 +83,62 @@ async function perform(runner: Runner, action: string, body: Body): Promise<unkn
     case 'StartExecution': {
       const name = body.name ?? crypto.randomUUID()
       const started = await runner.start(body.stateMachineArn!, name, JSON.parse(body.input ?? '{}'))
-      return { executionArn: `${body.stateMachineArn!.replace(':stateMachine:', ':execution:')}:${name}`, startDate: Date.parse(started.started_at) / 1000 }
+      return {
+        executionArn: `${body.stateMachineArn!.replace(':stateMachine:', ':execution:')}:${name}`,
+        startDate: Date.parse(started.started_at) / 1000,
+      }
     }
+    case 'DescribeExecution': {
+      const found = runner.describe(nameIn(body.executionArn!))
+      const redrivable = ['FAILED', 'TIMED_OUT', 'ABORTED'].includes(found.status)
+      return {
+        ...shown(found),
+        input: JSON.stringify(found.input),
+        ...(found.failure === null ? {} : { error: found.failure.error, cause: found.failure.cause }),
+        redriveCount: 0,
+        redriveStatus: redrivable ? 'REDRIVABLE' : 'NOT_REDRIVABLE',
+      }
+    }
+    case 'ListExecutions':
+      return {
+        executions: runner
+          .list()
+          .map((name) => runner.describe(name))
+          .filter(({ machine, status }) => machine === body.stateMachineArn && (body.statusFilter ?? status) === status)
+          .map(shown),
+      }
+    case 'GetExecutionHistory': {
+      const events = runner
+        .history(nameIn(body.executionArn!))
+        .filter(({ frame }) => frame === 'root')
+        .map(({ at, type, state }, index) => ({
+          id: index + 1,
+          timestamp: Date.parse(at) / 1000,
+          type: type === 'StateEntered' ? 'TaskStateEntered' : type,
+          ...(type === 'StateEntered' ? { stateEnteredEventDetails: { name: state } } : {}),
+        }))
+      return { events: events.reverse() }
+    }
+    case 'RedriveExecution':
+      await runner.redrive(nameIn(body.executionArn!))
+      return { redriveDate: Date.now() / 1000 }
+    case 'StopExecution':
+      await runner.stop(nameIn(body.executionArn!), body.error ?? 'Stopped', body.cause ?? '')
+      return { stopDate: Date.now() / 1000 }
     default:
       throw new Error(`${action} is not served here`)
+  }
+}
+
+const nameIn = (arn: string) => arn.split(':').at(-1)!
+
+function shown({ name, machine, status, started_at, stopped_at }: Description) {
+  return {
+    executionArn: `${machine.replace(':stateMachine:', ':execution:')}:${name}`,
+    stateMachineArn: machine,
+    name,
+    status,
+    startDate: Date.parse(started_at) / 1000,
+    ...(stopped_at === null ? {} : { stopDate: Date.parse(stopped_at) / 1000 }),
   }
 }

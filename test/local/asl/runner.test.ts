@@ -98,6 +98,58 @@ describe('stop', () => {
   })
 })
 
+describe('redrive', () => {
+  it('begins at the state that did not succeed, with its input and without repeating what did', async () => {
+    const called: unknown[] = []
+    let broken = true
+    const on = bench({
+      machines: {
+        main: machine({
+          A: lambda('first', { Output: { n: '{% $states.input.n %}' }, Next: 'B' }),
+          B: lambda('second', { Arguments: { FunctionName: 'second', Payload: '{% $states.input %}' }, End: true }),
+        }),
+      },
+      functions: {
+        first: () => void called.push('first'),
+        second: (input: unknown) => {
+          called.push(input)
+          if (broken) throw new Error('broken')
+          return 'mended'
+        },
+      },
+    })
+    await on.runner.start('main', 'x1', { n: '7' })
+    await drive(on, 'x1')
+    expect(on.runner.describe('x1').status).toBe('FAILED')
+    broken = false
+    await on.runner.redrive('x1')
+    await drive(on, 'x1')
+    expect(on.runner.describe('x1')).toMatchObject({ status: 'SUCCEEDED', failure: null })
+    expect(called).toEqual(['first', { n: '7' }, { n: '7' }])
+    expect(await refusal(on.runner.redrive('x1'))).toBe('CONFLICT')
+    expect(await refusal(on.runner.redrive('x2'))).toBe('NOT_FOUND')
+    await on.done()
+  })
+
+  it('asks again where an execution was stopped while it waited: the old token is dead', async () => {
+    const tokens: string[] = []
+    const on = bench({
+      machines: { main: machine({ A: waiting('ask', { End: true }) }) },
+      functions: { ask: ({ token }: { token: string }) => void tokens.push(token) },
+    })
+    await on.runner.start('main', 'x1', {})
+    while (tokens.length < 1) await pause()
+    expect(await refusal(on.runner.redrive('x1'))).toBe('CONFLICT')
+    await on.runner.stop('x1', 'Stopped', 'by hand')
+    await on.runner.redrive('x1')
+    while (tokens.length < 2) await pause()
+    expect(await refusal(on.runner.succeed(tokens[0]!, 'old'))).toBe('NOT_FOUND')
+    await on.runner.succeed(tokens[1]!, 'new')
+    expect(await on.runner.wait('x1')).toMatchObject({ status: 'SUCCEEDED', output: 'new' })
+    await on.done()
+  })
+})
+
 describe('the time of a whole execution', () => {
   it('ends it as TIMED_OUT, uncaught', async () => {
     const states = { A: waiting('ask', { Catch: [{ ErrorEquals: ['States.ALL'], Next: 'B' }], Next: 'B' }), B: { Type: 'Succeed' } }
