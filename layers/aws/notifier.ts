@@ -1,5 +1,6 @@
 import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2'
 import { WaybillError } from '../core/errors.ts'
+import { safeMail } from '../core/mail-message.ts'
 import type { Notifier } from '../core/ports.ts'
 import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
 
@@ -10,7 +11,8 @@ const REFUSED = new Set(['MessageRejected', 'MailFromDomainNotVerifiedException'
 export function sesNotifier({ ses, from }: { ses: SESv2Client; from: string }): Notifier {
   const utf8 = (Data: string) => ({ Data, Charset: 'UTF-8' })
   return {
-    async send({ to, subject, text, html }) {
+    async send(mail) {
+      const { to, subject, text, html } = safeMail(mail)
       await ses
         .send(
           new SendEmailCommand({

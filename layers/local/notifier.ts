@@ -1,9 +1,9 @@
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
-import { z } from 'zod'
 import { WaybillError } from '../core/errors.ts'
-import type { Clock, Ids, Mail, Notifier } from '../core/ports.ts'
+import { oneLine, safeMail } from '../core/mail-message.ts'
+import type { Clock, Ids, Notifier } from '../core/ports.ts'
 import { writeBeside } from './durable-file.ts'
 
 const FROM = { name: 'Waybill', address: 'waybill@localhost.localdomain' }
@@ -20,7 +20,7 @@ export function outboxNotifier({ folder, clock, ids }: { folder: string; clock: 
   return {
     async send(mail) {
       const now = clock.now()
-      const { message } = await transport.sendMail({ ...safe(mail), from: FROM, date: now })
+      const { message } = await transport.sendMail({ ...safeMail(mail), from: FROM, date: now })
       const path = join(folder, `${now.toISOString().replaceAll(':', '')}-${ids.next('mail')}.eml`)
       renameSync(writeBeside(path, Buffer.isBuffer(message) ? message : Buffer.from(String(message)), 0o600), path)
     },
@@ -39,7 +39,7 @@ export function smtpNotifier({ url, from }: { url: string; from: string }): Noti
   })
   return {
     async send(mail) {
-      const message = { ...safe(mail), from: oneLine(from) }
+      const message = { ...safeMail(mail), from: oneLine(from) }
       try {
         await transport.sendMail(message)
       } catch (error) {
@@ -48,15 +48,4 @@ export function smtpNotifier({ url, from }: { url: string; from: string }): Noti
       }
     },
   }
-}
-
-/** Threat: titles and names come from specs. A line break in a header would add headers or a second recipient. @throws BAD_INPUT */
-function safe(mail: Mail): Mail {
-  const to = z.email().max(254).safeParse(mail.to)
-  if (!to.success) throw new WaybillError('BAD_INPUT', 'A message goes to one e-mail address; this is not one.')
-  return { to: to.data, subject: oneLine(mail.subject).slice(0, 300), text: mail.text, html: mail.html }
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()
 }

@@ -27,6 +27,14 @@ export function notifierContract(
       expect(sent?.body).toContain('<p>Words</p>')
     })
 
+    it('carries words of any script, in the subject and in both forms of the body', async () => {
+      await it_.notifier.send({ ...mail, subject: 'Plan „Überfahrt“ — наследие 出発', text: 'Zeichen: ü', html: '<p>Zeichen: ö</p>' })
+      const [sent] = await it_.sent()
+      expect(sent?.headers).toMatch(/^Subject: Plan „Überfahrt“ — наследие 出発$/m)
+      expect(sent?.body).toContain('Zeichen: ü')
+      expect(sent?.body).toContain('<p>Zeichen: ö</p>')
+    })
+
     it('lets no subject add a header', async () => {
       for (const end of ['\r\n', '\n', '\r', '\u2028', '\u0000\n'])
         await it_.notifier.send({ ...mail, subject: `Plan${end}Bcc: mallory@example.org${end}${end}<b>body</b>` })

@@ -181,17 +181,19 @@ describe('the log', () => {
 /** Headers unfolded; body parts decoded from base64 or quoted-printable. */
 function parsed(eml: string): SentMail {
   const [head = '', ...rest] = eml.split('\r\n\r\n')
-  const body = rest
+  const bytes = rest
     .join('\r\n\r\n')
     .replace(/=\r\n/g, '')
     .replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-  // RFC 2047: words of other than ASCII travel encoded.
-  const headers = head.replace(/\r\n[ \t]+/g, ' ').replace(/=\?utf-8\?([qb])\?(.*?)\?=/gi, (_, kind: string, text: string) => {
-    const bytes =
+  const body = Buffer.from(bytes, 'latin1').toString('utf8')
+  // RFC 2047: words of other than ASCII travel encoded; the space between two of them is no space.
+  const unfolded = head.replace(/\r\n[ \t]+/g, ' ').replace(/\?= +=\?/g, '?==?')
+  const headers = unfolded.replace(/=\?utf-8\?([qb])\?(.*?)\?=/gi, (_, kind: string, text: string) => {
+    const word =
       kind.toLowerCase() === 'b'
         ? Buffer.from(text, 'base64').toString('latin1')
         : text.replace(/=([0-9A-F]{2})/g, (_all, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-    return Buffer.from(bytes, 'latin1').toString('utf8')
+    return Buffer.from(word, 'latin1').toString('utf8')
   })
   return { headers, body }
 }

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { KMSClient } from '@aws-sdk/client-kms'
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
+import {
+  CreateActivityCommand,
+  CreateStateMachineCommand,
+  GetActivityTaskCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn'
+import { afterAll, describe, expect, it } from 'vitest'
+import { kmsSigner } from '../../../layers/aws/signer.ts'
+import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
+import { SIGNING_PURPOSES } from '../../../layers/core/ports.ts'
+import { notifierContract, type SentMail } from '../../contracts/notifier.ts'
+import { refusal } from '../../contracts/samples.ts'
+import { signersContract } from '../../contracts/signer.ts'
+import { clockContract, idsContract, keysContract, secretsContract, taskTokensContract } from '../../contracts/small-ports.ts'
+import { openEmptyAccount } from './support/account.ts'
+
+const account = await openEmptyAccount()
+afterAll(() => account.close())
+
+const plain = await account.ports({})
+idsContract('AWS', plain.ids)
+clockContract('AWS', plain.clock)
+
+const arns = { plan: await account.key('PlanKey'), approval: await account.key('ApprovalKey'), evidence: await account.key('EvidenceKey') }
+const SIGNING = {
+  WAYBILL_SIGN_PLAN_KEY: arns.plan,
+  WAYBILL_SIGN_APPROVAL_KEY: arns.approval,
+  WAYBILL_SIGN_EVIDENCE_KEY: arns.evidence,
+  WAYBILL_TRUST_PLAN_KEYS: arns.plan,
+  WAYBILL_TRUST_APPROVAL_KEYS: arns.approval,
+  WAYBILL_TRUST_EVIDENCE_KEYS: arns.evidence,
+}
+signersContract('KMS', async () => (await account.ports(SIGNING)).signers)
+
+describe('the trust root of KMS keys', () => {
+  it('is their public halves, purpose by purpose, and verifies offline what they signed', async () => {
+    const { signers, trust } = await account.ports(SIGNING)
+    const message = Buffer.from('DSSEv1 …')
+    for (const purpose of SIGNING_PURPOSES) {
+      expect(trust[purpose]).toEqual([await signers[purpose].publicKeyPem()])
+      const signature = lowS(await signers[purpose].sign(createHash('sha256').update(message).digest()))
+      for (const other of SIGNING_PURPOSES) expect(verifySignature(trust[other][0]!, message, signature)).toBe(other === purpose)
+    }
+  })
+
+  it('holds every key it was given, so that a retired key still verifies', async () => {
+    const retired = await account.key('PlanKey')
+    const { trust } = await account.ports({ ...SIGNING, WAYBILL_TRUST_PLAN_KEYS: `${arns.plan},${retired}` })
+    expect(trust.plan).toHaveLength(2)
+  })
+
+  it('says so when a key is not there', async () => {
+    const gone = arns.plan.replace(/[0-9a-f-]{36}$/, '00000000-0000-0000-0000-000000000000')
+    const kms = new KMSClient({})
+    expect(await refusal(kmsSigner({ kms, keyArn: gone }).publicKeyPem())).toBe('CONNECTION_FAILED')
+    expect(await refusal(kmsSigner({ kms, keyArn: gone }).sign(new Uint8Array(32)))).toBe('CONNECTION_FAILED')
+  })
+})
+
+const link = await account.generated('LinkKey')
+const mask = await account.generated('MaskKey')
+keysContract('Secrets Manager', async () => (await account.ports({ WAYBILL_LINK_KEY_SECRET: link, WAYBILL_MASK_KEY_SECRET: mask })).keys)
+
+const secretsManager = new SecretsManagerClient({})
+for (const [Name, SecretString] of [
+  ['waybill/prod/source/orders', 'postgres://source'],
+  ['waybill/prod/target/orders/reader', 'postgres://reader'],
+  ['waybill/prod/target/orders/writer', 'postgres://writer'],
+  ['another-team/source/orders', 'postgres://another'],
+])
+  await secretsManager.send(new CreateSecretCommand({ Name, SecretString }))
+for (const access of ['reader', 'writer'])
+  secretsContract(`Secrets Manager, ${access}`, async () => ({
+    secrets: (await account.ports({ WAYBILL_SECRETS_PREFIX: 'waybill/prod', WAYBILL_TARGET_ACCESS: access })).secrets,
+    known: [
+      ['aws-secretsmanager://waybill/prod/source/orders', 'postgres://source'],
+      ['aws-sm://waybill/prod/source/orders', 'postgres://source'],
+      ['aws-secretsmanager://waybill/prod/target/orders', `postgres://${access}`],
+    ],
+    foreign: ['env://SOURCE', 'aws-secretsmanager://another-team/source/orders', 'aws-secretsmanager://waybill/prod/target/orders/writer'],
+    absent: ['aws-secretsmanager://waybill/prod/source/none', 'aws-secretsmanager://waybill/prod/target/none'],
+  }))
+
+await new SESv2Client({}).send(new CreateEmailIdentityCommand({ EmailIdentity: 'waybill@example.org' }))
+let mailsBefore = 0
+notifierContract('SES', async () => {
+  const { notifier } = await account.ports({ WAYBILL_MAIL_FROM: 'waybill@example.org' })
+  const all = await mails()
+  mailsBefore = all.length
+  return { notifier, sent: async () => (await mails()).slice(mailsBefore), done: async () => {} }
+})
+
+type Stored = { Source: string; To: string[]; CC: string[]; BCC: string[]; Subject: string; BodyText: string; BodyHtml: string }
+
+/** As the emulator took them: it keeps the fields of a message, and composes the headers from them as SES does. */
+async function mails(): Promise<SentMail[]> {
+  const response = await fetch(`${account.emulator.url}/_ministack/ses/messages`)
+  const { messages } = (await response.json()) as { messages: Record<string, Stored[]> }
+  return Object.values(messages)
+    .flat()
+    .map(({ Source, To, CC, BCC, Subject, BodyText, BodyHtml }) => ({
+      headers: [
+        `From: ${Source}`,
+        `To: ${To.join(', ')}`,
+        ...CC.map((each) => `Cc: ${each}`),
+        ...BCC.map((each) => `Bcc: ${each}`),
+        `Subject: ${Subject}`,
+      ].join('\n'),
+      body: `${BodyText}\n${BodyHtml}`,
+    }))
+}
+
+taskTokensContract('Step Functions', async () => {
+  const sfn = new SFNClient({})
+  const name = `waiting-${crypto.randomUUID()}`
+  const { activityArn } = await sfn.send(new CreateActivityCommand({ name }))
+  const definition = { StartAt: 'Wait', States: { Wait: { Type: 'Task', Resource: activityArn, TimeoutSeconds: 600, End: true } } }
+  const { stateMachineArn } = await sfn.send(
+    new CreateStateMachineCommand({ name, definition: JSON.stringify(definition), roleArn: 'arn:aws:iam::000000000000:role/states' }),
+  )
+  return {
+    tokens: (await account.ports({})).tasks,
+    async waiting() {
+      await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }))
+      const { taskToken } = await sfn.send(new GetActivityTaskCommand({ activityArn }))
+      return taskToken!
+    },
+    done: async () => {},
+  }
+})

@@ -1,0 +1,26 @@
+import { afterAll } from 'vitest'
+import { approvalStoreContract } from '../../contracts/approval-store.ts'
+import { artifactStoreContract } from '../../contracts/artifact-store.ts'
+import { auditLogContract } from '../../contracts/audit-log.ts'
+import { projectStoreContract } from '../../contracts/project-store.ts'
+import { openEmptyAccount } from './support/account.ts'
+
+const account = await openEmptyAccount()
+afterAll(() => account.close())
+const done = async () => {}
+
+/** The port twice, as two functions have it. */
+async function twice<N extends 'projects' | 'audit' | 'approvals' | 'artifacts'>(name: N, env: Record<string, string>) {
+  const [first, second] = [await account.ports(env), await account.ports(env)]
+  return { store: first[name], second: second[name], done }
+}
+
+projectStoreContract('DynamoDB', async () => twice('projects', { WAYBILL_PROJECTS_TABLE: await account.table('Projects') }))
+
+auditLogContract('DynamoDB', async () => twice('audit', { WAYBILL_AUDIT_TABLE: await account.table('Audit') }))
+
+approvalStoreContract('DynamoDB', async () =>
+  twice('approvals', { WAYBILL_APPROVALS_TABLE: await account.table('Approvals'), WAYBILL_TOKEN_KEY: await account.key('TokenKey') }),
+)
+
+artifactStoreContract('S3', async () => twice('artifacts', { WAYBILL_EVIDENCE_BUCKET: await account.bucket() }))
