@@ -2,7 +2,7 @@ import { type DynamoDBDocumentClient, PutCommand, QueryCommand, TransactWriteCom
 import { WaybillError } from '../core/errors.ts'
 import type { AuditLog } from '../core/ports.ts'
 import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
-import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
+import { asWaybillError, sdkErrorName, wasRetried } from './sdk-errors.ts'
 
 /**
  * Items: `project_id` (partition), `seq` (sort), `entry_sha256`, `body`. No role may UpdateItem or DeleteItem here.
@@ -68,8 +68,13 @@ export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; tabl
       } catch (error) {
         if (
           ['ConditionalCheckFailedException', 'TransactionCanceledException', 'TransactionConflictException'].includes(sdkErrorName(error))
-        )
+        ) {
+          const there = wasRetried(error)
+            ? (await query(checked.project_id, { forward: true, limit: 1, first: checked.seq }))[0]
+            : undefined
+          if (there?.seq === checked.seq && there.entry_sha256 === checked.entry_sha256) return
           throw new WaybillError('CONFLICT', `The audit chain of ${entry.project_id} has another head. Read it again and retry.`)
+        }
         throw asWaybillError(error, 'Appending to the audit log')
       }
     },

@@ -28,3 +28,9 @@ export function brokenCondition(error: unknown): boolean {
   const reasons = (error as { CancellationReasons?: { Code?: string }[] }).CancellationReasons
   return sdkErrorName(error) === 'TransactionCanceledException' && (reasons ?? []).some(({ Code }) => Code === 'ConditionalCheckFailed')
 }
+
+/** Whether the SDK sent the request more than once: an earlier answer got lost, so the refusal may be of this very request's own work. */
+export function wasRetried(error: unknown): boolean {
+  const { $metadata } = error as { $metadata?: { attempts?: number } }
+  return ($metadata?.attempts ?? 1) > 1
+}

@@ -1,0 +1,136 @@
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { chainFaults } from '../../../layers/core/audit-chain.ts'
+import { record } from '../../../layers/core/ledger.ts'
+import type { Ports } from '../../../layers/core/ports.ts'
+import { advance, open } from '../../../layers/core/project-service.ts'
+import { entryAfter } from '../../contracts/audit-log.ts'
+import { approvalGroup, approvalRequest, decided, projectRecord, refusal } from '../../contracts/samples.ts'
+import { openEmptyAccount } from './support/account.ts'
+import { type FaultProxy, faultProxy } from './support/fault-proxy.ts'
+
+const account = await openEmptyAccount()
+afterAll(() => account.close())
+
+let proxy: FaultProxy
+let ports: Ports
+beforeEach(async () => {
+  const env = {
+    WAYBILL_PROJECTS_TABLE: await account.table('Projects'),
+    WAYBILL_AUDIT_TABLE: await account.table('Audit'),
+    WAYBILL_APPROVALS_TABLE: await account.table('Approvals'),
+    WAYBILL_TOKEN_KEY: await account.key('TokenKey'),
+    WAYBILL_EVIDENCE_BUCKET: await account.bucket(),
+  }
+  proxy = await faultProxy(account.emulator.url)
+  process.env.AWS_ENDPOINT_URL = proxy.url
+  ports = await account.ports(env)
+})
+afterEach(async () => {
+  process.env.AWS_ENDPOINT_URL = account.emulator.url
+  await proxy.close()
+})
+
+const times = (operation: string) => proxy.seen.filter((each) => each.operation === operation).length
+
+describe('an answer that is lost after the work was done', () => {
+  it('leaves one entry of an audit chain, the first and any later', async () => {
+    proxy.upset('PutItem', 'lose the answer')
+    const first = await record(ports, 'p1', { actor: 'ada@example.org', action: 'PLAN_SIGNED' })
+    proxy.upset('TransactWriteItems', 'lose the answer')
+    const second = await record(ports, 'p1', { actor: 'ada@example.org', action: 'PLAN_SIGNED' })
+    const chain = await ports.audit.read('p1')
+    expect(chain).toEqual([first, second])
+    expect(chainFaults(chain)).toEqual([])
+    expect([times('PutItem'), times('TransactWriteItems')]).toEqual([2, 2])
+  })
+
+  it('is no conflict with oneself: an entry is appended, and told so', async () => {
+    proxy.upset('PutItem', 'lose the answer')
+    await ports.audit.append(entryAfter(null))
+    const mine = entryAfter(await ports.audit.head('p1'))
+    proxy.upset('TransactWriteItems', 'lose the answer')
+    await ports.audit.append(mine)
+    expect(await ports.audit.head('p1')).toEqual(mine)
+  })
+
+  it('does not hide that another came first', async () => {
+    await ports.audit.append(entryAfter(null, 'grace@example.org'))
+    proxy.upset('PutItem', 'lose the answer')
+    expect(await refusal(ports.audit.append(entryAfter(null)))).toBe('CONFLICT')
+    await ports.projects.create(projectRecord('p1'))
+    await ports.projects.update({ ...projectRecord('p1', 2), state: 'DISCOVERED' })
+    proxy.upset('PutItem', 'lose the answer')
+    expect(await refusal(ports.projects.update({ ...projectRecord('p1', 2), state: 'FAILED' }))).toBe('CONFLICT')
+    proxy.upset('PutItem', 'lose the answer')
+    expect(await refusal(ports.projects.create({ ...projectRecord('p1'), title: 'another' }))).toBe('ALREADY_EXISTS')
+  })
+
+  it('creates a project and moves it on once, and the chain tells no change that was not made', async () => {
+    const deps = { projects: ports.projects, audit: ports.audit, clock: ports.clock, anchors: { anchor: async () => {} } }
+    const record = projectRecord('p1')
+    await ports.audit.append(entryAfter(null))
+    proxy.upset('PutItem', 'lose the answer')
+    await open(deps, record, { actor: record.author, action: 'PROJECT_CREATED' })
+    proxy.upset('PutItem', 'lose the answer')
+    const moved = await advance(deps, 'p1', { to: 'DISCOVERED', actor: 'agent/discovery', action: 'CATALOG_READ' })
+    expect(await ports.projects.get('p1')).toEqual(moved)
+    expect([moved.revision, moved.state]).toEqual([2, 'DISCOVERED'])
+    expect((await ports.audit.read('p1')).map(({ action }) => action)).toEqual(['PLAN_SIGNED', 'PROJECT_CREATED', 'CATALOG_READ'])
+  })
+
+  it('asks each person once, and takes each decision once', async () => {
+    const { approvals } = ports
+    const [one, two] = [approvalRequest('a1', 'g1'), { ...approvalRequest('a2', 'g1'), role: 'security' as const }]
+    for (const work of [
+      () => approvals.open(approvalGroup('g1'), [one, two]),
+      () => approvals.decide(decided(one)),
+      () => approvals.join({ ...one, approval_id: 'a3', approver: 'kay@example.org' }),
+      () => approvals.withdraw(one, { ...one, approval_id: 'a4' }),
+    ]) {
+      proxy.upset('TransactWriteItems', 'lose the answer')
+      expect(await refusal(work())).toBe('no error')
+    }
+    expect(times('TransactWriteItems')).toBe(8)
+    const asked = await approvals.requests('g1')
+    expect(asked.map(({ approval_id, decision }) => [approval_id, decision])).toEqual([
+      ['a1', 'WITHDRAWN'],
+      ['a2', null],
+      ['a3', null],
+      ['a4', null],
+    ])
+    proxy.upset('UpdateItem', 'lose the answer')
+    await approvals.told('g1', '2026-03-01T10:00:00.000Z')
+    expect((await approvals.group('g1')).told_at).toBe('2026-03-01T10:00:00.000Z')
+  })
+
+  it('stores an artifact once', async () => {
+    const kept = { contentType: 'text/plain', retainUntil: new Date('2027-01-01') }
+    proxy.upset('PUT object', 'lose the answer')
+    const pointer = await ports.artifacts.put('k/1', Buffer.from('one'), kept)
+    expect(await ports.artifacts.find('k/1')).toEqual(pointer)
+    expect(await ports.artifacts.list('')).toEqual(['k/1'])
+    expect(times('PUT object')).toBe(2)
+  })
+})
+
+describe('a service that refuses for load', () => {
+  it('is asked again, and nothing is lost or doubled', async () => {
+    for (const operation of ['PutItem', 'TransactWriteItems', 'Query', 'GetItem', 'PUT object', 'HEAD object', 'GET object'])
+      proxy.upset(operation, 'throttle')
+    const first = entryAfter(null)
+    await ports.audit.append(first)
+    await ports.audit.append(entryAfter(first))
+    expect(chainFaults(await ports.audit.read('p1'))).toEqual([])
+    await ports.projects.create(projectRecord('p1'))
+    expect(await ports.projects.get('p1')).toEqual(projectRecord('p1'))
+    const pointer = await ports.artifacts.put('k/1', Buffer.from('one'), { contentType: 'text/plain', retainUntil: new Date('2027-01-01') })
+    expect(await ports.artifacts.find('k/1')).toEqual(pointer)
+    expect(Buffer.from(await ports.artifacts.get(pointer)).toString()).toBe('one')
+    expect(proxy.seen.filter(({ reached }) => !reached)).toHaveLength(7)
+  })
+
+  it('is given up on as a failure that may be tried again', async () => {
+    proxy.upset('GetItem', 'throttle', 50)
+    expect(await refusal(ports.projects.get('p1'))).toBe('CONNECTION_FAILED')
+  })
+})
