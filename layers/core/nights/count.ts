@@ -1,0 +1,48 @@
+import type { AuditEntry } from '../schemas/governance.ts'
+import type { NightResult } from '../schemas/night.ts'
+
+/** How each result stands in the audit log. */
+export const NIGHT_ACTIONS: Readonly<Record<NightResult, string>> = {
+  clean: 'NIGHT_CLEAN',
+  mismatch: 'NIGHT_MISMATCHED',
+  undecided: 'NIGHT_UNDECIDED',
+  skipped: 'NIGHT_SKIPPED',
+}
+const RESULTS = new Map(Object.entries(NIGHT_ACTIONS).map(([result, action]) => [action, result as NightResult]))
+
+/** `seq`: of its entry. */
+export type RecordedNight = { seq: number; night: string; run_id: string; result: NightResult; plan_sha256: string }
+
+/** The nights of an audit chain, in its order; entries that no change followed are left out. */
+export function recordedNights(entries: readonly AuditEntry[]): RecordedNight[] {
+  const undone = new Set(entries.filter(({ action }) => action === 'CHANGE_NOT_MADE').map(({ details }) => details.entry))
+  return entries.flatMap(({ seq, action, details }) => {
+    const result = RESULTS.get(action)
+    const { night, run_id, plan_sha256 } = details
+    if (result === undefined || undone.has(String(seq)) || !night || !run_id || !plan_sha256) return []
+    return [{ seq, night, run_id, result, plan_sha256 }]
+  })
+}
+
+export type CleanNights = {
+  /** Distinct nights in a row without a mismatch between them, each with the run that showed it last. */
+  nights: ReadonlyMap<string, string>
+  /** The newest result that decided anything. */
+  last: RecordedNight | null
+}
+
+/**
+ * Clean nights since the last mismatch. Two clean runs in one night are one; a skipped or undecided night neither counts nor takes anything
+ * away; a mismatch takes away everything, also what was clean earlier in the same night.
+ */
+export function cleanNights(recorded: readonly RecordedNight[]): CleanNights {
+  const nights = new Map<string, string>()
+  let last: RecordedNight | null = null
+  for (const one of recorded) {
+    if (one.result === 'skipped' || one.result === 'undecided') continue
+    last = one
+    if (one.result === 'mismatch') nights.clear()
+    else nights.set(one.night, one.run_id)
+  }
+  return { nights, last }
+}
