@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { connectors } from '../layers/connectors/index.ts'
 import { WaybillError } from '../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
+import { readNightSettings } from '../layers/core/nights/off-peak.ts'
 import { readPolicy } from '../layers/core/policy-reader.ts'
 import type { HttpRequest, HttpResponse, Log, Ports, Secrets, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
@@ -22,6 +23,7 @@ import { type Home, openHome } from '../layers/local/home.ts'
 import { serveLoopback } from '../layers/local/http-server.ts'
 import { randomIds } from '../layers/local/ids.ts'
 import { fileKeys, sealKey } from '../layers/local/keys.ts'
+import { sqliteLeaseStore } from '../layers/local/lease-store.ts'
 import { jsonLog, redaction } from '../layers/local/log.ts'
 import { outboxNotifier, smtpNotifier } from '../layers/local/notifier.ts'
 import { sqliteProjectStore } from '../layers/local/project-store.ts'
@@ -113,6 +115,8 @@ async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): 
     audit: sqliteAuditLog({ db: home.db }),
     artifacts: directoryArtifactStore({ folder: home.artifacts, db: home.db, clock: systemClock }),
     approvals: sqliteApprovalStore({ db: home.db, seal: aesTokenSeal(sealKey(home.keys)) }),
+    leases: sqliteLeaseStore({ db: home.db }),
+    nights: readNightSettings(options.env.WAYBILL_TIME_ZONE, options.env.WAYBILL_OFF_PEAK),
     signers,
     trust: await trustOf(signers),
     policy: policyOf(home.folder),

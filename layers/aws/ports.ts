@@ -7,6 +7,7 @@ import { SESv2Client } from '@aws-sdk/client-sesv2'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { WaybillError } from '../core/errors.ts'
+import { readNightSettings } from '../core/nights/off-peak.ts'
 import type { Log, Ports, SigningPurpose, TrustRoot } from '../core/ports.ts'
 import { lambdaAnchors } from './anchors.ts'
 import { dynamoApprovalStore } from './approval-store.ts'
@@ -16,6 +17,7 @@ import { systemClock } from './clock.ts'
 import { gitHubHost } from './git-host.ts'
 import { randomIds } from './ids.ts'
 import { secretsManagerKeys } from './keys.ts'
+import { dynamoLeaseStore } from './lease-store.ts'
 import { sesNotifier } from './notifier.ts'
 import { dynamoProjectStore } from './project-store.ts'
 import { secretsManagerSecrets, secretText } from './secrets.ts'
@@ -89,6 +91,8 @@ export function awsPorts(
         table: need('WAYBILL_APPROVALS_TABLE'),
         seal: kmsTokenSeal({ kms: once.kms, keyId: need('WAYBILL_TOKEN_KEY') }),
       }),
+    leases: () => dynamoLeaseStore({ db: once.db, table: need('WAYBILL_LEASES_TABLE') }),
+    nights: () => readNightSettings(need('WAYBILL_TIME_ZONE'), env.WAYBILL_OFF_PEAK),
     artifacts: () =>
       s3ArtifactStore({ s3: new S3Client({}), bucket: need('WAYBILL_EVIDENCE_BUCKET'), retention: retentionOf(env), now: systemClock.now }),
     signers: () => lazily({ plan: signer('plan'), approval: signer('approval'), evidence: signer('evidence') }),

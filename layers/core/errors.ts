@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   'ASL_UNSUPPORTED',
   'TOO_LARGE',
   'INTERRUPTED',
+  'LEASE_LOST',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]

@@ -6,6 +6,8 @@
 import type { Connectors } from './connector.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
 import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/governance.ts'
+import type { Lease } from './schemas/lease.ts'
+import type { NightSettings } from './schemas/night.ts'
 import type { Policy } from './schemas/policy.ts'
 import type { ProjectRecord } from './schemas/project.ts'
 
@@ -90,6 +92,19 @@ export type ApprovalStore = {
   byProject(projectId: string): Promise<ApprovalRequest[]>
 }
 
+/**
+ * One reconciliation of a project at a time. A lease is not trusted to exclude by itself: its holder may sleep past its end. What it writes
+ * carries the fence, and the project record refuses a fence that is not the newest.
+ */
+export type LeaseStore = {
+  /** For who holds it already: the same lease, longer. For another: a new one with a greater fence, when the old one is given back or over at `now`. */
+  take(wanted: { project_id: string; holder: string; now: Date; until: Date }): Promise<{ taken: boolean; lease: Lease }>
+  /** Makes it last until then. False for a fence that is not the newest, or was given back. */
+  renew(projectId: string, fence: string, until: Date): Promise<boolean>
+  /** Gives it back. False for a fence that is not the newest. */
+  release(projectId: string, fence: string): Promise<boolean>
+}
+
 export type TaskTokens = {
   /** @throws NOT_FOUND when the token is spent or expired */
   succeed(token: string, output: unknown): Promise<void>
@@ -162,9 +177,11 @@ export type Ports = {
   audit: AuditLog
   artifacts: ArtifactStore
   approvals: ApprovalStore
+  leases: LeaseStore
   signers: Signers
   trust: TrustRoot
   policy: Policy
+  nights: NightSettings
   tasks: TaskTokens
   notifier: Notifier
   signIn: SignIn

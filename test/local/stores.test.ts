@@ -9,11 +9,13 @@ import { sqliteAuditLog } from '../../layers/local/audit-log.ts'
 import { systemClock } from '../../layers/local/clock.ts'
 import { openHome } from '../../layers/local/home.ts'
 import { sealKey } from '../../layers/local/keys.ts'
+import { sqliteLeaseStore } from '../../layers/local/lease-store.ts'
 import { sqliteProjectStore } from '../../layers/local/project-store.ts'
 import { aesTokenSeal } from '../../layers/local/token-seal.ts'
 import { approvalStoreContract } from '../contracts/approval-store.ts'
 import { artifactStoreContract } from '../contracts/artifact-store.ts'
 import { auditLogContract, entryAfter } from '../contracts/audit-log.ts'
+import { leaseStoreContract } from '../contracts/lease.ts'
 import { projectStoreContract } from '../contracts/project-store.ts'
 import { approvalGroup, approvalRequest, projectRecord, refusal } from '../contracts/samples.ts'
 import { startChild } from './child-process.ts'
@@ -22,6 +24,11 @@ import { temporaryFolder, temporaryHomes } from './temporary.ts'
 projectStoreContract('SQLite', async () => {
   const { first, second, done } = temporaryHomes()
   return { store: sqliteProjectStore(first), second: sqliteProjectStore(second), done }
+})
+
+leaseStoreContract('SQLite', async () => {
+  const { first, second, done } = temporaryHomes()
+  return { store: sqliteLeaseStore(first), second: sqliteLeaseStore(second), done }
 })
 
 auditLogContract('SQLite', async () => {
