@@ -1,5 +1,13 @@
-import { Aws, RemovalPolicy } from 'aws-cdk-lib'
-import { ContainerImage, CpuArchitecture, FargateTaskDefinition, LogDriver, OperatingSystemFamily } from 'aws-cdk-lib/aws-ecs'
+import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib'
+import {
+  Capability,
+  ContainerImage,
+  CpuArchitecture,
+  FargateTaskDefinition,
+  LinuxParameters,
+  LogDriver,
+  OperatingSystemFamily,
+} from 'aws-cdk-lib/aws-ecs'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { Worker } from '../../layers/core/names.ts'
@@ -57,12 +65,26 @@ export class WorkerTask extends Construct {
     // A waiting execution names its revision: an older one must still be there when it goes on.
     this.definition.applyRemovalPolicy(RemovalPolicy.RETAIN)
     this.definition.node.addDependency(policy, starting)
+    // An init as the first process hands SIGTERM on also before the worker listens to it; and no worker needs any of root's rights.
+    const linuxParameters = new LinuxParameters(this, 'Linux', { initProcessEnabled: true })
+    linuxParameters.dropCapabilities(Capability.ALL)
     const container = this.definition.addContainer(CONTAINER, {
       // By digest: the evidence says which image did the work, and a moved tag cannot change it.
       image: ContainerImage.fromRegistry(`${repository.repositoryUri}@${props.imageDigest}`),
       command: [`${name}.mjs`],
       user: '1000:1000',
       readonlyRootFilesystem: true,
+      linuxParameters,
+      // After SIGTERM a worker rolls back and says why within 25 seconds; then it is killed.
+      stopTimeout: Duration.seconds(30),
+      // ECS does not read the image's own. It stops nothing by itself: DescribeTasks and the console show who hangs.
+      healthCheck: {
+        command: ['CMD', 'node', 'healthy.mjs'],
+        interval: Duration.seconds(30),
+        timeout: Duration.seconds(10),
+        startPeriod: Duration.seconds(60),
+        retries: 3,
+      },
       logging: LogDriver.awsLogs({ logGroup, streamPrefix: name }),
       environment: {
         ...environmentFor(permission, props.neighbours),

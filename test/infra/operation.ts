@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ROOT } from '../../infra/build.ts'
+import { configOf, stagesOf } from './image/dockerfile.ts'
+import { DOCKERFILE } from './image/image-tree.ts'
 import { flat, resourcesOf, type Synthesis } from './synth.ts'
 
 /** What operating it relies on. */
@@ -54,6 +56,21 @@ export function operationTests(prod: Synthesis): void {
         expect(flat(container?.Image)).toMatch(/@<WorkerImageDigest>$/)
         expect(container).toMatchObject({ User: '1000:1000', ReadonlyRootFilesystem: true, LogConfiguration: { LogDriver: 'awslogs' } })
         expect(container?.Command).toHaveLength(1)
+        expect(container).toMatchObject({
+          StopTimeout: 30,
+          LinuxParameters: { InitProcessEnabled: true, Capabilities: { Drop: ['ALL'] } },
+          MountPoints: [{ ContainerPath: '/tmp', ReadOnly: false }],
+        })
+        const { healthCheck, user, entrypoint } = configOf(stagesOf(readFileSync(DOCKERFILE, 'utf8')).at(-1)!)
+        expect(container?.HealthCheck).toMatchObject({
+          Command: ['CMD', ...healthCheck],
+          Interval: 30,
+          Timeout: 10,
+          StartPeriod: 60,
+          Retries: 3,
+        })
+        expect(container?.User).toBe(user)
+        expect([entrypoint, container?.EntryPoint]).toEqual([['node'], undefined])
       }
       expect(prod.pipeline.toJSON().Parameters.WorkerImageDigest).toMatchObject({ AllowedPattern: '^sha256:[0-9a-f]{64}$' })
       expect(prod.pipeline.toJSON().Parameters.WorkerImageDigest.Default).toBeUndefined()
@@ -81,7 +98,7 @@ export function operationTests(prod: Synthesis): void {
         flat(Properties.Target).replace(/.*Integrations?\/?/, ''),
       ])
       // Nobody on the internet empties the outbox: that goes through every project.
-      const posts = ['POST /approvals/{id}', 'POST /passkeys/{id}']
+      const posts = ['POST /approvals/{id}', 'POST /passkeys/{id}', 'POST /plans/{id}', 'POST /waivers/{id}']
       expect(routes.map(([key]) => key).sort()).toEqual(['GET /{proxy+}', 'HEAD /{proxy+}', 'OPTIONS /{proxy+}', ...posts])
       const targets = Object.fromEntries(routes)
       expect(targets['GET /{proxy+}']).toBe(targets['HEAD /{proxy+}'])
