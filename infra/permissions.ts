@@ -114,7 +114,7 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     ...ADVANCES,
     approvals: 'decide',
     reads: [ALL],
-    writes: ['approvals', 'decision_answers', 'passkeys', 'reminders'],
+    writes: ['approvals', 'decision_answers', 'passkeys', 'reminders', 'waivers'],
     lists: true,
     mail: true,
     signs: 'approval',

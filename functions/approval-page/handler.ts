@@ -7,7 +7,9 @@ import { registrationPage } from '../../layers/core/approval-page/registration-p
 import { PAGE_HEADERS, PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
 import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
 import { type PasskeyDeps, registrationOptions, registrationSubject } from '../work/passkeys.ts'
+import { planOpening } from '../work/plan-link.ts'
 import { approvalIdOf, type OpeningDeps, opening } from './opening.ts'
+import { type PlanPath, planPageFor, planPathOf } from './plan-view.ts'
 import { atTheBrowser, type SignInDeps, signInNotice, signInResponse } from './sign-in.ts'
 import { pageFor, type ViewDeps, withdrawalForm } from './view.ts'
 
@@ -33,6 +35,8 @@ async function respond(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   try {
     const signIn = await signInResponse(deps, http)
     if (signIn !== null) return signIn
+    const plan = planPathOf(http.path)
+    if (plan !== null) return await planPage(deps, http, plan)
     const passkeyFor = approvalIdOf(http.path, 'passkeys')
     return passkeyFor === null ? await approvalPage(deps, http) : await passkeyPage(deps, http, passkeyFor)
   } catch (error) {
@@ -48,9 +52,18 @@ async function approvalPage(deps: Deps, http: HttpRequest): Promise<HttpResponse
   const opened = await opening(deps, approvalId, token)
   if (!opened.open && opened.withdrawable === undefined) return notice(opened.why, opened.details)
   const who = await atTheBrowser(deps, http, opened.request!)
-  if ('why' in who) return signInNotice(who.why, opened.request!, 'approvals', token)
+  if ('why' in who) return signInNotice(who.why, approvalId, 'approvals', token)
   if (opened.open) return pageFor(deps, opened.request, opened.project)
   return notice('withdrawable', opened.details, await withdrawalForm(deps, opened.request!))
+}
+
+async function planPage(deps: Deps, http: HttpRequest, { page, projectId }: PlanPath): Promise<HttpResponse> {
+  const token = http.query.t ?? ''
+  const opened = await planOpening(deps, page, projectId, token)
+  if (!opened.open) return notice(opened.why, opened.details)
+  const who = await atTheBrowser(deps, http, { approver: opened.about.person.email })
+  if ('why' in who) return signInNotice(who.why, projectId, page, token)
+  return planPageFor(deps, opened.about)
 }
 
 async function passkeyPage(deps: Deps, http: HttpRequest, approvalId: string): Promise<HttpResponse> {
@@ -59,7 +72,7 @@ async function passkeyPage(deps: Deps, http: HttpRequest, approvalId: string): P
   if (!opened.open) return notice(opened.why, opened.details)
   const { request } = opened
   const who = await atTheBrowser(deps, http, request)
-  if ('why' in who) return signInNotice(who.why, request, 'passkeys', token)
+  if ('why' in who) return signInNotice(who.why, approvalId, 'passkeys', token)
   const challenge = formToken(await deps.keys.link(), registrationSubject(request), request.subject.sha256, deps.clock.now())
   const html = registrationPage({
     approver: request.approver,

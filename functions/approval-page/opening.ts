@@ -8,6 +8,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { slug } from '../../layers/core/schemas/common.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { executionBegun } from '../work/withdrawable.ts'
 
 export type OpeningDeps = Pick<Ports, 'approvals' | 'projects' | 'clock' | 'keys'>
 
@@ -85,20 +86,6 @@ async function withdrawable(deps: Pick<Ports, 'approvals'>, request: ApprovalReq
   if (project.state !== 'PLAN_DRAFTED' && project.state !== 'PLANNED') return false
   if (project.artifacts[SUBJECTS[request.transition].artifact]?.sha256 !== request.subject.sha256) return false
   return !(await executionBegun(deps, project))
-}
-
-/** True once the state machine was told that this plan may be carried out. */
-export async function executionBegun(deps: Pick<Ports, 'approvals'>, project: ProjectRecord): Promise<boolean> {
-  // Planned again because the signed plan was stale: what was told about that one says nothing about this one.
-  if (project.state === 'PLAN_DRAFTED') return false
-  const signed = project.artifacts[SUBJECTS['PLANNED->EXECUTED'].artifact]?.sha256
-  const asked = (await deps.approvals.byProject(project.project_id)).filter(
-    (each) => each.transition === 'PLANNED->EXECUTED' && each.subject.sha256 === signed,
-  )
-  for (const id of new Set(asked.map((each) => each.group_id))) {
-    if ((await deps.approvals.group(id)).told_at !== null) return true
-  }
-  return false
 }
 
 async function wayForward(deps: OpeningDeps, request: ApprovalRequest): Promise<string[]> {

@@ -1,16 +1,17 @@
 import { checkLink, checkRegistration } from '../../layers/core/approval-link.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
-import { cookie, pendingSignIn, readCookie, session } from '../../layers/core/approval-page/session.ts'
+import { cookie, type PendingSignIn, pendingSignIn, readCookie, session } from '../../layers/core/approval-page/session.ts'
 import { PAGE_HEADERS } from '../../layers/core/approval-page/style.ts'
 import { escapeMarkup } from '../../layers/core/approval-page/visible-text.ts'
 import { samePerson } from '../../layers/core/approvals.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import { type PlanLinkDeps, planOpening } from '../work/plan-link.ts'
 import { type OpeningDeps, opening } from './opening.ts'
 
-export type SignInDeps = OpeningDeps & Pick<Ports, 'signIn' | 'ids' | 'keys' | 'clock' | 'publicUrl' | 'log'>
-type Folder = 'approvals' | 'passkeys'
+export type SignInDeps = OpeningDeps & PlanLinkDeps & Pick<Ports, 'signIn' | 'ids' | 'keys' | 'clock' | 'publicUrl' | 'log'>
+type Folder = PendingSignIn['folder']
 
 const SIGN_IN = '/sign-in'
 const CALLBACK = '/sign-in/callback'
@@ -24,7 +25,7 @@ const SESSION_SECONDS = 3600
 export async function atTheBrowser(
   deps: Pick<Ports, 'signIn' | 'keys' | 'clock'>,
   http: HttpRequest,
-  request: ApprovalRequest,
+  request: Pick<ApprovalRequest, 'approver'>,
 ): Promise<{ person: Person | null } | { why: NoticeKind }> {
   if (deps.signIn === null) return { person: null }
   const found = readCookie(await deps.keys.link(), 'session', http.headers.cookie, session, deps.clock.now())
@@ -34,8 +35,8 @@ export async function atTheBrowser(
 }
 
 /** The notice for somebody who has to sign in, first or as somebody else, with the way there. */
-export function signInNotice(why: NoticeKind, request: ApprovalRequest, folder: Folder, token: string): HttpResponse {
-  const query = new URLSearchParams({ approval: request.approval_id, t: token, to: folder })
+export function signInNotice(why: NoticeKind, id: string, folder: Folder, token: string): HttpResponse {
+  const query = new URLSearchParams({ approval: id, t: token, to: folder })
   const words = why === 'sign-in' ? 'Sign in' : 'Sign in as the person this was sent to'
   return notice(why, [], `<p><a class="yes button" href="${escapeMarkup(`${SIGN_IN}?${query}`)}">${words}</a></p>`)
 }
@@ -50,9 +51,9 @@ export async function signInResponse(deps: SignInDeps, http: HttpRequest): Promi
 async function start(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse> {
   const { approval = '', t = '', to } = http.query
   if (deps.signIn === null) return notice('not-found')
-  const folder: Folder = to === 'passkeys' ? 'passkeys' : 'approvals'
-  const opened = await opening(deps, approval, t, folder === 'passkeys' ? checkRegistration : checkLink)
-  if (!opened.open && opened.withdrawable === undefined) return notice(opened.why, opened.details)
+  const folder: Folder = to === 'passkeys' || to === 'waivers' || to === 'plans' ? to : 'approvals'
+  const shut = await whyShut(deps, folder, approval, t)
+  if (shut !== null) return shut
   const asked = {
     state: deps.ids.next('s'),
     nonce: deps.ids.next('n'),
@@ -62,6 +63,16 @@ async function start(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse>
   const pending = pendingSignIn.parse({ approval_id: approval, link_token: t, folder, ...asked, until })
   const location = await deps.signIn.start({ redirectUri: `${deps.publicUrl}${CALLBACK}`, ...asked })
   return redirect(location, cookie(await deps.keys.link(), 'sign-in', pending, SIGN_IN_SECONDS, https(deps)))
+}
+
+/** The notice for a link that leads nowhere; null for one that opens its page. */
+async function whyShut(deps: SignInDeps, folder: Folder, id: string, token: string): Promise<HttpResponse | null> {
+  if (folder === 'waivers' || folder === 'plans') {
+    const plan = await planOpening(deps, folder, id, token)
+    return plan.open ? null : notice(plan.why, plan.details)
+  }
+  const opened = await opening(deps, id, token, folder === 'passkeys' ? checkRegistration : checkLink)
+  return opened.open || opened.withdrawable !== undefined ? null : notice(opened.why, opened.details)
 }
 
 async function finish(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse> {

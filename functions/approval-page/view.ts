@@ -28,8 +28,8 @@ import type { SignedPolicyDeps } from '../work/signed-policy.ts'
 export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
 
 /** A page must open on a phone in a train: 96,000 bytes at most, and under 100 KB with its script. Long lists are shortened, and the page says so. */
-const MAX_BYTES = 96_000
-const LIMITS = [400, 150, 60, 25, 8, 2]
+export const MAX_BYTES = 96_000
+export const LIMITS = [400, 150, 60, 25, 8, 2]
 
 /** The page for one request, as long as it may be. */
 export async function pageFor(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord, state?: FormState): Promise<HttpResponse> {

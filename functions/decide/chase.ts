@@ -8,23 +8,27 @@ import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
+import { gateOfWithdrawal } from '../work/withdrawable.ts'
 import { escalate } from './escalation.ts'
 import { hoursSince, inviteMissed } from './invitation.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
+import { offerWaivers, offerWithdrawal } from './plan-invitation.ts'
 
 export type ChaseDeps = AskingDeps & SignedPolicyDeps & OutboxDeps
 
-const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK', 'FAILED']
+const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK']
 
 /**
- * Looks after everybody who has not decided yet: reminds, invites the person to escalate to, and ends the wait when the time is over. A
+ * Looks after everybody who has not decided yet: reminds, invites the person to escalate to, ends the wait when the time is over, and asks
+ * whoever may waive what keeps a plan from being signed. A
  * schedule calls it; call it as often as you like, from as many processes as you like: nothing happens twice.
  */
 export async function chase(deps: ChaseDeps): Promise<void> {
   for (const project of await deps.projects.list()) {
     if (ENDED.includes(project.state)) continue
     try {
-      await chaseProject(deps, project)
+      if (project.state === 'FAILED') await offerWaivers(deps, project)
+      else await chaseProject(deps, project)
     } catch (error) {
       // One project that cannot be looked after must not leave the others alone.
       deps.log.warn('the people of a project could not be reminded; it is tried again', {
@@ -40,6 +44,7 @@ async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<vo
   if (!requests.some(waits)) return
   // What a process that died had half decided or half withdrawn comes first: it may be what everybody waits for.
   await tellOutcomes(deps, project.project_id)
+  if ((await gateOfWithdrawal(deps, project)) !== null && project.artifacts.findings !== undefined) await offerWithdrawal(deps, project)
   for (const groupId of new Set(requests.filter(waits).map((request) => request.group_id))) {
     const group = await deps.approvals.group(groupId)
     if (group.told_at !== null) continue

@@ -16,6 +16,9 @@ export type Form = {
   delegateTo: string
   /** What the passkey script put there, as JSON; empty without one. */
   passkey: string
+  /** The finding that is to be waived, and for how many days. */
+  finding: string
+  days: string
   answers: Record<string, string>
 }
 
@@ -39,6 +42,8 @@ export function readForm(body: string): Form | null {
     button: take('decision'),
     delegateTo: take('delegate_to').trim(),
     passkey: take('passkey'),
+    finding: take('finding'),
+    days: take('days').trim(),
     answers: {},
   }
   for (const [name, value] of fields) {
@@ -53,16 +58,20 @@ export type Decided = { decision: 'APPROVED' | 'REJECTED' | 'ANSWERED'; answers:
 /** What the person decided, or in sentences what is missing. */
 export function judge(form: Form, request: ApprovalRequest, questions: readonly ManualDecision[]): Decided | { faults: string[] } {
   const faults: string[] = []
-  if (form.digestPrefix !== request.subject.sha256.slice(0, DIGEST_PREFIX)) {
-    faults.push(`The characters typed are not the first ${DIGEST_PREFIX} of the SHA-256 shown on the page.`)
-  }
-  faults.push(...reasonFaults(form))
+  faults.push(...digestFaults(form, request.subject.sha256), ...reasonFaults(form))
   const buttons = request.kind === 'decisions' ? ['answer', 'reject'] : ['approve', 'reject']
   if (!buttons.includes(form.button)) faults.push('Choose one of the two buttons.')
   if (form.button === 'reject' && form.reason === '') faults.push('Say why you reject: write it under "Reason".')
   const answers = form.button === 'answer' ? answersOf(form, questions, faults) : []
   if (faults.length > 0) return { faults }
   return { decision: form.button === 'reject' ? 'REJECTED' : form.button === 'answer' ? 'ANSWERED' : 'APPROVED', answers }
+}
+
+/** Whether the beginning of the digest was typed. */
+export function digestFaults(form: Form, sha256: string): string[] {
+  return form.digestPrefix === sha256.slice(0, DIGEST_PREFIX)
+    ? []
+    : [`The characters typed are not the first ${DIGEST_PREFIX} of the SHA-256 shown on the page.`]
 }
 
 /** What keeps a reason from being stored, in sentences. */

@@ -2,10 +2,11 @@ import { checkFormToken } from '../../layers/core/approval-page/form-token.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
-import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { approvalIdOf, type OpeningDeps, opening } from '../approval-page/opening.ts'
+import { planPathOf } from '../approval-page/plan-view.ts'
 import { atTheBrowser } from '../approval-page/sign-in.ts'
 import { needsPasskey, pageFor, type ViewDeps, withdrawalForm } from '../approval-page/view.ts'
 import { type PasskeyDeps, signedWith } from '../work/passkeys.ts'
@@ -14,9 +15,10 @@ import { type ChaseDeps, chase } from './chase.ts'
 import { handOn } from './delegation.ts'
 import { type Decided, type Form, judge, MAX_BODY, readForm, reasonFaults } from './form.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
-import { recordRefusal } from './refusal.ts'
+import { decideOnPlan } from './plan-decision.ts'
+import { recordRefusal, triedOf } from './refusal.ts'
 import { register } from './registration.ts'
-import { type Identified, type SettleDeps, settle } from './settlement.ts'
+import { type Identified, identifiedBy, type SettleDeps, settle } from './settlement.ts'
 import { withdraw } from './withdrawal.ts'
 
 type Deps = OpeningDeps & ViewDeps & SettleDeps & OutboxDeps & ChaseDeps & PasskeyDeps & Pick<Ports, 'signIn'>
@@ -48,14 +50,19 @@ async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
     return { status: 204, headers: {}, body: '' }
   }
   const passkeyFor = approvalIdOf(http.path, 'passkeys')
+  const plan = planPathOf(http.path)
   const approvalId = passkeyFor ?? approvalIdOf(http.path)
-  if (approvalId === null) return notice('not-found')
+  if (approvalId === null && plan === null) return notice('not-found')
   if (Buffer.byteLength(http.body) > MAX_BODY) return notice('too-large')
   const isForm = /^application\/x-www-form-urlencoded\s*(;|$)/i.test(http.headers['content-type'] ?? '')
   const form = isForm ? readForm(http.body) : null
   if (form === null) return notice('bad-form')
+  if (plan !== null) return decideOnPlan(deps, http, form, plan)
   if (passkeyFor !== null) return register(deps, http, form, passkeyFor)
+  return approvalId === null ? notice('not-found') : decideOnRequest(deps, http, form, approvalId)
+}
 
+async function decideOnRequest(deps: Deps, http: HttpRequest, form: Form, approvalId: string): Promise<HttpResponse> {
   const opened = await opening(deps, approvalId, form.linkToken)
   const { request } = opened
   if (request === null) return notice('unknown')
@@ -95,12 +102,6 @@ async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   await tellOutcomes(deps, request.project_id)
   if (!settled.mine) return refused(deps, request, 'decided', [`It was decided at the same moment: ${settled.decision.toLowerCase()}.`])
   return notice(judged.decision)
-}
-
-function identifiedBy(person: Person | null): Identified {
-  return person === null
-    ? { identified_by: 'invited-address' }
-    : { identified_by: 'oidc', oidc: { issuer: person.issuer, subject: person.subject } }
 }
 
 /** The passkey signature over the subject digest, where the policy asks this role for one. Saying no needs none. */
@@ -143,6 +144,6 @@ async function again(deps: Deps, request: ApprovalRequest, project: ProjectRecor
 }
 
 async function refused(deps: Deps, request: ApprovalRequest, why: NoticeKind, details: string[] = []): Promise<HttpResponse> {
-  await recordRefusal(deps, request, 'DECISION_REFUSED', why)
+  await recordRefusal(deps, triedOf(request), 'DECISION_REFUSED', why)
   return notice(why, details)
 }

@@ -7,7 +7,7 @@ import { advance } from '../../layers/core/project-service.ts'
 import type { ApprovalGroup, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { standingOf } from '../work/separation-of-duties.ts'
 import { complete, type SettleDeps } from './settlement.ts'
-import { completeWithdrawal } from './withdrawal.ts'
+import { completePlanWithdrawal, completeWithdrawal } from './withdrawal.ts'
 
 export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log' | 'keys' | 'notifier' | 'publicUrl'>
 
@@ -20,6 +20,7 @@ export async function tellOutcomes(deps: OutboxDeps, projectId?: string): Promis
   const groups = new Map((await deps.approvals.untold()).map((group) => [group.group_id, group]))
   if (projectId !== undefined) {
     const requests = await deps.approvals.byProject(projectId)
+    if (requests.length > 0) await completePlanWithdrawal(deps, await deps.projects.get(projectId))
     for (const request of requests) {
       await complete(deps, request)
       await completeWithdrawal(deps, request)

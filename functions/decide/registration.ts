@@ -14,7 +14,7 @@ import { type OpeningDeps, opening } from '../approval-page/opening.ts'
 import { atTheBrowser } from '../approval-page/sign-in.ts'
 import { jsonOf, type PasskeyDeps, passkeyKey, registrationSubject, relyingParty, spkiOf } from '../work/passkeys.ts'
 import type { Form } from './form.ts'
-import { recordRefusal } from './refusal.ts'
+import { recordRefusal, triedOf } from './refusal.ts'
 import type { SettleDeps } from './settlement.ts'
 
 type Deps = OpeningDeps & PasskeyDeps & SettleDeps & Pick<Ports, 'signIn'>
@@ -36,7 +36,7 @@ export async function register(deps: Deps, http: HttpRequest, form: Form, approv
   const { request } = opened
   if (request === null) return notice('unknown')
   const refused = async (why: NoticeKind, details: string[] = []) => {
-    await recordRefusal(deps, request, 'PASSKEY_REFUSED', why)
+    await recordRefusal(deps, triedOf(request), 'PASSKEY_REFUSED', why)
     return notice(why, details)
   }
   if (http.headers.origin !== new URL(deps.publicUrl).origin) return refused('bad-origin')

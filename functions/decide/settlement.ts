@@ -3,16 +3,23 @@ import { approvalKey } from '../../layers/core/flow/project-artifacts.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import { JSON_TYPE, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import { record } from '../../layers/core/ledger.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { Person, Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { ApprovalPredicate, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import type { Decided } from './form.ts'
 
-export type SettleDeps = StoringDeps & Pick<Ports, 'approvals' | 'audit' | 'signers' | 'trust'>
+export type SettleDeps = StoringDeps & Pick<Ports, 'approvals' | 'audit' | 'ids' | 'signers' | 'trust'>
 
 /** How the person was identified; goes into the signed statement. */
 export type Identified = Pick<ApprovalPredicate, 'identified_by' | 'oidc' | 'passkey'>
+
+export function identifiedBy(person: Person | null): Pick<ApprovalPredicate, 'oidc'> & { identified_by: 'invited-address' | 'oidc' } {
+  return person === null
+    ? { identified_by: 'invited-address' }
+    : { identified_by: 'oidc', oidc: { issuer: person.issuer, subject: person.subject } }
+}
+
 type Wanted = Decided & { reason: string; identified: Identified }
 export type Settled = { decision: NonNullable<ApprovalRequest['decision']>; mine: boolean }
 
@@ -91,7 +98,9 @@ export async function storeStatement(
 ): Promise<{ pointer: ArtifactPointer; predicate: ApprovalPredicate }> {
   const subject = [{ name: predicate.subject_name, sha256: predicate.subject_sha256 }]
   const pointer = await storeOnce(deps, approvalKey(predicate.project_id, predicate.approval_id), JSON_TYPE, async () => {
-    return (await signStatement(deps.signers.approval, statementOf({ predicateType: PREDICATES.approval, subject, predicate }))).bytes
+    const salted = { ...predicate, salt: deps.ids.next('s') }
+    return (await signStatement(deps.signers.approval, statementOf({ predicateType: PREDICATES.approval, subject, predicate: salted })))
+      .bytes
   })
   const said = readApproval(await deps.artifacts.get(pointer), deps.trust)
   return { pointer, predicate: said ?? predicate }

@@ -6,9 +6,8 @@ import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import { type Happening, record } from '../../layers/core/ledger.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ApprovalPredicate, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
-import type { GatedTransition } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { executionBegun } from '../approval-page/opening.ts'
+import { gateOfWithdrawal, planWithdrawalId } from '../work/withdrawable.ts'
 import { againId, askedAgain, invite } from './invitation.ts'
 import { type Identified, type SettleDeps, storeStatement, wayOf } from './settlement.ts'
 
@@ -92,21 +91,26 @@ async function recordOnce(deps: WithdrawalDeps, request: ApprovalRequest, happen
 }
 
 /**
- * The author withdraws the whole plan: a rejection by the author, signed like every other, that every barrier reads.
+ * The author withdraws the whole plan. COMMIT POINT: a rejection by the author under its write-once key, signed like every other, that
+ * every barrier reads. Called again it completes what a crash left.
  * @throws ILLEGAL_TRANSITION when there is no plan, or its execution has begun: what is executed cannot be withdrawn, only rolled back
  */
-export async function withdrawPlan(deps: WithdrawalDeps, project: ProjectRecord, reason: string): Promise<ApprovalPredicate> {
-  const transition: GatedTransition | null =
-    project.state === 'PLAN_DRAFTED' ? 'PLAN_DRAFTED->PLANNED' : project.state === 'PLANNED' ? 'PLANNED->EXECUTED' : null
-  if (transition === null || (await executionBegun(deps, project))) {
+export async function withdrawPlan(
+  deps: WithdrawalDeps,
+  project: ProjectRecord,
+  reason: string,
+  identified: Identified = { identified_by: 'local-command' },
+): Promise<ApprovalPredicate> {
+  const transition = await gateOfWithdrawal(deps, project)
+  if (transition === null) {
     throw new WaybillError(
       'ILLEGAL_TRANSITION',
-      `The project ${project.project_id} is ${project.state}${transition === null ? '' : ' and its execution has begun'}. A plan is withdrawn after it is made and before it is carried out; after that, reject the next step.`,
+      `The project ${project.project_id} is ${project.state}, or its execution has begun. A plan is withdrawn after it is made and before it is carried out; after that, reject the next step.`,
     )
   }
   const subject = artifactOf(project, SUBJECTS[transition].artifact)
-  const { pointer, predicate } = await storeStatement(deps, {
-    approval_id: `a-withdrawn-${subject.sha256.slice(0, 40)}`,
+  const { predicate } = await storeStatement(deps, {
+    approval_id: planWithdrawalId(project, transition),
     project_id: project.project_id,
     transition,
     // The one role that no default policy lets decide: whoever leads the migration may stop it.
@@ -117,14 +121,26 @@ export async function withdrawPlan(deps: WithdrawalDeps, project: ProjectRecord,
     decided_at: deps.clock.now().toISOString(),
     subject_sha256: subject.sha256,
     subject_name: SUBJECTS[transition].file,
-    identified_by: 'local-command',
+    ...identified,
   })
+  await completePlanWithdrawal(deps, project)
+  return predicate
+}
+
+/** Enters a withdrawn plan in the audit log, under an anchor, where a process died behind its statement; nothing where there is none. */
+export async function completePlanWithdrawal(deps: WithdrawalDeps, project: ProjectRecord): Promise<void> {
+  const transition = await gateOfWithdrawal(deps, project)
+  if (transition === null) return
+  const pointer = await deps.artifacts.find(approvalKey(project.project_id, planWithdrawalId(project, transition)))
+  const said = pointer === null ? null : readApproval(await deps.artifacts.get(pointer), deps.trust)
+  if (pointer === null || said?.decision !== 'REJECTED') return
+  const chain = await deps.audit.read(project.project_id)
+  if (chain.some((entry) => entry.action === 'PLAN_WITHDRAWN' && entry.details.statement_sha256 === pointer.sha256)) return
   await record(deps, project.project_id, {
-    actor: project.author,
+    actor: said.approver,
     action: 'PLAN_WITHDRAWN',
-    subject_sha256: subject.sha256,
-    details: { transition, reason: predicate.reason, statement_sha256: pointer.sha256 },
+    subject_sha256: said.subject_sha256,
+    details: { transition, reason: said.reason, statement_sha256: pointer.sha256 },
   })
   await deps.anchors.anchor(project.project_id)
-  return predicate
 }

@@ -4,9 +4,10 @@ import { approvalEvent, readEvent, type TaskEvent, type TaskResult } from '../..
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { offerWithdrawal } from '../decide/plan-invitation.ts'
 import { standingOf } from '../work/separation-of-duties.ts'
 
-type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts' | 'tasks' | 'trust'>
+type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts' | 'log' | 'tasks' | 'trust'>
 
 /** Asks everyone whose approval of this very subject is still missing; completes the task at once when none is. */
 export function createHandler(deps: Deps) {
@@ -24,6 +25,7 @@ export function createHandler(deps: Deps) {
     const spec = await specOf(deps.artifacts, project)
     const people = answer.missing.map((role) => approverFor(spec, role))
     await ask(deps, { project, runId: run_id, taskToken: task_token, kind: 'approval', transition, subject, subjectName: file, people })
+    if (transition === 'PLAN_DRAFTED->PLANNED' || transition === 'PLANNED->EXECUTED') await offerWithdrawal(deps, project)
     return { project_id, run_id }
   }
 }

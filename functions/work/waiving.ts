@@ -1,13 +1,12 @@
 import { checkLink, type LinkFields, linkToken } from '../../layers/core/approval-link.ts'
-import { escapeMarkup, moment, visible } from '../../layers/core/approval-page/visible-text.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
-import { roleInWords } from '../../layers/core/flow/approval-words.ts'
+import { waiverCodeMail } from '../../layers/core/flow/plan-mail.ts'
 import { artifactJson, planOf, specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { JSON_TYPE, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import { record } from '../../layers/core/ledger.ts'
-import type { Mail, Ports } from '../../layers/core/ports.ts'
+import type { Ports } from '../../layers/core/ports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -17,7 +16,9 @@ import { PREDICATES, signStatement, statementOf } from '../../layers/core/statem
 import { findingId, notWaivable, readWaiver, waiverFault } from '../../layers/core/waivers.ts'
 import { waiversPrefix } from './project-waivers.ts'
 
-export type WaivingDeps = StoringDeps & Pick<Ports, 'audit' | 'projects' | 'policy' | 'keys' | 'notifier' | 'signers' | 'trust'>
+export type WaivingDeps = StoringDeps & Pick<Ports, 'audit' | 'ids' | 'projects' | 'policy' | 'keys' | 'notifier' | 'signers' | 'trust'>
+
+type SigningDeps = Omit<WaivingDeps, 'keys' | 'notifier'>
 
 /** One finding that keeps the plan from being signed; `barred` says why nobody may waive it, null where somebody may. */
 export type OpenFinding = { finding_id: string; finding: Finding; barred: string | null }
@@ -90,7 +91,7 @@ export async function askForWaiver(
     },
   })
   await deps.notifier.send(
-    waiverMail(project, request, linkToken(await deps.keys.link(), codeFields(request, kept.code_expires_at)), kept.code_expires_at),
+    waiverCodeMail(project, request, linkToken(await deps.keys.link(), codeFields(request, kept.code_expires_at)), kept.code_expires_at),
   )
   return request
 }
@@ -118,7 +119,26 @@ export async function giveWaiver(deps: WaivingDeps, project: ProjectRecord, waiv
     if (isWaybillError(error)) await refusedWaiver(deps, request, error.message)
     throw error
   }
-  const predicate: WaiverPredicate = { ...request, waived_at: deps.clock.now().toISOString(), identified_by: 'invited-address' }
+  return signWaiver(deps, project, request, { identified_by: 'invited-address' })
+}
+
+/**
+ * Signs a waiver for whoever was seen to be the person asked. COMMIT POINT: the statement under its write-once key; called again for the
+ * same request it completes what a crash left and keeps what was signed first.
+ * @throws APPROVAL_REFUSED when it would not count; audited
+ */
+export async function signWaiver(
+  deps: SigningDeps,
+  project: ProjectRecord,
+  request: WaiverRequest,
+  identified: Pick<WaiverPredicate, 'identified_by' | 'oidc'>,
+): Promise<WaiverPredicate> {
+  const predicate: WaiverPredicate = {
+    ...request,
+    waived_at: deps.clock.now().toISOString(),
+    ...identified,
+    salt: deps.ids.next('s'),
+  }
   const subject = [{ name: 'migration_plan.json', sha256: request.plan_sha256 }]
   const key = `${waiversPrefix(project.project_id)}${request.waiver_id}.dsse.json`
   const stored = await storeOnce(deps, key, JSON_TYPE, async () => {
@@ -155,15 +175,19 @@ export async function giveWaiver(deps: WaivingDeps, project: ProjectRecord, waiv
   return waiver.predicate
 }
 
+/** True while the plan waits for its signature, also after a run that failed. */
+export function isDrafted(project: ProjectRecord): boolean {
+  return (project.state === 'FAILED' ? project.failed_from : project.state) === 'PLAN_DRAFTED'
+}
+
 /** Findings are waived while the plan waits for its signature; afterwards the signature says what was waived. */
 function drafted(project: ProjectRecord): void {
-  const stands = project.state === 'FAILED' ? project.failed_from : project.state
-  if (stands === 'PLAN_DRAFTED') return
+  if (isDrafted(project)) return
   throw new WaybillError('ILLEGAL_TRANSITION', `Findings are waived before a plan is signed; ${project.project_id} is ${project.state}.`)
 }
 
-/** @throws APPROVAL_REFUSED when the policy has no waivers, or the spec names nobody who may give one */
-async function personToAsk(deps: Pick<WaivingDeps, 'policy' | 'artifacts'>, project: ProjectRecord) {
+/** The one person who may waive findings of this plan. @throws APPROVAL_REFUSED when the policy has no waivers, or the spec names nobody who may give one */
+export async function personToAsk(deps: Pick<WaivingDeps, 'policy' | 'artifacts'>, project: ProjectRecord) {
   const { waivers } = deps.policy
   if (waivers === undefined) throw new WaybillError('APPROVAL_REFUSED', `Policy ${deps.policy.version} lets nobody waive a finding.`)
   const { approvers } = await specOf(deps.artifacts, project)
@@ -192,40 +216,11 @@ function codeFields(request: WaiverRequest, codeExpiresAt: string): LinkFields {
 
 const requestKey = (request: WaiverRequest) => `projects/${request.project_id}/waiver_requests/${request.waiver_id}.json`
 
-async function refusedWaiver(deps: WaivingDeps, request: WaiverRequest, why: string): Promise<void> {
+async function refusedWaiver(deps: Pick<WaivingDeps, 'audit' | 'clock'>, request: WaiverRequest, why: string): Promise<void> {
   await record(deps, request.project_id, {
     actor: request.approver,
     action: 'WAIVER_REFUSED',
     subject_sha256: request.plan_sha256,
     details: { waiver_id: request.waiver_id, finding_id: request.finding_id, why },
   })
-}
-
-/** Everything the person takes responsibility for, and the one command that does it. */
-function waiverMail(project: ProjectRecord, request: WaiverRequest, code: string, codeExpiresAt: string): Mail {
-  const { finding } = request
-  const lines = [
-    'You are asked to waive a finding: to take responsibility for what a validator does not let pass.',
-    `Migration: ${visible(project.title, 120)}`,
-    `You are asked as ${roleInWords(request.role)}. Others still have to approve the plan, and they will see your name and your reason.`,
-    `The finding (${finding.severity}, ${finding.rule_id}, at ${visible(finding.where, 200)}): ${visible(finding.what, 2000)}`,
-    `What would make it pass instead: ${visible(finding.remedy, 1000)}`,
-    `Reason given: ${visible(request.reason, 2000)}`,
-    `The waiver would count until ${moment(request.expires_at)}, for this plan only (SHA-256 ${request.plan_sha256}).`,
-    `To sign it, before ${moment(codeExpiresAt)}, where Waybill runs:`,
-    `waybill waive ${request.project_id} --confirm ${request.waiver_id} --code ${code}`,
-    'The code is yours alone. Doing nothing waives nothing.',
-    `Questions: ${visible(project.author, 254)}, who wrote the plan.`,
-  ]
-  const subject = `May this finding be waived? ${visible(project.title, 120)}`.slice(0, 180)
-  return { to: request.approver, subject, text: `${lines.join('\n\n')}\n`, html: htmlOf(subject, lines) }
-}
-
-function htmlOf(title: string, lines: readonly string[]): string {
-  const body = lines.map((line) => `<p style="margin:0 0 16px;overflow-wrap:anywhere">${escapeMarkup(line)}</p>`).join('\n')
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeMarkup(title)}</title></head>
-<body style="margin:0;padding:24px;background:#ffffff;color:#1c2430;font:16px/1.5 system-ui,sans-serif"><div style="max-width:600px;margin:0 auto">
-${body}
-</div></body></html>`
 }

@@ -46,7 +46,8 @@ export class ApprovalApi extends Construct {
     this.api.addRoutes({ path: '/{proxy+}', methods: [HttpMethod.GET, HttpMethod.HEAD, HttpMethod.OPTIONS], integration: show })
     // Only what a person posts. The outbox, which goes through every project, is the schedule's alone: it calls the function itself.
     const take = new HttpLambdaIntegration('Decide', decide)
-    for (const path of ['/approvals/{id}', '/passkeys/{id}']) this.api.addRoutes({ path, methods: [HttpMethod.POST], integration: take })
+    for (const path of ['/approvals/{id}', '/passkeys/{id}', '/plans/{id}', '/waivers/{id}'])
+      this.api.addRoutes({ path, methods: [HttpMethod.POST], integration: take })
     accept(
       this.api,
       'AwsSolutions-APIG4',

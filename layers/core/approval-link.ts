@@ -19,6 +19,20 @@ export type LinkFields = {
 /** HMACs of this key for other purposes start with another word, so none can stand in for a link. */
 const PURPOSE = 'waybill/approval-link/v1'
 const REGISTRATION = 'waybill/passkey-registration/v1'
+const PLAN_LINKS = { waivers: 'waybill/waiver-link/v1', plans: 'waybill/plan-withdrawal-link/v1' } as const
+
+/** Pages about a plan as a whole: where a finding of it is waived, and where its author withdraws it. */
+export type PlanPage = keyof typeof PLAN_LINKS
+
+/** What a link to such a page is bound to. It follows from the project, so that it is stored nowhere and dies with the plan. */
+export type PlanLinkFields = {
+  project_id: string
+  person: string
+  role: Role
+  plan_sha256: string
+  /** Instant: when the plan expires. */
+  expires_at: string
+}
 
 /** base64url of HMAC-SHA256 over the fields, 43 characters. @throws BAD_INPUT for a key shorter than 32 bytes */
 export function linkToken(key: Uint8Array, fields: LinkFields): string {
@@ -43,7 +57,17 @@ export function checkLink(key: Uint8Array, fields: LinkFields, token: string, no
   check(mac(key, fields), fields, token, now)
 }
 
-function check(expected: Buffer, fields: LinkFields, token: string, now: Date): void {
+/** As `linkToken`, for a page about a plan as a whole. Neither page's link opens the other, nor an approval. */
+export function planLinkToken(key: Uint8Array, page: PlanPage, fields: PlanLinkFields): string {
+  return planMac(key, page, fields).toString('base64url')
+}
+
+/** As `checkLink`, for `planLinkToken`. @throws APPROVAL_REFUSED, APPROVAL_EXPIRED */
+export function checkPlanLink(key: Uint8Array, page: PlanPage, fields: PlanLinkFields, token: string, now: Date): void {
+  check(planMac(key, page, fields), fields, token, now)
+}
+
+function check(expected: Buffer, fields: { expires_at: string }, token: string, now: Date): void {
   const given = /^[A-Za-z0-9_-]{43}$/.test(token) ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
   // Unequal lengths would throw; comparing with zeros takes the same time and is never equal to a MAC that was asked for.
   const same = timingSafeEqual(expected, given.length === expected.length ? given : Buffer.alloc(expected.length))
@@ -57,8 +81,16 @@ function check(expected: Buffer, fields: LinkFields, token: string, now: Date): 
 }
 
 function mac(key: Uint8Array, fields: LinkFields, purpose = PURPOSE): Buffer {
-  if (key.byteLength < 32) throw new WaybillError('BAD_INPUT', 'the link key must have at least 32 bytes')
   const { approval_id, approver, role, subject_sha256, transition, expires_at } = fields
-  const bound = { purpose, approval_id, approver, role, subject_sha256, transition, expires_at }
+  return macOf(key, { purpose, approval_id, approver, role, subject_sha256, transition, expires_at })
+}
+
+function planMac(key: Uint8Array, page: PlanPage, fields: PlanLinkFields): Buffer {
+  const { project_id, person, role, plan_sha256, expires_at } = fields
+  return macOf(key, { purpose: PLAN_LINKS[page], project_id, person, role, plan_sha256, expires_at })
+}
+
+function macOf(key: Uint8Array, bound: Readonly<Record<string, string | null>>): Buffer {
+  if (key.byteLength < 32) throw new WaybillError('BAD_INPUT', 'the link key must have at least 32 bytes')
   return createHmac('sha256', key).update(canonicalBytes(bound)).digest()
 }

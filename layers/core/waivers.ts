@@ -40,6 +40,9 @@ export type WaiverFacts = { policy: Policy; projectId: string; planSha256: strin
 export function notWaivable(finding: Finding, policy: Policy): string | null {
   const rule = policy.waivers
   if (rule === undefined) return `policy ${policy.version} lets nobody waive a finding`
+  // Threat: a stolen link would do here what it cannot do for an approval.
+  if (policy.asking?.passkey_roles?.includes(rule.role) === true)
+    return `policy ${policy.version} asks ${rule.role} for a passkey, and a waiver is signed without one`
   if (!rule.rules.some((id) => id === finding.rule_id))
     return `policy ${policy.version} lets nobody waive what the ${finding.rule_id} found`
   if (finding.verdict !== 'fail' || !rule.severities.some((severity) => severity === finding.severity))

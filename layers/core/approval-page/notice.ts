@@ -29,6 +29,16 @@ const NOTICES = {
     title: 'You withdrew this approval',
     says: 'It no longer counts. If you are asked again, that comes with a new link. Nothing was changed.',
   },
+  'plan-withdrawn': {
+    status: 410,
+    title: 'This plan was withdrawn',
+    says: 'Nothing can be carried out under it any more. Nothing was changed now.',
+  },
+  'no-waiver': {
+    status: 403,
+    title: 'This cannot be waived',
+    says: 'The policy lets nobody waive this finding now, or somebody else. Nothing was changed.',
+  },
   decided: { status: 409, title: 'This was decided already', says: 'The first decision stands and cannot be changed here.' },
   withdrawable: {
     status: 409,
@@ -118,6 +128,16 @@ const NOTICES = {
     status: 200,
     title: 'Withdrawn',
     says: 'Your approval no longer counts, and that is signed and stored. You can close this page.',
+  },
+  WAIVED: {
+    status: 200,
+    title: 'Waived',
+    says: 'Your waiver is signed and stored with its reason. It counts for this plan only. You can close this page.',
+  },
+  PLAN_WITHDRAWN: {
+    status: 200,
+    title: 'Plan withdrawn',
+    says: 'That is signed and stored with its reason: nothing can be carried out under this plan any more. You can close this page.',
   },
   REGISTERED: {
     status: 200,

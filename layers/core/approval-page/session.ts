@@ -5,11 +5,12 @@ import { instant, slug } from '../schemas/common.ts'
 
 /** What waits in the browser while its person is at the identity provider. */
 export const pendingSignIn = z.strictObject({
+  /** The request, or the project whose plan the page is about. */
   approval_id: slug,
   /** Of the link that brought the person here. */
   link_token: z.string().max(64),
-  /** Where to go back to: the approval, or the page where a passkey is registered. */
-  folder: z.enum(['approvals', 'passkeys']),
+  /** Where to go back to: the approval, the page where a passkey is registered, or a page about a whole plan. */
+  folder: z.enum(['approvals', 'passkeys', 'waivers', 'plans']),
   state: z.string().min(20).max(128),
   nonce: z.string().min(20).max(128),
   verifier: z.string().min(43).max(128),

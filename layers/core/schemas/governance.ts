@@ -24,7 +24,7 @@ export const passkeyAssertion = z.strictObject({
 export type PasskeyAssertion = z.infer<typeof passkeyAssertion>
 
 /** Who an identity provider says that somebody is. */
-const signedInPerson = z.strictObject({ issuer: z.string().min(1).max(500), subject: z.string().min(1).max(255) })
+export const signedInPerson = z.strictObject({ issuer: z.string().min(1).max(500), subject: z.string().min(1).max(255) })
 
 /** The predicate of an approval statement: one person's decision in one role on one transition, bound to what that person saw. */
 export const approvalPredicate = z.strictObject({
@@ -49,6 +49,8 @@ export const approvalPredicate = z.strictObject({
   escalated_from: email.optional(),
   oidc: signedInPerson.optional(),
   passkey: passkeyAssertion.optional(),
+  /** Random: from the digest of an approval that is withheld nobody can tell whose it is by trying addresses. */
+  salt: slug.optional(),
 })
 export type ApprovalPredicate = z.infer<typeof approvalPredicate>
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { email, instant, role, sha256Hex, slug } from './common.ts'
 import { finding } from './finding.ts'
+import { signedInPerson } from './governance.ts'
 
 /** What somebody is asked to waive: everything that the statement will say, save when it was decided. */
 export const waiverRequest = z.strictObject({
@@ -26,5 +27,11 @@ export const keptWaiverRequest = z.strictObject({
 })
 
 /** The predicate of a waiver statement; its subject is the plan file. */
-export const waiverPredicate = waiverRequest.extend({ waived_at: instant, identified_by: z.literal('invited-address') })
+export const waiverPredicate = waiverRequest.extend({
+  waived_at: instant,
+  identified_by: z.enum(['invited-address', 'oidc']),
+  oidc: signedInPerson.optional(),
+  /** Random: from the digest of a waiver that is withheld nobody can tell whose it is by trying addresses. */
+  salt: slug.optional(),
+})
 export type WaiverPredicate = z.infer<typeof waiverPredicate>

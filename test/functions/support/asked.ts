@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse, Mail } from '../../../layers/core/ports
 import type { Policy } from '../../../layers/core/schemas/policy.ts'
 import { type HttpServer, serveLoopback } from '../../../layers/local/http-server.ts'
 import { type TestPlatform, testPlatform } from './platform.ts'
-import { answer, type SpecOptions, storeSpec, yes } from './story.ts'
+import { answer, asksToDecide, type SpecOptions, storeSpec, yes } from './story.ts'
 
 export type Asked = { on: TestPlatform; projectId: string; server: HttpServer; run: string; mail(to: string): Mail; close(): Promise<void> }
 
@@ -29,7 +29,7 @@ export async function askedFor(
     }
     read += 1
     if (waiting(mail)) break
-    await answer(on, mail, yes(mail)!)
+    if (asksToDecide(mail)) await answer(on, mail, yes(mail)!)
   }
   // Everyone of the group has mail before the state waits.
   while (on.runner.describe(run).standing.every((each) => !each.state.startsWith('Request')))

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import type { Asked } from './asked.ts'
-import { answer, formOf } from './story.ts'
+import { answer, asksToDecide, formOf } from './story.ts'
 
 export const HOUR = 3_600_000
 
@@ -64,7 +64,7 @@ export async function toTheEnd(asked: Asked, read: number): Promise<{ files: { p
     if (mail === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
     else {
       next += 1
-      await answer(asked.on, mail, { decision: 'approve' })
+      if (asksToDecide(mail)) await answer(asked.on, mail, { decision: 'approve' })
     }
   }
   const { artifacts, projects } = asked.on.ports

@@ -92,6 +92,9 @@ export function postRequest(link: URL, fields: URLSearchParams, more: Partial<Ht
   }
 }
 
+/** Whether the mail asks for a decision; the author's own only says how to withdraw the plan. */
+export const asksToDecide = (mail: Mail): boolean => /\/approvals\//.test(mail.text)
+
 export async function answer(on: TestPlatform, mail: Mail, given: NonNullable<Answer>): Promise<number> {
   const link = linkIn(mail)
   const page = await on.http(getRequest(link))
@@ -117,6 +120,7 @@ export async function tell(
   while (!ended) {
     while (read < on.mails.length) {
       const mail = on.mails[read++]!
+      if (!asksToDecide(mail)) continue
       const given = people(mail)
       if (given !== null) await answer(on, mail, given)
     }
