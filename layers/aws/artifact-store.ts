@@ -80,6 +80,8 @@ export function s3ArtifactStore({
             ContentType: contentType,
             // Commit point: the first writer wins. A locked key could otherwise still get a newer version.
             IfNoneMatch: '*',
+            // S3 refuses a write into a locked bucket that does not name its checksum's algorithm.
+            ChecksumAlgorithm: 'SHA256',
             ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
             ...lock,
           }),
