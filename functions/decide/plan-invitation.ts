@@ -50,7 +50,7 @@ type Offer = 'PLAN_WITHDRAWAL_OFFERED' | 'WAIVER_OFFERED'
 
 async function isOffered(deps: Deps, { project, planSha256, person }: OpenPlan, action: Offer): Promise<boolean> {
   const chain = await deps.audit.read(project.project_id)
-  return chain.some((entry) => entry.action === action && entry.subject_sha256 === planSha256 && entry.details.to === person.email)
+  return chain.some((entry) => entry.action === action && entry.subject_sha256 === planSha256 && entry.details.person === person.email)
 }
 
 async function recordOffer(deps: Deps, { project, planSha256, person }: OpenPlan, action: Offer): Promise<void> {
@@ -58,6 +58,6 @@ async function recordOffer(deps: Deps, { project, planSha256, person }: OpenPlan
     actor: 'waybill',
     action,
     subject_sha256: planSha256,
-    details: { to: person.email, role: person.role },
+    details: { person: person.email, role: person.role },
   })
 }

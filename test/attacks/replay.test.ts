@@ -7,7 +7,7 @@ import { keyOf } from '../../layers/core/flow/storing.ts'
 import { askedFor } from '../functions/support/asked.ts'
 import { filled, post, settled, until } from '../functions/support/decisions.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
-import { answer, getRequest, linkIn, PEOPLE, postRequest, specText, storeSpec, yes } from '../functions/support/story.ts'
+import { answer, asksToDecide, getRequest, linkIn, PEOPLE, postRequest, specText, storeSpec, yes } from '../functions/support/story.ts'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -28,7 +28,7 @@ async function waiting(on: TestPlatform, id: string): Promise<URL> {
     else if (mail.to === PEOPLE.security) break
     else {
       at += 1
-      await answer(on, mail, yes(mail)!)
+      if (asksToDecide(mail)) await answer(on, mail, yes(mail)!)
     }
   }
   await until(async () =>
