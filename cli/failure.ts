@@ -44,12 +44,12 @@ export function watchReaders(streams: readonly NodeJS.WriteStream[] = [process.s
 }
 
 /** An abort signal for the first Ctrl-C or SIGTERM, or a reader that went away; a second Ctrl-C ends the process at once. */
-export function interruption(terminal: Terminal): AbortSignal {
+export function interruption(terminal: Terminal, meaning = 'stopping cleanly'): AbortSignal {
   const controller = new AbortController()
   interruptible.add(controller)
   const stop = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted)
-    terminal.err(`${signal}: stopping cleanly; press Ctrl-C again to stop at once`)
+    terminal.err(`${signal}: ${meaning}; press Ctrl-C again to stop at once`)
     controller.abort()
   }
   process.on('SIGINT', stop)

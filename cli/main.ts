@@ -6,6 +6,8 @@ import { demoCommand } from './commands/demo.ts'
 import { evidenceCommand } from './commands/evidence.ts'
 import { initCommand } from './commands/init.ts'
 import { policyCommand } from './commands/policy.ts'
+import { reconcileCommand } from './commands/reconcile.ts'
+import { reportCommand } from './commands/report.ts'
 import { resumeCommand } from './commands/resume.ts'
 import { runCommand } from './commands/run.ts'
 import { schemaCommand } from './commands/schema.ts'
@@ -36,6 +38,8 @@ for (const command of [
   statusCommand,
   resumeCommand,
   approveCommand,
+  reconcileCommand,
+  reportCommand,
   waiveCommand,
   policyCommand,
   verifyCommand,

@@ -14,7 +14,7 @@ import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
 import { load, type Machine } from '../layers/local/asl/load.ts'
 import { tryLock } from '../layers/local/asl/lock.ts'
-import { createRunner, type Runner } from '../layers/local/asl/runner.ts'
+import { createRunner, type Description, type Runner, runningExecutions } from '../layers/local/asl/runner.ts'
 import { sqliteTaskTokens } from '../layers/local/asl/task-tokens.ts'
 import { sqliteAuditLog } from '../layers/local/audit-log.ts'
 import { systemClock } from '../layers/local/clock.ts'
@@ -154,11 +154,11 @@ export async function withdrawPlan(ports: Ports, projectId: string, reason: stri
   return withdrawn
 }
 
-/** What a worker process needs; it drives no execution. */
-export async function openLocalPorts(options: LocalOptions): Promise<{ ports: Ports; close(): void }> {
+/** What a worker process needs, and whoever only reads; it drives no execution. `running`: what has not ended, also what no process drives. */
+export async function openLocalPorts(options: LocalOptions): Promise<{ ports: Ports; running(): Description[]; close(): void }> {
   const home = openHome(options.home)
   const tasks = sqliteTaskTokens({ db: home.db, now: systemClock.now, onCompleted: () => {} })
-  return { ports: await portsOver(home, options, tasks), close: home.close }
+  return { ports: await portsOver(home, options, tasks), running: () => runningExecutions(home.db), close: home.close }
 }
 
 /** What `${ValidatePlanFunctionArn}` and its like stand for here: the function's, worker's or state machine's own name. */

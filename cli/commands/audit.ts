@@ -4,9 +4,9 @@ import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { keptAnchor, logsOf, reviewOf } from '../audit/log.ts'
 import { explained, printLog, printReview } from '../audit/print.ts'
+import { requireHome } from '../platform/embedded.ts'
+import { HOME_OPTION } from '../platform/options.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
-import { HOME_OPTION } from './run.ts'
-import { requireHome } from './status.ts'
 
 type Options = { home: string; json?: boolean }
 

@@ -8,9 +8,9 @@ import { changeInWords, policyChanges } from '../../layers/core/policy-changes.t
 import { weaknessesOf } from '../../layers/core/policy-weakness.ts'
 import { defaultPolicy } from '../../layers/core/rulebooks.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
+import { HOME_OPTION } from '../platform/options.ts'
 import { readPolicyFile, usePolicy } from '../policy-file.ts'
 import { columns, EXIT, type Terminal, visible } from '../terminal.ts'
-import { HOME_OPTION } from './run.ts'
 
 type Json = { json?: boolean }
 type Stale = { project_id: string; plan_version: number; state: string; policy_version: string }

@@ -1,64 +1,52 @@
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { resumeDemo } from '../demo/demo.ts'
 import { readDemo } from '../demo/folder.ts'
 import { interruption } from '../failure.ts'
-import { exitCodeOf, withPlatform } from '../run/drive.ts'
-import { finished, takeUp } from '../run/project.ts'
-import { writeResults } from '../run/results.ts'
-import { measured, printSummary, proofValid } from '../run/summary.ts'
+import { requireHome } from '../platform/embedded.ts'
+import { onPlatform } from '../platform/open.ts'
+import { type PlaceOptions, placeOptions } from '../platform/options.ts'
+import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
 import type { Terminal } from '../terminal.ts'
-import { HOME_OPTION } from './run.ts'
-import { requireHome } from './status.ts'
 
-type Options = { home: string; out: string; json?: boolean }
+type Options = PlaceOptions & { out: string; json?: boolean }
 
-async function resumeHome(terminal: Terminal, options: Options, signal: AbortSignal): Promise<void> {
-  const home = requireHome(options.home)
-  await withPlatform({ home, env: process.env, terminal, workers: availableParallelism(), signal }, async (platform) => {
-    const taken = await takeUp(platform)
+async function resumeAll(terminal: Terminal, options: Options, only: string | undefined): Promise<void> {
+  await onPlatform(terminal, options, requireHome, async (platform) => {
+    const taken = await platform.takeUp(only)
     if (taken.length === 0) {
       terminal.out(options.json ? '[]' : 'Nothing is unfinished.')
       return
     }
-    terminal.err(`going on with ${taken.map((one) => one.projectId).join(', ')}; approval pages at ${platform.approvalsUrl}`)
+    const names = taken.map(({ projectId, how }) => (how === undefined ? projectId : `${projectId} (${how})`))
+    terminal.err(`going on with ${names.join(', ')}; ${platform.people}`)
     const ended = await Promise.all(
       taken.map(async (one) => {
-        const project = await finished(platform, one)
-        const figures = await measured(platform.ports, project)
-        const folder = taken.length === 1 ? options.out : join(options.out, project.project_id)
-        return { project, figures, results: await writeResults(platform.ports, project, folder) }
+        const project = await platform.finished(one)
+        return endedProject(platform.ports, project, taken.length === 1 ? options.out : join(options.out, project.project_id))
       }),
     )
-    process.exitCode = Math.max(...ended.map(({ project, figures }) => exitCodeOf(project, proofValid(figures))))
-    if (options.json) {
-      terminal.out(
-        JSON.stringify(
-          ended.map(({ project, figures, results }) => ({ project, proof_valid: proofValid(figures), ...results })),
-          null,
-          2,
-        ),
-      )
-      return
-    }
-    for (const { project, figures, results } of ended) {
-      printSummary(terminal, project, figures)
-      terminal.out(`\n${results.written.map((name) => join(results.folder, name)).join('\n')}`)
-    }
+    process.exitCode = Math.max(...ended.map(endedExitCode))
+    if (options.json) terminal.out(JSON.stringify(ended.map(endedJson), null, 2))
+    else for (const one of ended) printEnded(terminal, one)
   })
 }
 
 export function resumeCommand(terminal: Terminal): Command {
-  return new Command('resume')
+  const command = new Command('resume')
     .description('go on after Ctrl-C, kill -9, a power cut or a failure: nothing done is done twice')
-    .option(...HOME_OPTION)
+    .argument('[project]', 'only this project')
+  return placeOptions(command)
     .option('--out <dir>', 'where the results are written; a folder with an unfinished demo resumes that demo', 'out')
     .option('--json', 'the result as JSON')
-    .action(async (options: Options) => {
-      const signal = interruption(terminal)
-      const demo = await readDemo(options.out)
-      if (demo !== null && !demo.finished) process.exitCode = await resumeDemo(terminal, options.out, demo, options.json === true, signal)
-      else await resumeHome(terminal, options, signal)
+    .addHelpText(
+      'after',
+      '\nWith --aws: watches what is running; begins a failed project again where it failed; redrives an execution that ended without saying so. Workers ask the barrier again before they touch anything.',
+    )
+    .action(async (only: string | undefined, options: Options) => {
+      const demo = options.aws === true ? null : await readDemo(options.out)
+      if (demo !== null && !demo.finished)
+        process.exitCode = await resumeDemo(terminal, options.out, demo, options.json === true, interruption(terminal))
+      else await resumeAll(terminal, options, only)
     })
 }

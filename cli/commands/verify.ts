@@ -11,20 +11,31 @@ import { segmentCommands } from '../../layers/core/verifier/segment-commands.ts'
 import { verifySegmentProof } from '../../layers/core/verifier/segment-proof.ts'
 import { openPackFolder } from '../../layers/local/pack-folder.ts'
 import { timestampCheck } from '../../layers/timestamp/check.ts'
+import { accountOptions, type PlaceOptions } from '../platform/options.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 import { printRedacted, printVerification } from '../verify/print.ts'
 import { printSegment, segmentName, segmentOf } from '../verify/segment.ts'
 import { authorities, trusted } from '../verify/trust.ts'
 
-type Options = { trust?: string[]; tsaCa?: string[]; segment?: string; extract?: string; segmentProof?: string; json?: boolean }
+type Options = Omit<PlaceOptions, 'home'> & {
+  out?: string
+  trust?: string[]
+  tsaCa?: string[]
+  segment?: string
+  extract?: string
+  segmentProof?: string
+  json?: boolean
+}
 
 export function verifyCommand(terminal: Terminal): Command {
-  return new Command('verify')
+  const command = new Command('verify')
     .description('verify an evidence pack offline: every file, signature, approval, hash chain and figure')
-    .argument('[pack]', 'the evidence_pack folder, or a redacted one')
+    .argument('[pack]', 'the evidence_pack folder, or a redacted one; with --aws, the project')
+  return accountOptions(command)
+    .option('--out <dir>', 'with --aws: keep the downloaded pack in this new folder')
     .option(
       '--trust <purpose=key...>',
-      'public keys you trust, each for what it signs: plan=KEY, approval=KEY, evidence=KEY, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used',
+      'public keys you trust, each for what it signs: plan=KEY, approval=KEY, evidence=KEY, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used, or with --aws those of the account',
     )
     .option('--tsa-ca <pem...>', "certificates that lead to a timestamp authority you trust, for the pack's timestamps")
     .option('--segment <table:number>', 'also the path from one segment up to the signed root, as commands for sha256sum')
@@ -44,6 +55,16 @@ export function verifyCommand(terminal: Terminal): Command {
           throw new WaybillError('BAD_INPUT', '--segment-proof is verified without a pack: give no folder, --segment or --tsa-ca with it.')
         return verifyProofFile(terminal, options.segmentProof, trust.trust, options.json)
       }
+      if (options.aws === true) {
+        if (options.segment !== undefined)
+          throw new WaybillError('BAD_INPUT', '--segment takes a folder: keep the pack first, with waybill verify --aws PROJECT --out DIR.')
+        // The auditor's command reads a folder and nothing else, and loads no more than that.
+        const { verifyInAccount } = await import('../platform/pack.ts')
+        const timestamp = timestampCheck(options.tsaCa && (await authorities(options.tsaCa)))
+        return verifyInAccount(terminal, pack, options, { ...trust, timestamp })
+      }
+      if (options.out !== undefined)
+        throw new WaybillError('BAD_INPUT', '--out keeps a pack that --aws downloads; a folder here is verified where it lies.')
       if (pack === undefined) throw new WaybillError('BAD_INPUT', 'Give the evidence_pack folder to verify, or --segment-proof FILE.')
       if (options.extract !== undefined && options.segment === undefined)
         throw new WaybillError('BAD_INPUT', '--extract writes the proof of one segment: name it with --segment TABLE:NUMBER.')

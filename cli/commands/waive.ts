@@ -4,9 +4,9 @@ import { askForWaiver, giveWaiver, openFindings } from '../../functions/work/wai
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { requireHome } from '../platform/embedded.ts'
+import { HOME_OPTION } from '../platform/options.ts'
 import { type Terminal, visible } from '../terminal.ts'
-import { HOME_OPTION } from './run.ts'
-import { requireHome } from './status.ts'
 
 type Options = { home: string; reason?: string; days: string; confirm?: string; code?: string; json?: boolean }
 

@@ -34,30 +34,42 @@ export async function startProject(platform: LocalPlatform, specText: string): P
   return { projectId, execution }
 }
 
-/** Takes up what was running, and starts a failed project again where it stood. Returns the executions to wait for. */
-export async function takeUp(platform: LocalPlatform): Promise<{ projectId: string; execution: string }[]> {
+/** A project in one of these is not taken up again. */
+export const isEnd = (state: ProjectRecord['state']) => state === 'EVIDENCE_COMPLETE' || state === 'REJECTED' || state === 'ROLLED_BACK'
+
+/**
+ * Takes up what was running, starts a failed project again where it stood, and redrives what ended without telling the project, such as an
+ * execution that took too long. Of one project, or of all. Returns the executions to wait for.
+ */
+export async function takeUp(platform: LocalPlatform, only?: string): Promise<{ projectId: string; execution: string }[]> {
   const resumed = await platform.runner.resume()
   const taken: { projectId: string; execution: string }[] = []
   for (const project of await platform.ports.projects.list()) {
+    if (only !== undefined && project.project_id !== only) continue
     const names = [...Array(1000).keys()].map((i) => executionName(project.project_id, i + 1))
-    const known = names.filter((name) => isKnown(platform, name))
+    const known = names.filter((name) => statusOf(platform, name) !== null)
     const running = known.find((name) => resumed.includes(name))
+    const newest = known.at(-1)
     if (running !== undefined) taken.push({ projectId: project.project_id, execution: running })
     else if (project.state === 'FAILED') {
       const execution = names[known.length] ?? names[0]!
       await platform.runner.start('migration', execution, { project_id: project.project_id, run_id: `retry-${known.length}` })
       taken.push({ projectId: project.project_id, execution })
+    } else if (newest !== undefined && !isEnd(project.state) && ENDED_BADLY.has(statusOf(platform, newest) ?? '')) {
+      await platform.runner.redrive(newest)
+      taken.push({ projectId: project.project_id, execution: newest })
     }
   }
   return taken
 }
 
-function isKnown(platform: LocalPlatform, execution: string): boolean {
+const ENDED_BADLY = new Set(['FAILED', 'TIMED_OUT', 'ABORTED'])
+
+function statusOf(platform: LocalPlatform, execution: string): string | null {
   try {
-    platform.runner.describe(execution)
-    return true
+    return platform.runner.describe(execution).status
   } catch {
-    return false
+    return null
   }
 }
 

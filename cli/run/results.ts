@@ -12,7 +12,7 @@ const FILES = { outcome: 'outcome.json', recon_report: 'recon_report.json', repo
 export type Results = { folder: string; written: string[] }
 
 /** Copies the results of a project out of the artifact store. The folder is a copy: the store keeps the originals. */
-export async function writeResults(ports: Ports, project: ProjectRecord, folder: string): Promise<Results> {
+export async function writeResults(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord, folder: string): Promise<Results> {
   await ensureFolder(folder)
   const written: string[] = []
   for (const [name, file] of Object.entries(FILES)) {

@@ -8,7 +8,7 @@ import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
 export type Measured = { outcome: Outcome | null; recon: ReconReport | null; checks: ChecksReport | null }
 
-export async function measured(ports: Ports, project: ProjectRecord): Promise<Measured> {
+export async function measured(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord): Promise<Measured> {
   const { outcome, recon_report: recon, checks_report: checks } = project.artifacts
   return {
     outcome: outcome ? await getJson(ports.artifacts, outcome, outcomeSchema) : null,
@@ -35,21 +35,24 @@ export function mismatchText(mismatch: Mismatch): string {
   return `${mismatch.kind.padEnd(7)} ${visible(row.join('  '))}  (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)`
 }
 
+/** What a reconciliation found: each pair of tables, and the first rows that differ. */
+export function printRecon(terminal: Terminal, recon: ReconReport): void {
+  const rows = recon.tables.map((table) => [
+    visible(`${table.source_object} → ${table.target_object}`),
+    grouped(table.source_rows),
+    grouped(table.target_rows),
+    `${table.segments.length} of ${table.segments_expected}`,
+    table.verdict === 'pass' ? equalInWords(table) : table.verdict,
+  ])
+  terminal.out(`\n${columns([['table', 'source rows', 'target rows', 'segments', 'verdict'], ...rows], new Set([1, 2, 3]))}`)
+  for (const table of recon.tables)
+    for (const sentence of toleranceSentences(table)) terminal.out(`  ${visible(`${table.target_object}: ${sentence}`)}`)
+  for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
+}
+
 /** The result in a screenful: rows, differences, checks that a person must know of, and whether it is proven. */
 export function printSummary(terminal: Terminal, project: ProjectRecord, { outcome, recon, checks }: Measured): void {
-  if (recon !== null) {
-    const rows = recon.tables.map((table) => [
-      visible(`${table.source_object} → ${table.target_object}`),
-      grouped(table.source_rows),
-      grouped(table.target_rows),
-      `${table.segments.length} of ${table.segments_expected}`,
-      table.verdict === 'pass' ? equalInWords(table) : table.verdict,
-    ])
-    terminal.out(`\n${columns([['table', 'source rows', 'target rows', 'segments', 'verdict'], ...rows], new Set([1, 2, 3]))}`)
-    for (const table of recon.tables)
-      for (const sentence of toleranceSentences(table)) terminal.out(`  ${visible(`${table.target_object}: ${sentence}`)}`)
-    for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
-  }
+  if (recon !== null) printRecon(terminal, recon)
   for (const check of checks?.checks ?? []) {
     if (check.verdict === 'pass') continue
     terminal.out(`${terminal.paint('yellow', `${check.severity} ${check.verdict}`)}  ${visible(check.explanation)}`)

@@ -5,9 +5,10 @@ import { type Terminal, visible } from '../terminal.ts'
 /** Anybody can seal a consistent folder with keys of their own, so this is not called verified. */
 const UNPINNED = 'Whole and consistent. Who signed was not checked: pin keys with --trust.'
 
-export function printVerification(terminal: Terminal, result: Verification): void {
+/** `verifiedWords`: what verified means where the pinned keys are not an auditor's own. */
+export function printVerification(terminal: Terminal, result: Verification, verifiedWords = 'Verified.'): void {
   printChecks(terminal, result.checks)
-  if (result.verified && result.trust === 'pinned') terminal.out(terminal.paint(['bold', 'green'], '\nVerified.'))
+  if (result.verified && result.trust === 'pinned') terminal.out(terminal.paint(['bold', 'green'], `\n${verifiedWords}`))
   else if (result.verified) terminal.out(terminal.paint('bold', `\n${UNPINNED}`))
   else printFaults(terminal, result.faults)
 }

@@ -62,6 +62,17 @@ export type RunnerOptions = {
   pollMs?: number
 }
 
+/** Executions that have not ended, as recorded; no runner is needed to read them. */
+export function runningExecutions(db: DatabaseSync): Description[] {
+  const store = executionStore(db, systemTime.now)
+  return store.running().flatMap((name) => {
+    const execution = store.execution(name)
+    if (execution === null) return []
+    const { parent: _, ...shown } = execution
+    return [{ ...shown, standing: store.live(name) }]
+  })
+}
+
 export function createRunner(options: RunnerOptions): Runner {
   const { db, locks, machines, platform, signal, workers, time = systemTime, random = Math.random, pollMs = 250 } = options
   const now = () => time.now()

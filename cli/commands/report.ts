@@ -1,0 +1,40 @@
+import { Command } from 'commander'
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import { onRecords } from '../platform/open.ts'
+import { type PlaceOptions, placeOptions } from '../platform/options.ts'
+import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
+import type { Terminal } from '../terminal.ts'
+
+type Options = PlaceOptions & { out?: string; markdown?: boolean; json?: boolean }
+
+export function reportCommand(terminal: Terminal): Command {
+  const command = new Command('report')
+    .description('what was measured and proven for a project, as it was recorded; with --out, its report and evidence pack')
+    .argument('[project]', 'its id; not needed where there is only one')
+  return placeOptions(command)
+    .option('--out <dir>', 'write report.html, report.md, outcome.json, recon_report.json and the evidence pack there')
+    .option('--markdown', 'print the whole report, as Markdown')
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExit codes: 0 proven and complete · 1 differs, rejected or rolled back · 2 not decided yet')
+    .action(async (asked: string | undefined, options: Options) => {
+      await onRecords(options, async ({ ports, name, flags }) => {
+        const projects = await ports.projects.list()
+        const project = asked === undefined && projects.length === 1 ? projects[0] : projects.find((each) => each.project_id === asked)
+        if (project === undefined)
+          throw asked === undefined && projects.length > 1
+            ? new WaybillError(
+                'BAD_INPUT',
+                `There are ${projects.length} projects in ${name}. Say which; waybill status${flags} lists them.`,
+              )
+            : new WaybillError('NOT_FOUND', `There is no project ${asked ?? 'yet'} in ${name}. waybill status${flags} lists them.`)
+        const ended = await endedProject(ports, project, options.out ?? null)
+        process.exitCode = endedExitCode(ended)
+        if (options.markdown) {
+          const text = await ports.artifacts.get(artifactOf(project, 'report_md'))
+          terminal.out(Buffer.from(text).toString('utf8').trimEnd())
+        } else if (options.json) terminal.out(JSON.stringify(endedJson(ended), null, 2))
+        else printEnded(terminal, ended)
+      })
+    })
+}

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs'
+import { type LocalPlatform, openLocalPorts } from '../../functions/local.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import { type DriveOptions, waitForEnd, withPlatform } from '../run/drive.ts'
+import { finished, startProject, takeUp } from '../run/project.ts'
+import { type Platform, type Records, reconciliationId, type Standing } from './platform.ts'
+
+/** Opens the home, lets `work` drive migrations in it, and closes it whatever happens. Interrupting keeps every state for `resume`. */
+export function withEmbedded<T>(options: DriveOptions, work: (platform: Platform) => Promise<T>): Promise<T> {
+  return withPlatform(options, (local) => work(platformOver(local)))
+}
+
+function platformOver(local: LocalPlatform): Platform {
+  const { ports, runner } = local
+  return {
+    ports,
+    name: 'this home',
+    flags: '',
+    people: `approval pages at ${local.approvalsUrl}; mail in ${local.home.outbox}`,
+    start: (specText) => startProject(local, specText),
+    takeUp: (projectId) => takeUp(local, projectId),
+    finished: (started) => finished(local, started),
+    async reconcile(projectId) {
+      await ports.projects.get(projectId)
+      const runId = reconciliationId(ports.clock.now())
+      const execution = `${projectId}-${runId}`
+      await runner.start('reconcile', execution, { project_id: projectId, run_id: runId })
+      return { projectId, runId, execution }
+    },
+    reconciled: ({ execution }) => waitForEnd(local, execution),
+  }
+}
+
+export function requireHome(home: string): string {
+  if (!existsSync(home)) throw new WaybillError('NOT_FOUND', `There is no home at ${home}. Name it with --home; a demo's is DIR/home.`)
+  return home
+}
+
+/** What a home holds. @throws NOT_FOUND */
+export async function withHomeRecords<T>(home: string, work: (records: Records) => Promise<T>): Promise<T> {
+  const { ports, running, close } = await openLocalPorts({ home: requireHome(home), env: process.env, publicUrl: '', onLog: () => {} })
+  try {
+    return await work({ ports, name: 'this home', flags: '', running: async () => byProject(running()) })
+  } finally {
+    close()
+  }
+}
+
+function byProject(executions: ReturnType<Awaited<ReturnType<typeof openLocalPorts>>['running']>): Map<string, Standing[]> {
+  const found = new Map<string, Standing[]>()
+  for (const { name, machine, input, started_at, standing } of executions) {
+    const project = String((input as { project_id?: unknown } | null)?.project_id)
+    const states = [...new Set(standing.map(({ state }) => state))]
+    found.set(project, [...(found.get(project) ?? []), { execution: name, machine, states, since: started_at }])
+  }
+  return found
+}

@@ -1,0 +1,27 @@
+import { join } from 'node:path'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import type { Terminal } from '../terminal.ts'
+import { exitCodeOf } from './drive.ts'
+import { type Results, writeResults } from './results.ts'
+import { type Measured, measured, printSummary, proofValid } from './summary.ts'
+
+/** A project that came to an end or to a stop, with what was measured and where its results were written, if anywhere. */
+export type Ended = { project: ProjectRecord; figures: Measured; results: Results | null }
+
+/** Reads what was measured, and writes the results to a folder where one is given. */
+export async function endedProject(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord, folder: string | null): Promise<Ended> {
+  const figures = await measured(ports, project)
+  return { project, figures, results: folder === null ? null : await writeResults(ports, project, folder) }
+}
+
+export const endedExitCode = ({ project, figures }: Ended): number => exitCodeOf(project, proofValid(figures))
+
+export function endedJson({ project, figures, results }: Ended): object {
+  return { project, proof_valid: proofValid(figures), ...(results ?? {}) }
+}
+
+export function printEnded(terminal: Terminal, { project, figures, results }: Ended): void {
+  printSummary(terminal, project, figures)
+  if (results !== null) terminal.out(`\n${results.written.map((name) => join(results.folder, name)).join('\n')}`)
+}
