@@ -56,7 +56,12 @@ async function migrate(projectId: string) {
   const ended = await account.runner.wait(projectId)
   over.abort()
   if (ended.status !== 'SUCCEEDED') {
-    console.error(account.runner.history(projectId).filter((event) => /fail/i.test(JSON.stringify(event))).slice(0, 4))
+    console.error(
+      account.runner
+        .history(projectId)
+        .filter((event) => /fail/i.test(JSON.stringify(event)))
+        .slice(0, 4),
+    )
     console.error(account.emulator.log().slice(-6000))
   }
   return { ended, decisions: await people }

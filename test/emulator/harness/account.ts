@@ -1,15 +1,16 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetObjectCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
-import { ListSecretsCommand } from '@aws-sdk/client-secrets-manager'
-import { systemClock } from '../../../layers/aws/clock.ts'
+import { CreateSecretCommand, ListSecretsCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
+import { dev } from '../../../infra/config.ts'
 import { s3ArtifactStore } from '../../../layers/aws/artifact-store.ts'
+import { systemClock } from '../../../layers/aws/clock.ts'
 import type { ArtifactStore } from '../../../layers/core/ports.ts'
 import type { Runner } from '../../../layers/local/asl/runner.ts'
 import { gitHub } from '../../support/git-hub.ts'
-import { deploy, type Deployment } from './deployment.ts'
+import { type Deployment, deploy } from './deployment.ts'
 import { ecs } from './ecs.ts'
 import { lambda } from './lambda.ts'
 import { type Emulator, startEmulator } from './ministack.ts'
@@ -64,6 +65,8 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
         ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention: { Mode: 'GOVERNANCE', Days: 1 } } },
       }),
     )
+    // What a person does once by hand: docs/deploy.md.
+    await new SESv2Client({}).send(new CreateEmailIdentityCommand({ EmailIdentity: dev.mailFrom }))
     const artifacts = s3ArtifactStore({ s3, bucket, retention: { by: 'bucket', days: null }, now: systemClock.now })
     const workers = ecs(emulator, deployment.staging, folder)
     const invoke = lambda(emulator)

@@ -10,8 +10,7 @@ const HANDLER = /\/code\/index\.mjs$/
 // GitHub itself is out of reach: its address leads to a server of the tests.
 const { WAYBILL_TEST_GITHUB: github } = process.env
 const reach = globalThis.fetch
-if (github !== undefined)
-  globalThis.fetch = (input, init) => reach(String(input).replace(/^https:\/\/api\.github\.com/, github), init)
+if (github !== undefined) globalThis.fetch = (input, init) => reach(String(input).replace(/^https:\/\/api\.github\.com/, github), init)
 
 registerHooks({
   // Lambda unpacks layers into /opt; the emulator into a folder of its own.

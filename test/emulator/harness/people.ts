@@ -1,48 +1,56 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Browser } from 'playwright-core'
-import { linkIn } from '../../../cli/mail.ts'
+import type { Browser, BrowserContext } from 'playwright-core'
 import type { Emulator } from './ministack.ts'
 
-export type Decision = { to: string; heading: string }
+/** What somebody did with a mail, and what the page then said. */
+export type Decision = { to: string; asked: string; said: string }
+export type Mail = { to: string; subject: string; text: string }
 
-/** Every link that was mailed, with whom it was mailed to. */
-async function linksMailed(emulator: Emulator): Promise<{ to: string; link: string }[]> {
+/** Every mail the emulator took, oldest first. Bodies are as they were sent, before any transfer encoding. */
+export async function mails(emulator: Emulator): Promise<Mail[]> {
   const response = await fetch(`${emulator.url}/_ministack/ses/messages`)
-  const { messages } = (await response.json()) as { messages: Record<string, { To: string[]; BodyText: string }[]> }
+  const { messages } = (await response.json()) as { messages: Record<string, { To: string[]; Subject: string; BodyText: string }[]> }
   return Object.values(messages)
     .flat()
-    .flatMap(({ To, BodyText }) => {
-      const link = linkIn(BodyText)
-      return link === null ? [] : [{ to: To[0] ?? '', link }]
-    })
+    .map(({ To, Subject, BodyText }) => ({ to: To[0] ?? '', subject: Subject, text: BodyText }))
 }
 
-/** Approvers: read every new mail, open its link in a browser, type the digest's beginning, press the button. Runs until the signal. */
+/** The link a mail asks to open. */
+const linkOf = ({ text }: Mail) => /https?:\/\/\S+\/approvals\/\S+/.exec(text)?.[0] ?? null
+
+/**
+ * Approvers: read every new mail, open its link in a browser, type the digest's beginning, press the button. Runs until the signal.
+ * @throws whatever a page threw: who waits for a decision must wait for this too
+ */
 export async function approveByMail(emulator: Emulator, browser: Browser, signal: AbortSignal): Promise<Decision[]> {
-  const opened = new Set<string>()
+  const opened = new Set((await mails(emulator)).map(linkOf))
   const decisions: Decision[] = []
   const context = await browser.newContext({ javaScriptEnabled: false })
   while (!signal.aborted) {
-    for (const { to, link } of await linksMailed(emulator)) {
-      if (opened.has(link)) continue
+    for (const mail of await mails(emulator)) {
+      const link = linkOf(mail)
+      if (link === null || opened.has(link)) continue
       opened.add(link)
-      const page = await context.newPage()
-      await page.goto(link)
-      if ((await page.locator('#digest_prefix').count()) > 0) {
-        await page.fill('#digest_prefix', (await page.locator('.digest b').first().textContent()) ?? '')
-        const answering = (await page.locator('button[value=answer]').count()) > 0
-        if (answering)
-          for (const group of await page.locator('fieldset').all()) {
-            const radio = group.locator('input[type=radio]').first()
-            if ((await radio.count()) > 0) await radio.check()
-          }
-        await Promise.all([page.waitForNavigation(), page.locator(`button[value=${answering ? 'answer' : 'approve'}]`).click()])
-      }
-      decisions.push({ to, heading: (await page.locator('h1').textContent()) ?? '' })
-      await page.close()
+      decisions.push({ to: mail.to, asked: mail.subject, said: await decide(context, link) })
     }
     await sleep(300, undefined, { signal }).catch(() => {})
   }
   await context.close()
   return decisions
+}
+
+async function decide(context: BrowserContext, link: string): Promise<string> {
+  const page = await context.newPage()
+  await page.goto(link)
+  const form = page.locator('#decide')
+  const heading = async () => (await page.locator('h1').textContent()) ?? ''
+  if ((await form.count()) === 0) throw new Error(`A mailed link opened a page without a form: ${await heading()}`)
+  await page.fill('#digest_prefix', (await page.locator('.digest b').first().textContent()) ?? '')
+  const answering = (await form.locator('button[value=answer]').count()) > 0
+  for (const group of await form.locator('fieldset').all()) await group.locator('input[type=radio]').first().check()
+  await form.locator(`button[value=${answering ? 'answer' : 'approve'}]`).click()
+  await page.locator('#digest_prefix').waitFor({ state: 'detached' })
+  const said = await heading()
+  await page.close()
+  return said
 }
