@@ -2,7 +2,7 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import { z } from 'zod'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { keyOf, listed } from '../../layers/core/flow/storing.ts'
-import { passkeyChallenge, verifyPasskey } from '../../layers/core/passkey.ts'
+import { mailboxOf, passkeyChallenge, verifyPasskey } from '../../layers/core/passkey.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import {
   type ApprovalRequest,
@@ -11,7 +11,6 @@ import {
   passkeyAssertion,
   passkeyPredicate,
 } from '../../layers/core/schemas/governance.ts'
-import { personOf } from '../../layers/core/separation.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 
 export type PasskeyDeps = Pick<Ports, 'artifacts' | 'keys' | 'publicUrl' | 'trust'>
@@ -25,7 +24,7 @@ export const relyingParty = (deps: Pick<Ports, 'publicUrl'>): string => new URL(
 /** Where a person's passkeys lie; an HMAC, so that a listing of the store names nobody. */
 export async function passkeyPart(deps: Pick<Ports, 'keys'>, email: string): Promise<string> {
   return createHmac('sha256', await deps.keys.link())
-    .update(JSON.stringify(['waybill/passkey-owner/v1', personOf(email)]))
+    .update(JSON.stringify(['waybill/passkey-owner/v2', mailboxOf(email)]))
     .digest('hex')
     .slice(0, 40)
 }
@@ -47,7 +46,7 @@ export async function passkeysOf(deps: PasskeyDeps, email: string): Promise<Pass
   const found = await listed(deps.artifacts, `projects/${PEOPLE}/passkeys/${await passkeyPart(deps, email)}/`)
   const opened = await Promise.all(found.map(async ({ pointer }) => registered(await deps.artifacts.get(pointer), deps.trust)))
   return opened.flatMap((passkey) =>
-    passkey !== null && personOf(passkey.email) === personOf(email) && passkey.rp_id === relyingParty(deps) ? [passkey] : [],
+    passkey !== null && mailboxOf(passkey.email) === mailboxOf(email) && passkey.rp_id === relyingParty(deps) ? [passkey] : [],
   )
 }
 

@@ -20,12 +20,16 @@ export async function policyOfRequest(deps: SignedPolicyDeps, project: ProjectRe
 
 /** How a gate stands now; null where the plan under it lost an approval, so that nothing may follow from it. */
 export async function standingOf(
-  deps: SignedPolicyDeps & Pick<Ports, 'audit'>,
+  deps: Deps & Pick<Ports, 'audit'>,
   project: ProjectRecord,
   transition: GatedTransition,
   subjectSha256: string,
 ): Promise<Standing | null> {
-  const statements = await acceptedStatements(deps, project.project_id)
+  // Of a hand-over and an approval at once the store's one write decides, also before the log tells it.
+  const asked = await deps.approvals.byProject(project.project_id)
+  const handedOn = new Set(asked.filter(({ decision }) => decision === 'DELEGATED').map(({ approval_id }) => approval_id))
+  const accepted = await acceptedStatements(deps, project.project_id)
+  const statements = accepted.filter((each) => each.decision !== 'APPROVED' || !handedOn.has(each.approval_id))
   const policy = await policyOfGate(deps, project, transition)
   const about = { author: project.author, projectId: project.project_id }
   if (transition === 'PLANNED->EXECUTED') {

@@ -6,6 +6,16 @@ const USER_PRESENT = 0x01
 const USER_VERIFIED = 0x04
 
 /**
+ * The address that a passkey belongs to: as it was registered, save for spaces around it and the case of its domain. Who may use a key is
+ * decided narrowly; the wide comparison (`personOf`) is for refusing one person two roles.
+ */
+export function mailboxOf(email: string): string {
+  const trimmed = email.trim()
+  const at = trimmed.lastIndexOf('@')
+  return `${trimmed.slice(0, at + 1)}${trimmed.slice(at + 1).toLowerCase()}`
+}
+
+/**
  * What the authenticator signs for one approval: base64url of SHA-256 over purpose, approval id and subject digest. Derived, not random:
  * whoever has the approval can derive it again, and a signature for one request or one version is worth nothing for another.
  */

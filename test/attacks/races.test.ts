@@ -131,5 +131,12 @@ it('somebody who once saw the address of a request cannot fill the log, blames n
     'further attempts at this request are refused and not recorded',
   ])
   expect(asked.on.systems.touched).toEqual([])
+  // What somebody with the genuine link is refused is still written down, under that name.
+  const stale = new URLSearchParams(form)
+  stale.set('csrf', `1.${'a'.repeat(64)}`)
+  expect((await post(link, stale)).status).toBe(403)
+  expect((await chain(asked, 'DECISION_REFUSED')).slice(100).map(({ actor, details }) => [actor, details.why])).toEqual([
+    [PEOPLE.security, 'stale-form'],
+  ])
   expect((await post(link, form)).status).toBe(200)
 })

@@ -89,6 +89,25 @@ export function approvalStoreContract(name: string, make: () => Promise<UnderTes
       expect(await refusal(it_.second.request('a4'))).toBe('NOT_FOUND')
     })
 
+    it('of an approval and two hand-overs at the same moment takes one, whole, each of 20 times', async () => {
+      for (let round = 0; round < 20; round++) {
+        const [group, id] = [`g${round}`, `a${round}`]
+        const request = approvalRequest(id, group)
+        await it_.store.open(approvalGroup(group), [request])
+        const handed = { ...decided(request), decision: 'DELEGATED' as const }
+        const next = (name: string) => ({ ...approvalRequest(`${id}-${name}`, group), approver: `${name}@example.org` })
+        const outcomes = await Promise.all([
+          refusal(it_.store.decide(handed, next('kay'))),
+          refusal(it_.second.decide(decided(request))),
+          refusal(it_.second.decide(handed, next('lee'))),
+        ])
+        expect(outcomes.toSorted()).toEqual(['CONFLICT', 'CONFLICT', 'no error'])
+        const winner = outcomes.indexOf('no error')
+        const after = winner === 1 ? [decided(request)] : [handed, next(winner === 0 ? 'kay' : 'lee')]
+        expect(await it_.store.requests(group)).toEqual(after)
+      }
+    })
+
     it('lets somebody join an open group, once, of its own project and undecided', async () => {
       await it_.store.open(approvalGroup('g1'), two())
       const joining = { ...approvalRequest('a3', 'g1'), escalated_from: 'grace@example.org' }
@@ -122,6 +141,18 @@ export function approvalStoreContract(name: string, make: () => Promise<UnderTes
       expect(await it_.second.request('a1-r')).toEqual(again)
       expect(await refusal(it_.store.withdraw(two()[0]!, { ...again, approval_id: 'a1-s' }))).toBe('CONFLICT')
       expect(await refusal(it_.second.request('a1-s'))).toBe('NOT_FOUND')
+    })
+
+    it('takes one of two withdrawals at the same moment, and waits for the seat that is asked again', async () => {
+      await it_.store.open(approvalGroup('g1'), [two()[0]!])
+      await it_.store.decide(decided(two()[0]!))
+      const outcomes = await Promise.all([
+        refusal(it_.store.withdraw(two()[0]!, approvalRequest('a1-r', 'g1'))),
+        refusal(it_.second.withdraw(two()[0]!, approvalRequest('a1-s', 'g1'))),
+      ])
+      expect(outcomes.toSorted()).toEqual(['CONFLICT', 'no error'])
+      expect(await it_.store.requests('g1')).toHaveLength(2)
+      expect(await it_.second.untold()).toEqual([])
     })
   })
 }

@@ -6,7 +6,8 @@ import { chase } from '../../functions/decide/chase.ts'
 import { tellOutcomes } from '../../functions/decide/outbox.ts'
 import { withdrawPlan } from '../../functions/decide/withdrawal.ts'
 import { waiversPrefix } from '../../functions/work/project-waivers.ts'
-import { readApproval } from '../../layers/core/flow/statements.ts'
+import { standingOf } from '../../functions/work/separation-of-duties.ts'
+import { acceptedStatements, readApproval } from '../../layers/core/flow/statements.ts'
 import type { Mail } from '../../layers/core/ports.ts'
 import type { Asking, Policy } from '../../layers/core/schemas/policy.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
@@ -276,6 +277,36 @@ describe('delegation', () => {
     await until(async () => (await stand(asked)).touched.length > 0)
   })
 
+  it('counts before the log tells it: an approval whose process died behind its statement opens no gate', async () => {
+    await waiting(forTechLead, delegation)
+    const from = link(PEOPLE.tech_lead)
+    const [yes, on] = [await filled(from, 'approve'), await filled(from, 'delegate', { delegate_to: CARL })]
+    const { artifacts, audit } = asked.on.ports
+    asked.on.ports.artifacts = {
+      ...artifacts,
+      put: async (key, ...rest) => {
+        if (!key.includes('/approvals/')) return artifacts.put(key, ...rest)
+        asked.on.ports.artifacts = artifacts
+        // Handed on at this moment, and neither process comes to write an entry.
+        asked.on.ports.audit = { ...audit, append: () => Promise.reject(new Error('killed')) }
+        expect((await post(from, on)).status).toBe(500)
+        return artifacts.put(key, ...rest)
+      },
+    }
+    expect((await post(from, yes)).status).toBe(500)
+    expect((await stand(asked)).statements).toBe(1)
+    asked.on.ports.audit = audit
+    const project = await asked.on.ports.projects.get(asked.projectId)
+    const plan = project.artifacts.migration_plan!.sha256
+    expect(await standingOf(asked.on.ports, project, 'PLAN_DRAFTED->PLANNED', plan)).toMatchObject({
+      approved: false,
+      missing: ['tech_lead'],
+    })
+    await tellOutcomes(asked.on.ports, asked.projectId)
+    expect((await chain(asked, 'DECISION_TAKEN')).map(({ details }) => details.decision)).toEqual(['DELEGATED'])
+    expect(await state()).toBe('PLAN_DRAFTED')
+  })
+
   it('after an approval whose process died is refused: what was signed first stands', async () => {
     await waiting(forTechLead, delegation)
     const from = link(PEOPLE.tech_lead)
@@ -305,6 +336,48 @@ describe('delegation', () => {
     await chase(asked.on.ports)
     expect(mailsTo(CARL).map((mail) => mail.subject.slice(0, 16))).toEqual(['Handed on to you'])
     expect(await chain(asked, 'REQUEST_DELEGATED')).toMatchObject([{ actor: PEOPLE.tech_lead, details: { to: CARL, role: 'tech_lead' } }])
+  })
+
+  it('to two people and an approval, all at once, is one of the three, as the log tells it, each of 20 times', {
+    timeout: 120_000,
+  }, async () => {
+    const seen = new Set<string>()
+    for (let round = 0; round < 20; round++) {
+      await waiting(forTechLead, delegation)
+      const from = link(PEOPLE.tech_lead)
+      const forms = await Promise.all([
+        filled(from, 'delegate', { delegate_to: CARL }),
+        filled(from, 'approve'),
+        filled(from, 'delegate', { delegate_to: DORA }),
+      ])
+      // Each comes first in some rounds, and with a head start that no test can foresee in others.
+      const order = [0, 1, 2].map((each) => (each + round) % 3)
+      const answers: number[] = []
+      await Promise.all(
+        order.map(async (which, place) => {
+          await new Promise((resolve) => setTimeout(resolve, place * (round % 4)))
+          answers[which] = (await post(from, forms[which]!)).status
+        }),
+      )
+      expect(answers.filter((status) => status === 200)).toHaveLength(1)
+      const winner = answers.indexOf(200)
+      seen.add(winner === 1 ? 'approved' : 'handed on')
+      const requests = (await asked.on.ports.approvals.byProject(asked.projectId)).filter(({ role }) => role === 'tech_lead')
+      const decision = winner === 1 ? 'APPROVED' : 'DELEGATED'
+      const joined = winner === 1 ? [] : [winner === 0 ? CARL : DORA]
+      expect(requests.find(({ approver }) => approver === PEOPLE.tech_lead)?.decision).toBe(decision)
+      expect(requests.filter(({ status }) => status === 'PENDING').map(({ approver }) => approver)).toEqual(joined)
+      expect([CARL, DORA].filter((person) => mailsTo(person).length > 0)).toEqual(joined)
+      expect((await chain(asked, 'REQUEST_DELEGATED')).map(({ details }) => details.to)).toEqual(joined)
+      const taken = (await chain(asked, 'DECISION_TAKEN')).map(({ details }) => details.decision)
+      expect(taken).toEqual(winner === 1 ? ['APPROVED'] : taken.map(() => 'DELEGATED'))
+      const counted = (await acceptedStatements(asked.on.ports, asked.projectId)).filter((each) => each.decision === 'APPROVED')
+      expect(counted).toHaveLength(winner === 1 ? 1 : 0)
+      await settled()
+      expect(await state()).toBe(winner === 1 ? 'PLANNED' : 'PLAN_DRAFTED')
+      if (round < 19) await asked.close()
+    }
+    expect([...seen].sort()).toEqual(['approved', 'handed on'])
   })
 
   it('twice at once reaches one person', async () => {
