@@ -1,15 +1,15 @@
 import { App } from 'aws-cdk-lib'
 import { buildAll, STAGING } from './build.ts'
 import { configFor } from './config.ts'
+import { settingsOf } from './settings.ts'
 import { waybillApp } from './waybill-app.ts'
 
 const app = new App()
-const config = configFor(String(app.node.tryGetContext('stage') ?? 'dev'))
-/** `-c nightly=orders,ledger`: projects to reconcile every night, in place of those in config.ts. */
-const nightly: unknown = app.node.tryGetContext('nightly')
-const projects = typeof nightly === 'string' ? nightly.split(',') : config.nightly.projects
+const context = (name: string) => app.node.tryGetContext(name) as unknown
+const stage = String(context('stage') ?? 'dev')
+const config = configFor(stage, settingsOf(stage, { file: context('settings'), nightly: context('nightly') }))
 
-const staging = String(app.node.tryGetContext('staging') ?? STAGING)
+const staging = String(context('staging') ?? STAGING)
 await buildAll(staging)
-waybillApp(app, { ...config, nightly: { ...config.nightly, projects } }, staging)
+waybillApp(app, config, staging)
 app.synth()

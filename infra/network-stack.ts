@@ -13,6 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2'
 import type { Construct } from 'constructs'
 import type { StageConfig } from './config.ts'
+import { CustomerNetwork } from './constructs/customer-network.ts'
 import { retainedLogGroup } from './constructs/log-group.ts'
 import { publish } from './constructs/outputs.ts'
 
@@ -55,6 +56,8 @@ export class NetworkStack extends Stack {
     // Gateway endpoints answer on public addresses of S3 and DynamoDB; without a gateway nothing else is routed there.
     this.workers.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'AWS APIs through endpoints')
     for (const { cidr, port } of config.network.databases) this.workers.addEgressRule(Peer.ipv4(cidr), Port.tcp(port), 'Databases')
+
+    if (config.network.reach !== null) new CustomerNetwork(this, 'Customer', { vpc: this.vpc, config, reach: config.network.reach })
 
     const services = {
       EcrApi: InterfaceVpcEndpointAwsService.ECR,

@@ -10,6 +10,7 @@ import type { StageConfig } from './config.ts'
 import { accept } from './constructs/accepted.ts'
 import { AgentBoundary } from './constructs/agent-boundary.ts'
 import { ApprovalApi } from './constructs/approval-api.ts'
+import { directoryClient, type SignInProvider } from './constructs/approver-directory.ts'
 import { Flow } from './constructs/flow.ts'
 import { flowStatements } from './constructs/flow-statements.ts'
 import { functionRole } from './constructs/function-role.ts'
@@ -70,6 +71,7 @@ export class PipelineStack extends Stack {
       }),
       stateMachineArns: [machineArn(machineNames.migration)],
       publicUrl: this.approvals.url,
+      signIn: this.signInOf(config, state),
     }
 
     const layer = new LayerVersion(this, 'RuntimeLayer', {
@@ -152,6 +154,11 @@ export class PipelineStack extends Stack {
       ScheduleGroupName: `waybill-${config.stage}`,
       ScheduleTimeZone: config.nightly.timeZone,
     })
+  }
+
+  private signInOf(config: StageConfig, state: StateStack): SignInProvider | null {
+    if (config.signIn === null || !('directory' in config.signIn)) return config.signIn
+    return directoryClient(this, state.directory!, this.approvals.url)
   }
 
   private deadLetterQueue(id: string): Queue {

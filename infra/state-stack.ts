@@ -6,8 +6,10 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import type { StageConfig } from './config.ts'
 import { accept } from './constructs/accepted.ts'
+import { ApproverDirectory } from './constructs/approver-directory.ts'
 import { EvidenceBucket } from './constructs/evidence-bucket.ts'
 import { functionRole } from './constructs/function-role.ts'
+import { MailIdentity } from './constructs/mail-identity.ts'
 import { publish } from './constructs/outputs.ts'
 import { SealingKey } from './constructs/sealing-key.ts'
 import { SigningKey } from './constructs/signing-key.ts'
@@ -29,6 +31,8 @@ export class StateStack extends Stack {
   readonly maskKey: Secret
   readonly gitToken: Secret
   readonly images: Repository
+  /** Null where approvers sign in elsewhere, or not at all. */
+  readonly directory: ApproverDirectory | null
 
   constructor(scope: Construct, id: string, props: StackProps & { config: StageConfig }) {
     super(scope, id, props)
@@ -71,6 +75,12 @@ export class StateStack extends Stack {
     this.linkKey = this.generated('LinkKey', 'HMAC key of approval links', config)
     this.maskKey = this.generated('MaskKey', 'HMAC key that masks values in evidence', config)
     this.gitToken = this.generated('GitToken', 'Token of the git host: replace the generated text by a token that cannot merge', config)
+
+    this.directory =
+      config.signIn !== null && 'directory' in config.signIn
+        ? new ApproverDirectory(this, 'Approvers', { domainPrefix: config.signIn.directory.domainPrefix, keepState })
+        : null
+    if (config.mailIdentity.create) new MailIdentity(this, 'MailIdentity', { name: config.mailIdentity.name })
 
     this.images = new Repository(this, 'WorkerImages', {
       repositoryName: `waybill-worker-${config.stage}`,

@@ -24,6 +24,7 @@ export function waybillApp(app: App, config: StageConfig, staging: string) {
 
   Tags.of(app).add('application', 'waybill')
   Tags.of(app).add('stage', config.stage)
+  for (const [name, value] of Object.entries(config.tags)) Tags.of(app).add(name, value)
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
   return { state, network, pipeline, observability }
 }

@@ -2,7 +2,7 @@ import { Effect, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
 import { accept, acceptKnownWildcards } from './accepted.ts'
-import { connectionSecretArns } from './grants.ts'
+import { connectionSecretArns, databaseUserArns } from './grants.ts'
 
 /** What a proposer must never do, whatever a later change grants it by mistake. */
 export const NEVER = [
@@ -46,6 +46,16 @@ export class AgentBoundary extends Construct {
           resources: connectionSecretArns(this, props.config, ['source', 'target-reader']),
         })
       : null
+    const readers = props.readsCatalog ? databaseUserArns(this, props.config, ['source', 'target-reader']) : []
+    const connect = 'rds-db:connect'
+    const signingIn =
+      readers.length === 0
+        ? []
+        : [
+            new PolicyStatement({ sid: 'ReadOnlyUsers', actions: [connect], resources: readers }),
+            new PolicyStatement({ sid: 'NoOtherUsers', effect: Effect.DENY, actions: [connect], notResources: readers }),
+          ]
+    const never = readers.length === 0 ? NEVER : NEVER.filter((action) => action !== connect)
     this.policy = new ManagedPolicy(this, 'Boundary', {
       description: `Waybill: what agents${props.readsCatalog ? ' that read catalogs' : ''} may do at most`,
       statements: [
@@ -77,10 +87,11 @@ export class AgentBoundary extends Construct {
           resources: ['*'],
         }),
         ...(readOnly === null ? [] : [readOnly]),
+        ...signingIn,
         new PolicyStatement({
           sid: 'Never',
           effect: Effect.DENY,
-          actions: props.readsCatalog ? NEVER : [...NEVER, 'secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue'],
+          actions: props.readsCatalog ? never : [...NEVER, 'secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue'],
           resources: ['*'],
         }),
       ],

@@ -4,6 +4,7 @@ import type { IConstruct } from 'constructs'
 import type { StageConfig } from '../config.ts'
 import { ALL, type Permission, type Purpose } from '../permissions.ts'
 import type { StateStack } from '../state-stack.ts'
+import type { SignInProvider } from './approver-directory.ts'
 import type { StateTable } from './state-table.ts'
 
 /** What lives beside the state: known by name only, so that no resource has to wait for another. */
@@ -13,7 +14,12 @@ export type Neighbours = {
   anchorFunctionArn: string
   stateMachineArns: readonly string[]
   publicUrl: string
+  /** Null: approvers are known by their link alone. */
+  signIn: SignInProvider | null
 }
+
+/** Database users that sign in with IAM, by what they may do; the same on every database. */
+const IAM_USERS = { source: 'waybill_source', 'target-reader': 'waybill_target_reader', 'target-writer': 'waybill_target_writer' } as const
 
 const PROJECTS = { read: ['dynamodb:GetItem'], write: ['dynamodb:GetItem', 'dynamodb:PutItem'] }
 /** Append is a transaction of PutItem and ConditionCheckItem. UpdateItem, DeleteItem and BatchWriteItem are granted to nobody. */
@@ -84,7 +90,7 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   if (permission.anchors === true) allow(['lambda:InvokeFunction'], [beside.anchorFunctionArn])
   if (permission.tasks === true) allow(['states:SendTaskSuccess', 'states:SendTaskFailure'], beside.stateMachineArns)
   if (permission.mail === true)
-    allow(['ses:SendEmail'], [stack.formatArn({ service: 'ses', resource: 'identity', resourceName: config.mailFrom })], {
+    allow(['ses:SendEmail'], [stack.formatArn({ service: 'ses', resource: 'identity', resourceName: config.mailIdentity.name })], {
       StringEquals: { 'ses:FromAddress': config.mailFrom },
     })
 
@@ -102,8 +108,25 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
       StringEquals: { 'kms:ViaService': `secretsmanager.${stack.region}.amazonaws.com` },
     })
   }
-  if (permission.secrets !== undefined) allow(['secretsmanager:GetSecretValue'], connectionSecretArns(scope, config, permission.secrets))
+  if (permission.secrets !== undefined) {
+    allow(['secretsmanager:GetSecretValue'], connectionSecretArns(scope, config, permission.secrets))
+    if (config.iamDatabases.length > 0) allow(['rds-db:connect'], databaseUserArns(scope, config, permission.secrets))
+  }
   return statements
+}
+
+/** ARNs of the database users that these kinds of credentials are. */
+export function databaseUserArns(scope: IConstruct, config: StageConfig, kinds: NonNullable<Permission['secrets']>): string[] {
+  return config.iamDatabases.flatMap((database) =>
+    kinds.map((kind) =>
+      Stack.of(scope).formatArn({
+        service: 'rds-db',
+        resource: 'dbuser',
+        resourceName: `${database}/${IAM_USERS[kind]}`,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      }),
+    ),
+  )
 }
 
 /** ARNs of connection secrets. Secrets Manager ends every ARN with a dash and six random characters. */
@@ -139,7 +162,7 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     ...(permission.anchors && { WAYBILL_ANCHOR_FUNCTION: beside.anchorFunctionArn }),
     ...(permission.mail && { WAYBILL_MAIL_FROM: config.mailFrom }),
     ...(permission.link && { WAYBILL_LINK_KEY_SECRET: state.linkKey.secretArn, WAYBILL_PUBLIC_URL: beside.publicUrl }),
-    ...(permission.link && config.signIn && { WAYBILL_OIDC_ISSUER: config.signIn.issuer, WAYBILL_OIDC_CLIENT_ID: config.signIn.clientId }),
+    ...(permission.link && beside.signIn && { WAYBILL_OIDC_ISSUER: beside.signIn.issuer, WAYBILL_OIDC_CLIENT_ID: beside.signIn.clientId }),
     ...(permission.mask && { WAYBILL_MASK_KEY_SECRET: state.maskKey.secretArn }),
     ...(permission.git && { WAYBILL_GIT_REPOSITORY: config.git.repository, WAYBILL_GIT_TOKEN_SECRET: state.gitToken.secretArn }),
     ...(permission.secrets && {

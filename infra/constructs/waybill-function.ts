@@ -71,6 +71,7 @@ export class WaybillFunction extends Construct {
       role: role.withoutPolicyUpdates(),
       timeout: Duration.seconds(timeoutSeconds(name)),
       memorySize: permission.network === true ? 1024 : 512,
+      ...reserved(name, config),
       tracing: Tracing.ACTIVE,
       logGroup,
       environment: {
@@ -94,4 +95,11 @@ export class WaybillFunction extends Construct {
     this.function.node.addDependency(policy)
     this.version = this.function.currentVersion
   }
+}
+
+/** People and the audit chain do not wait because other functions took all that the account has; and a flood of requests takes no more than this. */
+function reserved(name: LambdaFunction, { concurrency }: StageConfig): { reservedConcurrentExecutions?: number } {
+  if (concurrency === null) return {}
+  if (name === 'approval-page' || name === 'decide') return { reservedConcurrentExecutions: concurrency.approvals }
+  return name === 'anchor-audit' ? { reservedConcurrentExecutions: concurrency.anchors } : {}
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildAll, folderBytes, LAMBDA_FUNCTIONS, missingEntries, ROOT } from '../../infra/build.ts'
 import { WORKERS } from '../../layers/core/names.ts'
+import { ORGANISATION } from './synth.ts'
 
 const MiB = 1024 * 1024
 const folder = mkdtempSync(join(tmpdir(), 'waybill-bundles-'))
@@ -90,9 +91,11 @@ describe('bundles', () => {
   it('come out the same when the CDK app builds them, and become its four stacks', { timeout: 60_000 }, async () => {
     const [outdir, second] = [join(folder, 'out'), join(folder, 'second')]
     const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> }
+    const settings = join(folder, 'settings.json')
+    writeFileSync(settings, JSON.stringify(ORGANISATION))
     const { code, stderr } = await run(`await import(${JSON.stringify(join(ROOT, 'infra/app.ts'))})`, {
       CDK_OUTDIR: outdir,
-      CDK_CONTEXT_JSON: JSON.stringify({ ...context, stage: 'prod', staging: second }),
+      CDK_CONTEXT_JSON: JSON.stringify({ ...context, stage: 'prod', staging: second, settings }),
     })
     expect(code, stderr).toBe(0)
     const stacks = readdirSync(outdir).filter((name) => name.endsWith('.template.json'))

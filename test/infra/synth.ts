@@ -19,8 +19,15 @@ export type Synthesis = {
   accepted: Finding[]
 }
 
+/** What every organisation says for itself; prod refuses the examples. */
+export const ORGANISATION = { mailFrom: 'waybill@data.acme.eu', git: { repository: 'acme/data-platform' } }
+
 /** Synthesises a stage over staged folders that hold a stand-in for each bundle: templates depend on names and hashes, not on code. */
-export function synthesise(stage: string, change: (app: ReturnType<typeof waybillApp>) => void = () => {}): Synthesis {
+export function synthesise(
+  stage: string,
+  change: (app: ReturnType<typeof waybillApp>) => void = () => {},
+  settings: Record<string, unknown> = {},
+): Synthesis {
   const folder = mkdtempSync(join(tmpdir(), 'waybill-synth-'))
   try {
     for (const name of LAMBDA_FUNCTIONS) {
@@ -30,10 +37,10 @@ export function synthesise(stage: string, change: (app: ReturnType<typeof waybil
     mkdirSync(join(folder, 'staging/layer'), { recursive: true })
     writeFileSync(join(folder, 'staging/layer/layer.mjs'), '// layer')
     const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> }
-    const base = configFor(stage)
+    const config = configFor(stage, { ...ORGANISATION, nightly: { projects: ['orders'] }, ...settings })
     const outdir = join(folder, 'out')
     const app = new App({ outdir, context })
-    const made = { app, ...waybillApp(app, { ...base, nightly: { ...base.nightly, projects: ['orders'] } }, join(folder, 'staging')) }
+    const made = { app, ...waybillApp(app, config, join(folder, 'staging')) }
     change(made)
     const exitCode = process.exitCode
     let failure: unknown
