@@ -1,5 +1,6 @@
 import { artifactOf, getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { findJson, keyOf, listed, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
@@ -20,10 +21,13 @@ export function createHandler(deps: Deps) {
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256
     const expected = readLines(await artifactBytes(deps.artifacts, project, 'chunks'), chunkSchema)
+    const found = await atOnce(expected, (item) =>
+      findJson(deps.artifacts, workKey(project_id, run_id, 'copy-chunk', item.chunk_id), chunkWork),
+    )
     const work: ChunkWork[] = []
     const lost: string[] = []
-    for (const item of expected) {
-      const done = await findJson(deps.artifacts, workKey(project_id, run_id, 'copy-chunk', item.chunk_id), chunkWork)
+    for (const [at, item] of expected.entries()) {
+      const done = found[at] ?? null
       const same =
         done !== null && done.plan_sha256 === planSha256 && done.result.chunk_id === item.chunk_id && done.result.table_id === item.table_id
       if (same) work.push(done)
@@ -63,6 +67,7 @@ function reportOf(
   failures: readonly WorkFailure[],
 ): ExecutionReport {
   const results = work.map((each) => each.result)
+  const byTable = Map.groupBy(results, (result) => result.table_id)
   const byStart = results.map((result) => result.started_at).sort()
   const byEnd = results.map((result) => result.finished_at).sort()
   return {
@@ -72,7 +77,7 @@ function reportOf(
     started_at: byStart[0]!,
     finished_at: byEnd.at(-1)!,
     tables: plan.tables.map((table) => {
-      const own = results.filter((result) => result.table_id === table.table_id)
+      const own = byTable.get(table.table_id) ?? []
       const chunks = String(own.length)
       return {
         table_id: table.table_id,

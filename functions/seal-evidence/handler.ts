@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { composePack, sealPack } from '../../layers/core/evidence/pack.ts'
+import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { keyOf, listed, retainUntil, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports, Signer } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { instant } from '../../layers/core/schemas/common.ts'
 import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import { lifecycleState, type ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -40,15 +40,15 @@ export function createHandler(deps: Deps) {
     const { entries, state, sealed_at } = await getJson(deps.artifacts, cut, sealCut)
     const files = composePack(await packInput(deps, project, entries))
     const sealed = await sealPack(onceSigner(deps, project_id), files, { projectId: project_id, state, now: new Date(sealed_at) })
-    let manifest: ArtifactPointer | null = null
-    for (const file of sealed) {
-      const pointer = await deps.artifacts.put(`projects/${project_id}/evidence_pack/${file.path}`, file.bytes, {
+    const pointers = await atOnce(sealed, (file) =>
+      deps.artifacts.put(`projects/${project_id}/evidence_pack/${file.path}`, file.bytes, {
         contentType: typeOf(file.path),
         retainUntil: retainUntil(deps),
-      })
-      if (file.path === 'sha256_manifest.json') manifest = pointer
-    }
-    if (manifest === null) throw new WaybillError('EVIDENCE_INVALID', 'The sealed pack has no manifest. Report this; nothing was recorded.')
+      }),
+    )
+    const manifest = pointers[sealed.findIndex((file) => file.path === 'sha256_manifest.json')]
+    if (manifest === undefined)
+      throw new WaybillError('EVIDENCE_INVALID', 'The sealed pack has no manifest. Report this; nothing was recorded.')
     await advance(deps, project_id, {
       ...(done ? { to: 'EVIDENCE_COMPLETE' as const } : {}),
       actor: 'waybill/seal-evidence',

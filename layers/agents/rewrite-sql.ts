@@ -36,12 +36,30 @@ export function transformFile(table: TableMapping): string {
   ].join('\n')
 }
 
-/** Schemas, tables, then keys, then foreign keys: the order in which they can be made. */
-export function ddlFile(tables: readonly TableMapping[]): string {
+/** Characters of one file at most: who reviews a change reads no more, and a file of a pull request holds no more than a million. */
+const FILE_LENGTH = 500_000
+
+/** Texts in their order, joined into as few files as hold them; a text longer than a file has one of its own. */
+export function filesOf(texts: readonly string[]): string[] {
+  const files: string[][] = []
+  let length = FILE_LENGTH
+  for (const text of texts) {
+    if (length + text.length > FILE_LENGTH) {
+      files.push([])
+      length = 0
+    }
+    files.at(-1)?.push(text)
+    length += text.length + 2
+  }
+  return files.map((file) => `${file.map((text) => text.trimEnd()).join('\n\n')}\n`)
+}
+
+/** Schemas, tables, then keys, then foreign keys: the order in which they can be made, the files one after another. */
+export function ddlFiles(tables: readonly TableMapping[]): string[] {
   const schemas = [...new Set(tables.map((table) => table.target.schema))].map(
     (schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)};`,
   )
-  const ids = tableIds(tables.map((table) => table.target))
+  const byId = new Map(tableIds(tables.map((table) => table.target)).map((id, at) => [id, tables[at]]))
   const creates = tables.map((table) => {
     const columns = table.columns.map(
       (column) => `  ${quoteIdentifier(column.target)} ${sqlType(column.target_type)}${column.nullable ? '' : ' NOT NULL'}`,
@@ -53,7 +71,7 @@ export function ddlFile(tables: readonly TableMapping[]): string {
   )
   const foreignKeys = tables.flatMap((table) =>
     table.foreign_keys.flatMap((foreign) => {
-      const referenced = tables[ids.indexOf(foreign.references.table)]
+      const referenced = byId.get(foreign.references.table)
       if (referenced === undefined || foreign.enforcement === 'none') return []
       const suffix = foreign.enforcement === 'unvalidated' ? ' NOT VALID' : ''
       return [
@@ -61,7 +79,8 @@ export function ddlFile(tables: readonly TableMapping[]): string {
       ]
     }),
   )
-  return `${['-- Tables of the target. Made by Waybill for review; Waybill makes them itself when the plan is executed.', ...schemas, ...creates, ...keys, ...foreignKeys].join('\n\n')}\n`
+  const about = '-- Tables of the target. Made by Waybill for review; Waybill makes them itself when the plan is executed.'
+  return filesOf([about, ...schemas, ...creates, ...keys, ...foreignKeys])
 }
 
 function list(columns: readonly string[]): string {
