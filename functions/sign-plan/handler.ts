@@ -16,7 +16,7 @@ import { findingId, type SignedWaiver, waivedFindings, waiverFault, waiversInSho
 import { waiversOf } from '../work/project-waivers.ts'
 import { staleness } from '../work/signed-policy.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects' | 'signers' | 'trust'>
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'ids' | 'projects' | 'signers' | 'trust'>
 
 /** Signs the approved, validated plan as the next version. The only function that may use the planning key. */
 export function createHandler(deps: Deps) {
@@ -56,6 +56,7 @@ export function createHandler(deps: Deps) {
       expires_at: plan.expires_at,
       signed_at: deps.clock.now().toISOString(),
       ...(waivers === undefined ? {} : { waivers }),
+      salt: deps.ids.next('s'),
     }
     const subject = [{ name: 'migration_plan.json', sha256: planPointer.sha256 }]
     const key = keyOf(project_id, 'signed_plan', `${plan.plan_version}-${planPointer.sha256.slice(0, 12)}`, 'dsse.json')

@@ -81,6 +81,8 @@ export const planPredicate = z.strictObject({
   signed_at: instant,
   /** What findings were waived by: the statements, the people, and until when all of them count. Nothing is executed after that. */
   waivers: z.strictObject({ sha256: z.array(sha256Hex).min(1), people: z.array(email).min(1), until: instant }).optional(),
+  /** Random: from the digest of a signature that is withheld nobody can tell who wrote the plan by trying addresses. */
+  salt: slug.optional(),
 })
 export type PlanPredicate = z.infer<typeof planPredicate>
 
