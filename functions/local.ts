@@ -6,10 +6,21 @@ import { WaybillError } from '../layers/core/errors.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
 import { readNightSettings } from '../layers/core/nights/off-peak.ts'
 import { readPolicy } from '../layers/core/policy-reader.ts'
-import type { HttpRequest, HttpResponse, Log, Ports, Secrets, SigningPurpose, TaskTokens, TrustRoot } from '../layers/core/ports.ts'
+import type {
+  HttpRequest,
+  HttpResponse,
+  Log,
+  Ports,
+  Secrets,
+  SigningPurpose,
+  TaskTokens,
+  TrustRoot,
+  Workers,
+} from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import type { ApprovalPredicate } from '../layers/core/schemas/governance.ts'
 import type { Policy } from '../layers/core/schemas/policy.ts'
+import { workerTask } from '../layers/core/schemas/work.ts'
 import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
 import { load, type Machine } from '../layers/local/asl/load.ts'
@@ -26,11 +37,13 @@ import { fileKeys, sealKey } from '../layers/local/keys.ts'
 import { sqliteLeaseStore } from '../layers/local/lease-store.ts'
 import { jsonLog, redaction } from '../layers/local/log.ts'
 import { outboxNotifier, smtpNotifier } from '../layers/local/notifier.ts'
+import { sqliteProgress } from '../layers/local/progress.ts'
 import { sqliteProjectStore } from '../layers/local/project-store.ts'
 import { localSecrets } from '../layers/local/secrets.ts'
 import { fileSigners } from '../layers/local/signer.ts'
 import { aesTokenSeal } from '../layers/local/token-seal.ts'
 import { runWorkerProcess } from '../layers/local/worker-process.ts'
+import { localWorkers } from '../layers/local/workers.ts'
 import { azureSecrets } from '../layers/secret-stores/azure.ts'
 import { vaultSecrets } from '../layers/secret-stores/vault.ts'
 import { chase } from './decide/chase.ts'
@@ -102,7 +115,7 @@ function secretStores(env: Env): Record<string, Secrets> {
 }
 
 /** Every port over one home. `tasks` completes tokens of whatever process drives the execution. */
-async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): Promise<Ports> {
+async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens, workers: Workers = localWorkers()): Promise<Ports> {
   const hidden = redaction()
   for (const name of CREDENTIALS) hidden.add(options.env[name] ?? '')
   const log: Log = jsonLog({ clock: systemClock, redaction: hidden, write: options.onLog })
@@ -134,6 +147,8 @@ async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens): 
     git: localGitHost({ folder: home.repository, clock: systemClock }),
     keys: fileKeys({ folder: home.keys }),
     anchors: { anchor: async () => {} },
+    progress: sqliteProgress({ db: home.db }),
+    workers,
     connectors,
     log,
     publicUrl: options.publicUrl,
@@ -240,6 +255,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
   const publicUrl = named ? server.url.replace('127.0.0.1', 'localhost') : server.url
   const local: LocalOptions = { ...options, publicUrl }
   const handlers = new Map<string, Promise<Handler>>()
+  const workers = localWorkers()
   let ports: Ports
   const call = (name: string): Promise<Handler> => {
     let handler = handlers.get(name)
@@ -258,15 +274,17 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
     platform: {
       invoke: async (name, payload) => (await call(name))(payload),
       async runWorker({ taskDefinition, environment, signal }) {
-        const runId = String((JSON.parse(environment.WAYBILL_TASK ?? '{}') as { run_id?: unknown }).run_id)
-        await options.beforeWorker(taskDefinition, runId)
-        await runWorkerProcess({
-          entry: new URL('./local-worker.ts', import.meta.url).pathname,
-          env: workerEnvironment(local, home, environment),
-          signal,
-          onProgress: (line) => options.onProgress((line as { progress?: Record<string, string> }).progress ?? {}),
-          onLine: options.onLog,
-        })
+        const task = workerTask.parse(JSON.parse(environment.WAYBILL_TASK ?? '{}'))
+        await options.beforeWorker(taskDefinition, task.run_id)
+        await workers.run(task, signal, (inner) =>
+          runWorkerProcess({
+            entry: new URL('./local-worker.ts', import.meta.url).pathname,
+            env: workerEnvironment(local, home, environment),
+            signal: inner,
+            onProgress: (line) => options.onProgress((line as { progress?: Record<string, string> }).progress ?? {}),
+            onLine: options.onLog,
+          }),
+        )
       },
       async readItems({ Key, VersionId }) {
         const pointer = await ports.artifacts.find(Key)
@@ -280,7 +298,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
       },
     },
   })
-  ports = await portsOver(home, local, runner)
+  ports = await portsOver(home, local, runner, workers)
   serve = async (request) => (await (await call(request.method === 'POST' ? 'decide' : 'approval-page'))(request)) as HttpResponse
   const outbox = await openOutbox(ports)
   return {

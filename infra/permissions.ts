@@ -31,6 +31,10 @@ export type Permission = {
   link?: true
   mask?: true
   git?: true
+  /** Finds and stops workers that are running. */
+  stops?: true
+  /** Says how far it is, in rows that nobody decides anything by. */
+  progress?: true
   /** Database credentials it may read. */
   secrets?: readonly ('source' | 'target-reader' | 'target-writer')[]
   /** Runs inside the VPC, where the databases can be reached. */
@@ -107,6 +111,7 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'record-rejection': { ...ADVANCES, approvals: 'read' },
   'record-rollback': { ...ADVANCES, reads: ['rollback_report'] },
   'record-failure': { ...ADVANCES, reads: ['work'] },
+  'stop-workers': { audit: 'append', stops: true },
 
   // Opening a link changes nothing, ever: this function can write nothing.
   'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], trusts: true, link: true },
@@ -126,7 +131,7 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
 }
 
 /** Every worker checks the barrier itself: it reads the plan, its signature, the approvals, the audit chain and public keys. None changes the project or its audit chain. */
-const WORKS = { projects: 'read', audit: 'read', reads: [ALL], trusts: true, network: true } as const
+const WORKS = { projects: 'read', audit: 'read', reads: [ALL], trusts: true, progress: true, network: true } as const
 const READS_BOTH = ['source', 'target-reader'] as const
 const WRITES_TARGET = ['source', 'target-writer'] as const
 

@@ -60,6 +60,7 @@ export class PipelineStack extends Stack {
     const machineNames = { migration: `waybill-${config.stage}-migration`, reconcile: `waybill-${config.stage}-reconcile` }
     const machineArn = (name: string) =>
       this.formatArn({ service: 'states', resource: 'stateMachine', resourceName: name, arnFormat: ArnFormat.COLON_RESOURCE_NAME })
+    const clusterName = `waybill-${config.stage}`
     const neighbours: Neighbours = {
       state,
       config,
@@ -70,6 +71,7 @@ export class PipelineStack extends Stack {
         arnFormat: ArnFormat.COLON_RESOURCE_NAME,
       }),
       stateMachineArns: [machineArn(machineNames.migration)],
+      cluster: { name: clusterName, arn: this.formatArn({ service: 'ecs', resource: 'cluster', resourceName: clusterName }) },
       publicUrl: this.approvals.url,
       signIn: this.signInOf(config, state),
     }
@@ -106,7 +108,7 @@ export class PipelineStack extends Stack {
     )
     this.approvals.addRoutes(this.functions.get('approval-page')!.version as IFunction, this.functions.get('decide')!.version as IFunction)
 
-    const cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED })
+    const cluster = new Cluster(this, 'Cluster', { clusterName, vpc, containerInsightsV2: ContainerInsights.ENABLED })
     this.workers = new Map(
       WORKERS.map((name) => [name, new WorkerTask(this, `${stateName(name)}Worker`, { name, imageDigest, config, neighbours })]),
     )

@@ -27,6 +27,7 @@ export class StateStack extends Stack {
   readonly projects: StateTable
   readonly audit: StateTable
   readonly approvals: StateTable
+  readonly progress: StateTable
   readonly linkKey: Secret
   readonly maskKey: Secret
   readonly gitToken: Secret
@@ -70,6 +71,14 @@ export class StateStack extends Stack {
         { name: 'outbox', partitionKey: text('outbox'), holds: ['group_id'] },
         { name: 'by-project', partitionKey: text('asked_in'), holds: ['body'] },
       ],
+    })
+
+    this.progress = new StateTable(this, 'Progress', {
+      ...common,
+      keepState: false,
+      partitionKey: text('project_id'),
+      sortKey: text('task'),
+      expires: 'expires_at',
     })
 
     this.linkKey = this.generated('LinkKey', 'HMAC key of approval links', config)

@@ -53,7 +53,14 @@ export function createHandler(deps: Deps) {
 
 type Failure = ReturnType<typeof failureEvent.parse>
 
+const STILL_RUNNING = ' Its workers could not be stopped and may still be running: docs/runbook.md says how to stop them.'
+
 async function reasonOf(deps: Deps, event: Failure): Promise<FailureReason> {
+  const { code, reason } = await causeOf(deps, event)
+  return { code, reason: event.workers === 'not stopped' ? reason.slice(0, 1800) + STILL_RUNNING : reason }
+}
+
+async function causeOf(deps: Deps, event: Failure): Promise<FailureReason> {
   if (!event.error) {
     const code = event.decision ?? 'UNEXPECTED'
     return { code, reason: ENDINGS[code] ?? 'The run ended without saying why.' }

@@ -7,8 +7,9 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { instant, slug } from '../../layers/core/schemas/common.ts'
 import { type WorkerTask, workerTask } from '../../layers/core/schemas/work.ts'
 import type { BarrierDeps } from './authorisation.ts'
+import { reporting } from './reporting.ts'
 
-export type WorkerDeps = BarrierDeps & StoringDeps & Pick<Ports, 'connectors' | 'secrets' | 'keys' | 'log'>
+export type WorkerDeps = BarrierDeps & StoringDeps & Pick<Ports, 'connectors' | 'secrets' | 'keys' | 'log' | 'progress'>
 
 /** What the process around a worker gives it: when to stop, and where progress goes. */
 export type WorkContext = { signal: AbortSignal; progress(progress: Readonly<Record<string, string>>): void }
@@ -41,7 +42,7 @@ export function failuresPrefix(projectId: string, runId: string): string {
 type Act<D> = (deps: D, task: WorkerTask, context: WorkContext) => Promise<void>
 
 /**
- * The frame of every worker: reads the task, does the work, records a failed attempt.
+ * The frame of every worker: reads the task, does the work, says how far it is, records a failed attempt.
  * The handler's second argument is the process's signal and progress line; without it, progress goes to stdout.
  */
 export function worker<D extends WorkerDeps>(name: Worker, act: Act<D>) {
@@ -50,10 +51,17 @@ export function worker<D extends WorkerDeps>(name: Worker, act: Act<D>) {
       const parsed = workerTask.safeParse(input)
       if (!parsed.success || parsed.data.worker !== name) throw new WaybillError('BAD_INPUT', `This is no task for the worker ${name}.`)
       const task = parsed.data
+      const { note: heard, end } = reporting(deps, task)
+      const progress = (said: Readonly<Record<string, string>>) => {
+        heard(said)
+        context.progress(said)
+      }
       try {
         context.signal.throwIfAborted()
-        await act(deps, task, context)
+        await act(deps, task, { ...context, progress })
+        await end('done')
       } catch (error) {
+        await end('failed')
         const failure =
           context.signal.aborted && !isWaybillError(error)
             ? new WaybillError('INTERRUPTED', 'The worker was asked to stop.', { cause: error })

@@ -21,16 +21,19 @@ const WILDCARDS: readonly { resource: RegExp; reason: string }[] = [
     resource: /:secretsmanager:.*:secret:waybill\/(dev|prod)\/(source\/\*|target\/\*\/(reader|writer)-\?{6})$/,
     reason: 'Connections are named by projects that come later; one side and one kind of access is all this role gets.',
   },
-  { resource: /:ecs:.*:task\/<[A-Za-z0-9]+>\/\*$/, reason: 'Ids of tasks are made when they start; they lie in the one cluster.' },
+  {
+    resource: /:ecs:.*:task\/(<[A-Za-z0-9]+>|waybill-(dev|prod))\/\*$/,
+    reason: 'Ids of tasks are made when they start; they lie in the one cluster.',
+  },
   {
     resource: /:states:.*:execution:waybill-(dev|prod)-[a-z]+[/:]\*$/,
     reason: 'Ids of executions and map runs are made when they start; they belong to one state machine.',
   },
 ]
 
-/** Actions that IAM knows no resource for. */
+/** Actions that IAM knows no resource for. Listing the tasks of a cluster has a condition, which names it, and no resource. */
 const WITHOUT_RESOURCE =
-  /^(xray:(PutTraceSegments|PutTelemetryRecords|GetSamplingRules|GetSamplingTargets)|ecr:GetAuthorizationToken|ec2:[A-Za-z]+)$/
+  /^(xray:(PutTraceSegments|PutTelemetryRecords|GetSamplingRules|GetSamplingTargets)|ecr:GetAuthorizationToken|ecs:ListTasks|ec2:[A-Za-z]+)$/
 
 /** Accepts the wildcards in these statements that are of a known kind, each by itself and for its own reason. */
 export function acceptKnownWildcards(policy: IConstruct, statements: readonly PolicyStatement[]): void {

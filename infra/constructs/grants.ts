@@ -13,6 +13,8 @@ export type Neighbours = {
   config: StageConfig
   anchorFunctionArn: string
   stateMachineArns: readonly string[]
+  /** The cluster that workers run in. */
+  cluster: { name: string; arn: string }
   publicUrl: string
   /** Null: approvers are known by their link alone. */
   signIn: SignInProvider | null
@@ -46,7 +48,15 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   if (permission.lists === true) allow(['dynamodb:Scan'], [state.projects.table.tableArn])
   if (permission.audit !== undefined) allow(AUDIT[permission.audit], tableArns(state.audit))
   if (permission.approvals !== undefined) allow(APPROVALS[permission.approvals], tableArns(state.approvals))
-  if (permission.projects !== undefined || permission.audit !== undefined || permission.approvals !== undefined) services.add('dynamodb')
+  // A row is written over itself, and read by whoever watches: no function reads any.
+  if (permission.progress === true) allow(['dynamodb:PutItem'], [state.progress.table.tableArn])
+  if (
+    permission.projects !== undefined ||
+    permission.audit !== undefined ||
+    permission.approvals !== undefined ||
+    permission.progress === true
+  )
+    services.add('dynamodb')
 
   const { evidence } = state
   const objects = (names: readonly string[]) =>
@@ -88,6 +98,13 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   else if (permission.signs !== undefined) allow(['kms:GetPublicKey'], [keyArn(permission.signs)])
 
   if (permission.anchors === true) allow(['lambda:InvokeFunction'], [beside.anchorFunctionArn])
+  if (permission.stops === true) {
+    const inCluster = { ArnEquals: { 'ecs:cluster': beside.cluster.arn } }
+    // ListTasks has no resource of its own when it lists a whole cluster.
+    allow(['ecs:ListTasks'], ['*'], inCluster)
+    const tasks = stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${beside.cluster.name}/*` })
+    allow(['ecs:DescribeTasks', 'ecs:StopTask'], [tasks], inCluster)
+  }
   if (permission.tasks === true) allow(['states:SendTaskSuccess', 'states:SendTaskFailure'], beside.stateMachineArns)
   if (permission.mail === true)
     allow(['ses:SendEmail'], [stack.formatArn({ service: 'ses', resource: 'identity', resourceName: config.mailIdentity.name })], {
@@ -151,6 +168,8 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     ...(permission.projects && { WAYBILL_PROJECTS_TABLE: state.projects.table.tableName }),
     ...(permission.audit && { WAYBILL_AUDIT_TABLE: state.audit.table.tableName }),
     ...(permission.approvals && { WAYBILL_APPROVALS_TABLE: state.approvals.table.tableName, WAYBILL_TOKEN_KEY: state.tokenKey.key.keyArn }),
+    ...(permission.progress && { WAYBILL_PROGRESS_TABLE: state.progress.table.tableName }),
+    ...(permission.stops && { WAYBILL_CLUSTER: beside.cluster.name }),
     ...(touchesEvidence && { WAYBILL_EVIDENCE_BUCKET: state.evidence.bucket.bucketName }),
     ...(touchesEvidence && config.evidence.refuseLongerRetention && { WAYBILL_RETENTION_DAYS: String(config.evidence.days) }),
     ...(permission.signs && { [`WAYBILL_SIGN_${permission.signs.toUpperCase()}_KEY`]: key(permission.signs) }),

@@ -16,6 +16,8 @@ export class StateTable extends Construct {
       sortKey?: Attribute
       key: IKey
       keepState: boolean
+      /** Attribute with the second after which an item may be deleted; for what is neither state nor evidence. */
+      expires?: string
       indexes?: readonly { name: string; partitionKey: Attribute; holds: readonly string[] }[]
     },
   ) {
@@ -29,6 +31,7 @@ export class StateTable extends Construct {
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: props.keepState,
       removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      ...(props.expires === undefined ? {} : { timeToLiveAttribute: props.expires }),
     })
     this.indexes = (props.indexes ?? []).map(({ name }) => name)
     for (const { name, partitionKey, holds } of props.indexes ?? [])

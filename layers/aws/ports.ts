@@ -1,4 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { ECSClient } from '@aws-sdk/client-ecs'
 import { KMSClient } from '@aws-sdk/client-kms'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { S3Client } from '@aws-sdk/client-s3'
@@ -19,12 +20,14 @@ import { randomIds } from './ids.ts'
 import { secretsManagerKeys } from './keys.ts'
 import { dynamoLeaseStore } from './lease-store.ts'
 import { sesNotifier } from './notifier.ts'
+import { dynamoProgress } from './progress.ts'
 import { dynamoProjectStore } from './project-store.ts'
 import { secretsManagerSecrets, secretText } from './secrets.ts'
 import { kmsSigner } from './signer.ts'
 import { stepFunctionsTokens } from './task-tokens.ts'
 import { kmsTokenSeal } from './token-seal.ts'
 import { kmsTrustRoot } from './trust.ts'
+import { ecsWorkers } from './workers.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -116,6 +119,8 @@ export function awsPorts(
         maskSecretId: () => need('WAYBILL_MASK_KEY_SECRET'),
       }),
     anchors: () => lambdaAnchors({ lambda: new LambdaClient({}), functionName: need('WAYBILL_ANCHOR_FUNCTION') }),
+    progress: () => dynamoProgress({ db: once.db, table: need('WAYBILL_PROGRESS_TABLE') }),
+    workers: () => ecsWorkers({ ecs: new ECSClient({}), cluster: need('WAYBILL_CLUSTER') }),
     git: () =>
       gitHubHost({
         repository: need('WAYBILL_GIT_REPOSITORY'),

@@ -47,6 +47,7 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   WAIVER_REFUSED: 'The waiver was not one that this person, code or moment allows; nothing was changed by it.',
   WAIVER_REQUESTED: 'Somebody asked the person of the role that the policy names to take responsibility for one finding.',
   WAIVER_SIGNED: 'The person of the role that the policy names took responsibility for one finding of this very plan.',
+  WORKERS_STOPPED: 'The run had failed, and no worker may go on behind a recorded failure.',
   WORK_REFUSED: 'A worker was not authorised to do what it was started for, and did nothing.',
 }
 

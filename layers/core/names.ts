@@ -30,6 +30,7 @@ export const TASK_FUNCTIONS = [
   'record-rejection',
   'record-rollback',
   'record-failure',
+  'stop-workers',
 ] as const
 
 /** Lambda functions behind the HTTP API or called by another function. */

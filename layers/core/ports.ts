@@ -9,6 +9,7 @@ import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/gover
 import type { Lease } from './schemas/lease.ts'
 import type { NightSettings } from './schemas/night.ts'
 import type { Policy } from './schemas/policy.ts'
+import type { WorkProgress } from './schemas/progress.ts'
 import type { ProjectRecord } from './schemas/project.ts'
 
 export type Clock = { now(): Date }
@@ -136,6 +137,22 @@ export type GitHost = {
 /** Keys for link HMACs and for masking values; 32 bytes each, from the platform's secret store. */
 export type Keys = { link(): Promise<Uint8Array>; mask(): Promise<Uint8Array> }
 
+/** What workers say of themselves while they work. Writing it must not be able to fail a worker: its callers go on without. */
+export type Progress = {
+  /** One row a task (run, worker and part), written over itself. */
+  report(row: WorkProgress): Promise<void>
+  /** Rows of a project's runs, by run, worker and part; those not written for 30 days may be gone. */
+  read(projectId: string): Promise<WorkProgress[]>
+}
+
+/** Workers that are running now, whoever started them. */
+export type Workers = {
+  /** Ids of those that work on a run of a project. */
+  running(projectId: string, runId: string): Promise<string[]>
+  /** Asks one to stop, and to be stopped if it does not. One that has ended is no error. */
+  stop(worker: string, reason: string): Promise<void>
+}
+
 /** Asks the anchoring function to sign and store the chain's head. The caller cannot choose what is signed. */
 export type Anchors = { anchor(projectId: string): Promise<void> }
 
@@ -190,6 +207,8 @@ export type Ports = {
   git: GitHost
   keys: Keys
   anchors: Anchors
+  progress: Progress
+  workers: Workers
   connectors: Connectors
   log: Log
   /** Where people reach the approval pages: scheme and host, no trailing slash. */

@@ -4,7 +4,7 @@ import { WaybillError } from '../core/errors.ts'
 
 /** Several processes share a home: a writer waits this long for another's transaction, which takes milliseconds. */
 const BUSY_MS = 30_000
-const VERSION = 2
+const VERSION = 3
 
 /**
  * `audit_entries` and `events` have no update and no delete, by trigger: a bug cannot rewrite history. (A person with the file can; anchors show that.)
@@ -27,6 +27,8 @@ CREATE INDEX IF NOT EXISTS approval_requests_by_group ON approval_requests (grou
 CREATE INDEX IF NOT EXISTS approval_requests_by_project ON approval_requests (project_id);
 CREATE TABLE IF NOT EXISTS leases (
   project_id TEXT PRIMARY KEY, holder TEXT NOT NULL, fence TEXT NOT NULL, expires_at TEXT NOT NULL, released INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS progress (
+  project_id TEXT NOT NULL, task TEXT NOT NULL, beat_at TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (project_id, task)) STRICT;
 CREATE TABLE IF NOT EXISTS artifacts (
   key TEXT PRIMARY KEY, version_id TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
   content_type TEXT NOT NULL, retain_until TEXT NOT NULL) STRICT;

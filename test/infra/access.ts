@@ -110,6 +110,19 @@ export function accessTests(prod: Synthesis): void {
       }
     })
 
+    it('only StopWorkers stops workers, beside the machines that started them, and only in their cluster', () => {
+      expect(holders('ecs:StopTask')).toEqual(['Migration', 'Reconcile', 'StopWorkers'])
+      expect(holders('ecs:ListTasks')).toEqual(['StopWorkers'])
+      for (const each of granted.filter(({ Action }) => Action.some((action) => /^ecs:(StopTask|DescribeTasks|ListTasks)$/.test(action))))
+        expect(JSON.stringify(each.Condition)).toMatch(/^\{"ArnEquals":\{"ecs:cluster":/)
+    })
+
+    it('only workers write their progress, and no function reads it', () => {
+      const onProgress = granted.filter(({ Resource }) => Resource.some((resource) => /Progress/.test(resource)))
+      expect([...new Set(onProgress.flatMap(({ Action }) => Action))]).toEqual(['dynamodb:PutItem'])
+      expect(onProgress).toHaveLength(6)
+    })
+
     it('a resource is a wildcard only where the action has none', () => {
       const open = new Set(
         granted.filter(({ Effect, Resource }) => Effect === 'Allow' && Resource.includes('*')).flatMap(({ Action }) => Action),
@@ -117,7 +130,7 @@ export function accessTests(prod: Synthesis): void {
       expect(
         [...open].filter(
           (action) =>
-            !/^(xray:|ecr:GetAuthorizationToken$|ec2:\w*(NetworkInterface|Subnets|PrivateIpAddresses)|logs:\w*(LogDeliver|ResourcePolic|LogGroups))/.test(
+            !/^(xray:|ecr:GetAuthorizationToken$|ecs:ListTasks$|ec2:\w*(NetworkInterface|Subnets|PrivateIpAddresses)|logs:\w*(LogDeliver|ResourcePolic|LogGroups))/.test(
               action,
             ),
         ),

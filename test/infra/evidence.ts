@@ -121,7 +121,8 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
   })
 
   describe('tables', () => {
-    const tables = resourcesOf(prod.state, 'AWS::DynamoDB::Table')
+    const every = resourcesOf(prod.state, 'AWS::DynamoDB::Table')
+    const tables = every.filter(([id]) => !id.startsWith('Progress'))
 
     it('can be restored to any second and cannot be dropped', () => {
       expect(tables).toHaveLength(3)
@@ -131,6 +132,12 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
         expect(table.Properties.SSESpecification).toMatchObject({ SSEEnabled: true, SSEType: 'KMS' })
         expect(table.DeletionPolicy).toBe('Retain')
       }
+    })
+
+    it('forget progress, which is neither state nor evidence, and nothing else', () => {
+      const forgetting = every.filter(([, { Properties }]) => Properties.TimeToLiveSpecification !== undefined)
+      expect(forgetting.map(([id]) => id.replace(/Table[0-9A-F]{8}$/, ''))).toEqual(['Progress'])
+      expect(forgetting[0]![1].Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'expires_at', Enabled: true })
     })
 
     it('have the indexes that the approval store asks for', () => {

@@ -86,7 +86,15 @@ export function flowTests(prod: Synthesis): void {
       const names = states.flatMap(([, state]) =>
         [...(state.Retry ?? []), ...(state.Catch ?? [])].flatMap(({ ErrorEquals }) => ErrorEquals),
       )
-      const known = new Set<string>([...ERROR_CODES, 'States.ALL', 'States.TaskFailed', 'States.Timeout', 'States.HeartbeatTimeout'])
+      const known = new Set<string>([
+        ...ERROR_CODES,
+        'States.ALL',
+        'States.TaskFailed',
+        'States.Timeout',
+        'States.HeartbeatTimeout',
+        'ECS.AmazonECSException',
+        'AmazonECS.Unknown',
+      ])
       expect(names.length).toBeGreaterThan(0)
       expect([...new Set(names)].filter((name) => !known.has(name))).toEqual([])
     })

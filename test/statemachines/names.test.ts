@@ -78,6 +78,9 @@ describe('one name everywhere', () => {
   })
 })
 
+/** Names that Step Functions gives failures of its own, and of a container that was not started. */
+const SERVICE_ERRORS = ['States.ALL', 'States.TaskFailed', 'States.Timeout', 'ECS.AmazonECSException', 'AmazonECS.Unknown']
+
 describe('patience', () => {
   it('every task has a timeout, retries with back-off and jitter, and a way to a recorded failure', () => {
     for (const { name, state } of tasks) {
@@ -95,16 +98,33 @@ describe('patience', () => {
       ({ name, state }) =>
         (state.Type === 'Task' && !['CopyChunk', 'HashSegments', 'RecordFailure'].includes(name)) || state.Type === 'Map',
     )
+    // Whatever can leave workers behind stops them before the failure is recorded.
+    const startsWorkers = ({ Resource, Type }: State) => Type === 'Map' || Resource?.includes('ecs:runTask') === true
     for (const { name, state } of needCatch)
-      expect(state.Catch, name).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'RecordFailure' }])
+      expect(state.Catch, name).toMatchObject([
+        { ErrorEquals: ['States.ALL'], Next: startsWorkers(state) ? 'StopWorkers' : 'RecordFailure' },
+      ])
+  })
+
+  it('a worker that cannot be started is waited for, one that fails is tried again, and one that takes too long is not raced by a second', () => {
+    for (const { name, state } of calls('ecs:runTask')) {
+      expect(
+        state.Retry?.map(({ ErrorEquals }) => ErrorEquals),
+        name,
+      ).toEqual([['ECS.AmazonECSException', 'AmazonECS.Unknown'], ['States.TaskFailed']])
+      const [starting, failing] = state.Retry!
+      // Room for a container comes back within minutes: eight tries wait 20 minutes at most, and half of that on average.
+      expect(starting, name).toMatchObject({ IntervalSeconds: 10, BackoffRate: 2, MaxAttempts: 8, MaxDelaySeconds: 300 })
+      expect(failing, name).toMatchObject({ MaxAttempts: 3 })
+    }
   })
 
   it('every ErrorEquals is a Waybill code or one of the service', () => {
     const names = all.flatMap(({ state }) => [...(state.Retry ?? []), ...(state.Catch ?? [])].flatMap((each) => each.ErrorEquals))
-    const known = new Set<string>([...ERROR_CODES, 'States.ALL', 'States.TaskFailed', 'States.Timeout'])
+    const known = new Set<string>([...ERROR_CODES, ...SERVICE_ERRORS])
     expect(names.filter((name) => !known.has(name))).toEqual([])
     // Which codes are matched: each is thrown by real code in the tests of the part that throws it.
-    expect(sorted(names.filter((name) => !name.startsWith('States.')))).toEqual([
+    expect(sorted(names.filter((name) => !SERVICE_ERRORS.includes(name)))).toEqual([
       'APPROVAL_EXPIRED',
       'CONFLICT',
       'CONNECTION_FAILED',

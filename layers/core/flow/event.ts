@@ -20,6 +20,8 @@ export const failureEvent = taskEvent.extend({
   error: z.string().max(256).nullish(),
   cause: z.string().max(32_768).nullish(),
   scope: z.literal('reconciliation').nullish(),
+  /** Set when StopWorkers failed. */
+  workers: z.literal('not stopped').nullish(),
 })
 
 /** What a function hands back to the state machine. `decision` is the one field a Choice compares. */

@@ -117,7 +117,9 @@ async function runWorker(run: Run, frame: Frame, state: TaskState, signal: Abort
         await run.platform.runWorker({ taskDefinition: TaskDefinition, environment: env, signal: inner })
       } catch (error) {
         const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) }
-        throw new StateFailed('States.TaskFailed', JSON.stringify({ error: name, cause: message }))
+        // As in the service: a task that could not be started has an error of its own, one that failed does not.
+        const refused = /^(ECS|AmazonECS)\./.test(name)
+        throw new StateFailed(refused ? name : 'States.TaskFailed', JSON.stringify({ error: name, cause: message }))
       }
     })
     return { TaskDefinitionArn: TaskDefinition, LastStatus: 'STOPPED', Containers: [{ Name: container?.Name ?? 'worker', ExitCode: 0 }] }

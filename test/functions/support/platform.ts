@@ -16,10 +16,12 @@ import { localGitHost } from '../../../layers/local/git-host.ts'
 import { openHome } from '../../../layers/local/home.ts'
 import { randomIds } from '../../../layers/local/ids.ts'
 import { fileKeys, sealKey } from '../../../layers/local/keys.ts'
+import { sqliteProgress } from '../../../layers/local/progress.ts'
 import { sqliteProjectStore } from '../../../layers/local/project-store.ts'
 import { localSecrets } from '../../../layers/local/secrets.ts'
 import { fileSigners } from '../../../layers/local/signer.ts'
 import { aesTokenSeal } from '../../../layers/local/token-seal.ts'
+import { localWorkers } from '../../../layers/local/workers.ts'
 import { temporaryFolder } from '../../local/temporary.ts'
 import { type Systems, systems } from './systems.ts'
 
@@ -83,6 +85,8 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     git: localGitHost({ folder: home.repository, clock }),
     keys: fileKeys({ folder: home.keys }),
     connectors: two.connectors,
+    progress: sqliteProgress({ db: home.db }),
+    workers: localWorkers(),
     log: { info: () => {}, warn: () => {}, error: () => {} },
     publicUrl: options.publicUrl ?? PUBLIC_URL,
   } as unknown as Ports
