@@ -26,7 +26,7 @@ const LEGACY_TABLES = `
  * Makes the databases `legacy` and `target`, a reader that can only SELECT from the first and a migrator that owns only
  * the second, and loads the first from real files. `rows` is how many flights, or null for all of them.
  */
-export async function createDatabases(server: PostgresServer, rows: number | null): Promise<DemoDatabases> {
+export async function createDatabases(server: Pick<PostgresServer, 'url'>, rows: number | null): Promise<DemoDatabases> {
   const reader = randomBytes(18).toString('base64url')
   const migrator = randomBytes(18).toString('base64url')
   await withClient(server.url('postgres'), async (client) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { createServerIn } from '../../../cli/demo/postgres-server.ts'
+import { createServerIn, type PostgresServer } from '../../../cli/demo/postgres-server.ts'
 import { withClient } from '../../support/postgres.ts'
 
 const run = promisify(execFile)
@@ -19,7 +19,7 @@ export type TlsServer = {
 }
 
 /** A PostgreSQL of its own that admits nobody without TLS. `prepare` runs before that, on a plain connection. */
-export async function startTlsServer(prepare: (url: (database: string) => string) => Promise<void>): Promise<TlsServer> {
+export async function startTlsServer(prepare: (url: PostgresServer['url']) => Promise<void>): Promise<TlsServer> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-tls-'))
   await chmod(folder, 0o755)
   const server = await createServerIn(join(folder, 'postgres'))
@@ -28,7 +28,7 @@ export async function startTlsServer(prepare: (url: (database: string) => string
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    await prepare((database) => server.url(database))
+    await prepare(server.url)
     const [ca, otherCa] = [await authority(folder, 'ca'), await authority(folder, 'other')]
     await issue(folder, 'IP:127.0.0.1')
     const { uid, gid } = await stat(server.dataDir)

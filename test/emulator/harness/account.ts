@@ -29,8 +29,6 @@ export type Account = {
   bucket: string
   github: Awaited<ReturnType<typeof gitHub>>
   workers: ReturnType<typeof ecs>
-  /** Called before each worker starts, and waited for. */
-  beforeWorker: { hook: (taskDefinition: string) => Promise<void> }
   machine(name: 'migration' | 'reconcile'): string
   storeSecret(name: string, text: string): Promise<void>
   close(): Promise<void>
@@ -70,13 +68,9 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
     const artifacts = s3ArtifactStore({ s3, bucket, retention: { by: 'bucket', days: null }, now: systemClock.now })
     const workers = ecs(emulator, deployment.staging, folder)
     const invoke = lambda(emulator)
-    const beforeWorker = { hook: async (_taskDefinition: string) => {} }
     const runner = await states.install(emulator.url, {
       invoke: (name, payload) => invoke(name, payload),
-      async runWorker({ taskDefinition, environment, signal }) {
-        await beforeWorker.hook(taskDefinition)
-        await workers.run(taskDefinition, environment, signal)
-      },
+      runWorker: ({ taskDefinition, environment, signal }) => workers.run(taskDefinition, environment, signal),
       async readItems({ Bucket, Key, VersionId }) {
         const object = await s3.send(new GetObjectCommand({ Bucket, Key, VersionId }))
         return object.Body!.transformToByteArray()
@@ -94,7 +88,6 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
       bucket,
       github,
       workers,
-      beforeWorker,
       machine: (name) => `arn:aws:states:eu-central-1:000000000000:stateMachine:waybill-dev-${name}`,
       async storeSecret(Name, SecretString) {
         await secrets.send(new CreateSecretCommand({ Name, SecretString }))

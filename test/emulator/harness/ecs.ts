@@ -1,60 +1,98 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { runWorkerProcess } from '../../../layers/local/worker-process.ts'
+import {
+  DescribeTaskDefinitionCommand,
+  DescribeTasksCommand,
+  ECSClient,
+  ListClustersCommand,
+  RunTaskCommand,
+  StopTaskCommand,
+} from '@aws-sdk/client-ecs'
 import type { Emulator } from './ministack.ts'
 
 const MODULES = join(dirname(fileURLToPath(import.meta.url)), '../../../node_modules')
 
-type TaskDefinition = {
-  taskDefinition: { containerDefinitions: { name: string; command: string[]; environment: { name: string; value: string }[] }[] }
-}
+/** One task: the worker it runs, and its process. */
+export type WorkerTask = { worker: string; process: ChildProcessByStdio<null, Readable, Readable> }
 
 /**
  * ECS without a container engine: the image's file tree in a folder, and each task as the process its definition describes, with the definition's
- * environment and the override's. The task is also run in the emulator, so that its life is on record there, and stopped when the process ends.
+ * environment and the override's. The task is run in the emulator too, so that it is listed, described and stopped there; what stops it there
+ * stops the process as Fargate would: SIGTERM, and SIGKILL when `stopTimeout` is over.
  */
 export function ecs(emulator: Emulator, staging: string, folder: string) {
   const tree = join(folder, 'worker')
   mkdirSync(tree, { recursive: true })
   cpSync(join(staging, 'worker'), tree, { recursive: true })
   symlinkSync(MODULES, join(tree, 'node_modules'))
-  const call = async <T>(action: string, body: unknown): Promise<T> => {
-    const response = await fetch(emulator.url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/x-amz-json-1.1',
-        'x-amz-target': `AmazonEC2ContainerServiceV20141113.${action}`,
-        authorization: 'AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/ecs/aws4_request, SignedHeaders=host, Signature=0',
-      },
-      body: JSON.stringify(body),
-    })
-    const answer = (await response.json()) as T
-    if (!response.ok) throw new Error(`${action}: ${JSON.stringify(answer)}`)
-    return answer
-  }
+  const client = new ECSClient({ endpoint: emulator.url })
   const ran: string[] = []
+  const hooks = { starting: async (_worker: string) => {}, started: (_task: WorkerTask) => {} }
+
+  const run = async (taskDefinition: string, environment: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> => {
+    const described = await client.send(new DescribeTaskDefinitionCommand({ taskDefinition }))
+    const container = described.taskDefinition!.containerDefinitions![0]!
+    const [entry] = container.command!
+    const worker = entry!.replace('.mjs', '')
+    await hooks.starting(worker)
+    ran.push(worker)
+
+    const { clusterArns } = await client.send(new ListClustersCommand({}))
+    const cluster = clusterArns!.find((arn) => /Waybill/.test(arn))!
+    const overrides = { name: container.name!, environment: Object.entries(environment).map(([name, value]) => ({ name, value })) }
+    const { tasks } = await client.send(
+      new RunTaskCommand({ cluster, taskDefinition, launchType: 'FARGATE', overrides: { containerOverrides: [overrides] } }),
+    )
+    const task = tasks![0]!.taskArn!
+    const stop = () => client.send(new StopTaskCommand({ cluster, task, reason: 'ended' }))
+
+    const child = spawn(process.execPath, [join(tree, entry!)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...Object.fromEntries(container.environment!.map(({ name, value }) => [name, value])),
+        ...environment,
+        ...emulator.env,
+        NODE_ENV: 'production',
+        PATH: process.env.PATH ?? '',
+        HOME: folder,
+        TMPDIR: folder,
+      },
+    })
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => emulator.note(`[${worker}] ${chunk}`))
+    const ended = new Promise<string>((resolve) => child.once('close', (code, killedBy) => resolve(killedBy ?? String(code))))
+    hooks.started({ worker, process: child })
+    let over = false
+    const ending = ended.then((how) => {
+      over = true
+      return how
+    })
+    signal.addEventListener('abort', () => void stop())
+    const follow = async () => {
+      for (;;) {
+        await Promise.race([sleep(300), ended])
+        if (over) return
+        const { tasks: now } = await client.send(new DescribeTasksCommand({ cluster, tasks: [task] }))
+        if (now?.[0]?.lastStatus === 'STOPPED') break
+      }
+      child.kill('SIGTERM')
+      await Promise.race([sleep((container.stopTimeout ?? 30) * 1000), ended])
+      if (!over) child.kill('SIGKILL')
+    }
+    const [how] = await Promise.all([ending, follow()])
+    await stop()
+    if (how === '0') return
+    // As much as the service tells: that the essential container exited, and with what.
+    throw new Error(`Essential container in task exited (${how})`)
+  }
   return {
     /** Names of the workers that ran, in order. */
     ran,
-    async run(taskDefinition: string, environment: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
-      const described = await call<TaskDefinition>('DescribeTaskDefinition', { taskDefinition })
-      const [container] = described.taskDefinition.containerDefinitions
-      const [entry] = container!.command
-      ran.push(entry!.replace('.mjs', ''))
-      await runWorkerProcess({
-        entry: join(tree, entry!),
-        env: {
-          ...Object.fromEntries(container!.environment.map(({ name, value }) => [name, value])),
-          ...environment,
-          ...emulator.env,
-          NODE_ENV: 'production',
-          PATH: process.env.PATH ?? '',
-          HOME: folder,
-          TMPDIR: folder,
-        },
-        signal,
-      })
-    },
+    /** `starting` is waited for before a worker's process is there. */
+    hooks,
+    run,
   }
 }

@@ -15,6 +15,8 @@ export type Emulator = {
   /** What a client of this account needs in its environment. */
   env: Record<string, string>
   log(): string
+  /** Adds a line to the log. */
+  note(line: string): void
   stop(): Promise<void>
 }
 
@@ -74,6 +76,7 @@ export async function startEmulator(folder: string, elsewhere: { stepFunctionsUr
       CDK_DISABLE_CLI_TELEMETRY: '1',
     },
     log: () => text,
+    note: (line) => keep(Buffer.from(`${line}\n`)),
     async stop() {
       child.kill('SIGTERM')
       await Promise.race([ended, sleep(10_000).then(() => child.kill('SIGKILL'))])
