@@ -17,10 +17,12 @@ import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { keepSayingAlive } from '../layers/aws/alive.ts'
+import { databaseToken, IAM_PASSWORD } from '../layers/aws/database-token.ts'
 import { outwardError, placesOf } from '../layers/aws/failure.ts'
 import { httpRequestOf, httpResultOf } from '../layers/aws/http-event.ts'
 import { awsPorts, awsTrust, variable } from '../layers/aws/ports.ts'
 import { connectors } from '../layers/connectors/index.ts'
+import { makePasswordsBy } from '../layers/connectors/postgres/passwords.ts'
 import { isWaybillError, WaybillError } from '../layers/core/errors.ts'
 import type { HttpRequest, HttpResponse, Log, Ports } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
@@ -32,6 +34,8 @@ export type TaskEvent = { project_id: string; run_id: string }
 
 /** What every Task state passes; a handler checks the fields it adds. Nothing of an event is ever logged beyond these two. */
 const taskEvent = z.looseObject({ project_id: slug, run_id: slug })
+
+makePasswordsBy(IAM_PASSWORD, databaseToken)
 
 type LambdaHandler = (event: unknown, context: Context) => Promise<unknown>
 

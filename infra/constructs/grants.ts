@@ -1,6 +1,7 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IConstruct } from 'constructs'
+import { DATABASE_USERS } from '../../layers/core/names.ts'
 import type { StageConfig } from '../config.ts'
 import { ALL, type Permission, type Purpose } from '../permissions.ts'
 import type { StateStack } from '../state-stack.ts'
@@ -19,9 +20,6 @@ export type Neighbours = {
   /** Null: approvers are known by their link alone. */
   signIn: SignInProvider | null
 }
-
-/** Database users that sign in with IAM, by what they may do; the same on every database. */
-const IAM_USERS = { source: 'waybill_source', 'target-reader': 'waybill_target_reader', 'target-writer': 'waybill_target_writer' } as const
 
 const PROJECTS = { read: ['dynamodb:GetItem'], write: ['dynamodb:GetItem', 'dynamodb:PutItem'] }
 /** Append is a transaction of PutItem and ConditionCheckItem. UpdateItem, DeleteItem and BatchWriteItem are granted to nobody. */
@@ -139,7 +137,7 @@ export function databaseUserArns(scope: IConstruct, config: StageConfig, kinds: 
       Stack.of(scope).formatArn({
         service: 'rds-db',
         resource: 'dbuser',
-        resourceName: `${database}/${IAM_USERS[kind]}`,
+        resourceName: `${database}/${DATABASE_USERS[kind]}`,
         arnFormat: ArnFormat.COLON_RESOURCE_NAME,
       }),
     ),

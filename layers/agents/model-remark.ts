@@ -16,7 +16,7 @@ const REFUSED: readonly { pattern: RegExp; why: string }[] = [
     pattern: /\b(?:pre-?)?(?:approv|authori[sz]|certif|sign(?:ed|s)?[- ]?off|sign(?:ed)\b)/i,
     why: 'it claims an approval, which only people give',
   },
-  { pattern: /\b(?:env|file|aws-secretsmanager|aws-sm|vault|azure-keyvault|azure-kv):\/\//i, why: 'it names a secret' },
+  { pattern: /\b(?:env|file|aws-secretsmanager|aws-sm|aws-rds-iam|vault|azure-keyvault|azure-kv):\/\//i, why: 'it names a secret' },
   {
     pattern: /\b(?:password|passwd|pwd|secret|api[-_ ]?key|token)\b\s*[:=]|\bAKIA[0-9A-Z]{12,}|-----BEGIN|:\/\/[^\s/@]+:[^\s/@]+@/i,
     why: 'it holds what looks like a secret',

@@ -60,3 +60,10 @@ export function folderName(state: string): string {
 /** A worker touches this file of its temporary folder; when it is older than `ALIVE_FOR_MS`, the worker hangs. */
 export const ALIVE_FILE = 'waybill-alive'
 export const ALIVE_FOR_MS = 60_000
+
+/** Database users that sign in with IAM, by what they may do; the same on every database. */
+export const DATABASE_USERS = {
+  source: 'waybill_source',
+  'target-reader': 'waybill_target_reader',
+  'target-writer': 'waybill_target_writer',
+} as const

@@ -1,8 +1,9 @@
 import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
-import { WaybillError } from '../../core/errors.ts'
+import { isWaybillError, WaybillError } from '../../core/errors.ts'
 import { failureOf } from './failure.ts'
 import type { Pace } from './pace.ts'
+import { type AskPassword, passwordOf } from './passwords.ts'
 import { closeClient, watchSilence } from './silence.ts'
 import { quoteLiteral } from './sql.ts'
 import { diallingOf, tlsFailure, unreadable, wantsOtherWay } from './tls.ts'
@@ -128,9 +129,11 @@ export async function openSession(url: string, options: SessionOptions): Promise
 }
 
 async function connect(url: string, options: SessionOptions, side: string): Promise<pg.Client> {
-  const { url: plain, attempts } = diallingOf(url, side)
+  const { url: own, ask } = passwordOf(url)
+  const { url: plain, attempts } = diallingOf(own, side)
   for (const [at, ssl] of attempts.entries()) {
     const client = makeClient(plain, ssl, options, side)
+    if (ask !== null) answering(client, ask, ssl, side)
     // Without a listener a connection lost between two queries would end the process; the next query reports it.
     client.on('error', () => {})
     try {
@@ -143,6 +146,20 @@ async function connect(url: string, options: SessionOptions, side: string): Prom
     }
   }
   throw unreadable(side)
+}
+
+/** Threat: such a password is sent as it is. Whoever answers in the server's place could use it there, so it goes to a verified server only. */
+function answering(client: pg.Client, ask: AskPassword, ssl: false | ConnectionOptions, side: string): void {
+  if (ssl === false || ssl.rejectUnauthorized !== true || ssl.checkServerIdentity !== undefined) {
+    throw new WaybillError('PERMISSION_DENIED', `The ${side} gets its password over sslmode=verify-full only. No password was sent.`)
+  }
+  const { host, port, user = '' } = client
+  const password = () =>
+    ask({ host, port, user }).catch((error) => {
+      if (isWaybillError(error)) throw error
+      throw new WaybillError('PERMISSION_DENIED', `No password could be made for the ${side}.`)
+    })
+  Object.assign(client, { password })
 }
 
 function makeClient(url: string, ssl: false | ConnectionOptions, options: SessionOptions, side: string): pg.Client {

@@ -4,13 +4,13 @@ import { decimal, email, findingSeverity, identifier, qualifiedName, role, slug 
 
 /**
  * How to find a connection without holding its secret: `env://NAME`, `file://path`, `aws-secretsmanager://id` (`aws-sm://`),
- * `vault://mount/path#field`, `azure-keyvault://vault/secret/version` (`azure-kv://`).
+ * `aws-rds-iam://source/host:port/database`, `vault://mount/path#field`, `azure-keyvault://vault/secret/version` (`azure-kv://`).
  */
 export const secretRef = z
   .string()
   .max(512)
   .regex(
-    /^(env|file|aws-secretsmanager|aws-sm|vault|azure-keyvault|azure-kv):\/\/[\x21-\x7e]+$/,
+    /^(env|file|aws-secretsmanager|aws-sm|aws-rds-iam|vault|azure-keyvault|azure-kv):\/\/[\x21-\x7e]+$/,
     'a secret_ref such as env://SOURCE_URL; never the secret itself',
   )
 
