@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { CreateClusterCommand, ECSClient, RegisterTaskDefinitionCommand, RunTaskCommand } from '@aws-sdk/client-ecs'
 import { KMSClient } from '@aws-sdk/client-kms'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
@@ -17,6 +18,7 @@ import { notifierContract, type SentMail } from '../../contracts/notifier.ts'
 import { refusal } from '../../contracts/samples.ts'
 import { signersContract } from '../../contracts/signer.ts'
 import { clockContract, idsContract, keysContract, secretsContract, taskTokensContract } from '../../contracts/small-ports.ts'
+import { workersContract } from '../../contracts/workers.ts'
 import { openEmptyAccount } from './support/account.ts'
 
 const account = await openEmptyAccount()
@@ -132,4 +134,41 @@ taskTokensContract('Step Functions', async () => {
     },
     done: async () => {},
   }
+})
+
+workersContract('ECS', async () => {
+  const ecs = new ECSClient({})
+  const cluster = `waybill-${crypto.randomUUID()}`
+  await ecs.send(new CreateClusterCommand({ clusterName: cluster }))
+  const containerDefinitions = [{ name: 'worker', image: 'worker', essential: true }]
+  const { taskDefinition } = await ecs.send(new RegisterTaskDefinitionCommand({ family: 'worker', containerDefinitions }))
+  return {
+    workers: (await account.ports({ WAYBILL_CLUSTER: cluster })).workers,
+    async start(task) {
+      const environment = [{ name: 'WAYBILL_TASK', value: JSON.stringify(task) }]
+      const overrides = { containerOverrides: [{ name: 'worker', environment }] }
+      const started = await ecs.send(new RunTaskCommand({ cluster, taskDefinition: taskDefinition!.taskDefinitionArn, overrides }))
+      expect(started.failures ?? []).toEqual([])
+    },
+    done: async () => {},
+  }
+})
+
+describe('workers: ECS', () => {
+  it('are found however many there are, and nobody else’s task is touched', async () => {
+    const ecs = new ECSClient({})
+    const cluster = `waybill-${crypto.randomUUID()}`
+    await ecs.send(new CreateClusterCommand({ clusterName: cluster }))
+    const containerDefinitions = [{ name: 'worker', image: 'worker', essential: true }]
+    const { taskDefinition } = await ecs.send(new RegisterTaskDefinitionCommand({ family: 'many', containerDefinitions }))
+    const run = async (value: string, count: number) => {
+      const overrides = { containerOverrides: [{ name: 'worker', environment: [{ name: 'WAYBILL_TASK', value }] }] }
+      await ecs.send(new RunTaskCommand({ cluster, taskDefinition: taskDefinition!.taskDefinitionArn, overrides, count }))
+    }
+    const task = JSON.stringify({ worker: 'run-checks', project_id: 'p1', run_id: 'r1', items: null, ids: [] })
+    for (let n = 0; n < 11; n++) await run(task, 10)
+    for (const foreign of ['', 'not JSON', '{"project_id":"p1","run_id":"r1"}', '[]']) await run(foreign, 1)
+    const { workers } = await account.ports({ WAYBILL_CLUSTER: cluster })
+    expect(await workers.running('p1', 'r1')).toHaveLength(110)
+  })
 })
