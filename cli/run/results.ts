@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { responsePath, STAMPED_BUNDLE, TIMESTAMPED } from '../../layers/core/evidence/timestamp-request.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { ensureFolder } from '../folder.ts'
@@ -61,7 +62,29 @@ async function replacePack(ports: Pick<Ports, 'artifacts'>, keys: readonly strin
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, await ports.artifacts.get(pointer), { flag: 'wx' })
   }
+  await keepAnswers(pack, fresh)
   await rm(pack, { recursive: true, force: true })
   await chmod(fresh, 0o755)
   await rename(fresh, pack)
+}
+
+/**
+ * A timestamp authority's answers are the only files that a person adds to a pack, and this folder may hold the only copy. They are about the
+ * list and the seal's signature, so they stay where these are the same bytes; an answer about another pack would make this one fail.
+ */
+async function keepAnswers(before: string, fresh: string): Promise<void> {
+  for (const { name, of } of TIMESTAMPED) {
+    const [was, is] = await Promise.all([regular(join(before, of)), regular(join(fresh, of))])
+    if (was === null || is === null || !was.equals(is)) continue
+    for (const path of name === 'signature' ? [responsePath(name), STAMPED_BUNDLE] : [responsePath(name)]) {
+      const answer = await regular(join(before, path))
+      if (answer !== null) await writeFile(join(fresh, path), answer, { flag: 'wx' })
+    }
+  }
+}
+
+/** The bytes of a file, or null where there is none. A link is none: what it points to was never part of the pack. */
+async function regular(path: string): Promise<Buffer | null> {
+  const info = await lstat(path).catch(() => null)
+  return info?.isFile() ? readFile(path) : null
 }

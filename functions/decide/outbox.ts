@@ -48,7 +48,8 @@ async function tell(deps: OutboxDeps, group: ApprovalGroup): Promise<boolean> {
   const requests = await deps.approvals.requests(group.group_id)
   const [first] = requests
   if (first === undefined) return false
-  for (const request of requests) if (request.decision === 'DELEGATED') await complete(deps, request)
+  // A decision counts once the log has it; a process that died may have left one without its entry.
+  for (const request of requests) await complete(deps, request)
   const decision = first.kind === 'decisions' ? await answered(deps, requests) : await approved(deps, first)
   if (decision === null) return false
   try {

@@ -9,7 +9,7 @@ import type { ApprovalPredicate, ApprovalRequest } from '../../layers/core/schem
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import type { Decided } from './form.ts'
 
-export type SettleDeps = StoringDeps & Pick<Ports, 'approvals' | 'audit' | 'ids' | 'signers' | 'trust'>
+export type SettleDeps = StoringDeps & Pick<Ports, 'anchors' | 'approvals' | 'audit' | 'ids' | 'signers' | 'trust'>
 
 /** How the person was identified; goes into the signed statement. */
 export type Identified = Pick<ApprovalPredicate, 'identified_by' | 'oidc' | 'passkey'>
@@ -116,9 +116,15 @@ async function decideOnce(deps: SettleDeps, decided: ApprovalRequest): Promise<b
   }
 }
 
+/** The entry without which an approval counts nowhere. A rejection is anchored at once: nobody can cut its entry off again. */
 async function recordOnce(deps: SettleDeps, request: ApprovalRequest): Promise<void> {
   const chain = await deps.audit.read(request.project_id)
-  if (chain.some((entry) => entry.action === 'DECISION_TAKEN' && entry.details.approval_id === request.approval_id)) return
+  const there = chain.find((entry) => entry.action === 'DECISION_TAKEN' && entry.details.approval_id === request.approval_id)
+  if (there === undefined) await enter(deps, request)
+  if (request.decision === 'REJECTED' && (there === undefined || there === chain.at(-1))) await deps.anchors.anchor(request.project_id)
+}
+
+async function enter(deps: SettleDeps, request: ApprovalRequest): Promise<void> {
   await record(deps, request.project_id, {
     actor: request.approver,
     action: 'DECISION_TAKEN',

@@ -1,6 +1,7 @@
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { pae, readEnvelope } from '../../layers/core/dsse.ts'
 import { verifySignature } from '../../layers/core/ecdsa.ts'
+import { isWaybillError } from '../../layers/core/errors.ts'
 import type { PackFile, PackInput, PackKey } from '../../layers/core/evidence/pack.ts'
 import { envelopeFiles } from '../../layers/core/evidence/pack-files.ts'
 import { approvalStatements, artifactJson } from '../../layers/core/flow/project-artifacts.ts'
@@ -13,6 +14,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { rewriteProposal } from '../../layers/core/schemas/proposal.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { waiversOf } from '../work/project-waivers.ts'
+import { signedPolicy } from '../work/signed-policy.ts'
 
 type Deps = Pick<Ports, 'artifacts' | 'audit' | 'policy' | 'trust'>
 
@@ -62,8 +64,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     projectId: id,
     planFolder: [
       ...(await named(PLAN_FILES)),
-      // Smallest and largest values of columns may be personal data.
-      ...(deps.policy.pii.values_in_evidence ? await named([['profiling_report.json', 'profiling_report']]) : []),
+      ...((await valuesAllowed(deps, project)) ? await named([['profiling_report.json', 'profiling_report']]) : []),
       { path: 'type_coercion_rulebook.json', bytes: canonicalBytes(typeCoercionRulebook) },
       { path: 'hashing_spec.json', bytes: canonicalBytes(hashingSpec) },
     ],
@@ -103,6 +104,21 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     entries: (await deps.audit.read(id)).slice(0, entries),
     anchors,
     keys,
+  }
+}
+
+/**
+ * Whether smallest and largest values of columns, which may be personal data, go into the pack: as the policy says under which people signed
+ * the plan. Threat: a policy changed after the approvals publishes what they were promised would stay. Without a signed plan, or without
+ * its policy, nobody allowed it.
+ */
+async function valuesAllowed(deps: Deps, project: ProjectRecord): Promise<boolean> {
+  if (project.artifacts.signed_plan === undefined) return false
+  try {
+    return (await signedPolicy(deps, project)).pii.values_in_evidence
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'PLAN_NOT_AUTHORISED') return false
+    throw error
   }
 }
 

@@ -1,4 +1,5 @@
 import { verifyPasskey } from './passkey.ts'
+import { passkeyHolders } from './passkey-holders.ts'
 import { roleFault } from './role-holders.ts'
 import type { Role } from './schemas/common.ts'
 import type { ApprovalPredicate, ApprovalRequest } from './schemas/governance.ts'
@@ -66,9 +67,10 @@ export function outstanding(
   return { approved, missing, refused, reasons: approved ? [] : reasons }
 }
 
-/** Approvals that may count: decided APPROVED, not withdrawn, and not by the author. */
+/** Approvals that may count: decided APPROVED, not withdrawn, and not by the author. Whoever holds one passkey is one person. */
 export function sittingsOf(statements: readonly ApprovalPredicate[], author: string, reasons: string[] = []): Sitting[] {
   const withdrawn = withdrawnIn(statements)
+  const holder = passkeyHolders(statements, reasons)
   return statements
     .filter((statement) => statement.decision === 'APPROVED')
     .filter((statement) => {
@@ -80,7 +82,7 @@ export function sittingsOf(statements: readonly ApprovalPredicate[], author: str
       reasons.push(`${statement.approver} is the author; nobody approves their own plan`)
       return false
     })
-    .map(({ transition, role, approver }) => ({ gate: transition, role, email: approver }))
+    .map(({ transition, role, approver }) => ({ gate: transition, role, email: holder(approver) }))
 }
 
 /** Approvals that their own approver took back. Somebody else's withdrawal takes nothing back. */

@@ -1,7 +1,7 @@
 import { followsRule } from './action-rules.ts'
 import { anchorFaults, chainFaults } from './audit-chain.ts'
 import { isWaybillError } from './errors.ts'
-import { replayLifecycle } from './evidence/lifecycle-replay.ts'
+import { replayLifecycle, unanchoredFaults } from './evidence/lifecycle-replay.ts'
 import type { TrustRoot } from './ports.ts'
 import { type AuditAnchor, type AuditEntry, auditAnchor } from './schemas/governance.ts'
 import type { LifecycleState } from './schemas/project.ts'
@@ -47,11 +47,10 @@ export function reviewAudit(input: {
     }
   })
   faults.push(...anchorFaults(input.entries, anchors))
-  const replay = replayLifecycle(input.entries)
-  faults.push(...replay.faults)
-  const newest = Math.max(-1, ...anchors.map(({ sequence }) => sequence))
-  const last = input.entries.findLast(({ details }) => details.to !== undefined && details.to !== details.from)
-  if (last !== undefined && last.seq > newest) faults.push(`the change to ${last.details.to} (entry ${last.seq}) was not anchored`)
+  const anchored = anchors.map(({ sequence }) => sequence)
+  const newest = Math.max(-1, ...anchored)
+  const replay = replayLifecycle(input.entries, anchored)
+  faults.push(...replay.faults, ...unanchoredFaults(replay, anchored))
   if (input.stored !== null && input.stored !== replay.state)
     faults.push(`the project is stored as ${input.stored}, the chain leaves it in ${replay.state}`)
   for (const entry of input.entries) {

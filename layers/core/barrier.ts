@@ -1,6 +1,6 @@
 import { countingFault, outstanding, samePerson, sittingsOf } from './approvals.ts'
 import { parseStrictJson } from './canonical-json.ts'
-import { asLogged } from './decision-log.ts'
+import { asLogged, notLogged, type SignedDecision, unknownToTheLog } from './decision-log.ts'
 import { sha256 } from './digest.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
 import { PLAN_AGAIN, stalePolicy } from './policy-changes.ts'
@@ -19,7 +19,7 @@ export type BarrierInput = {
   signedPlan: Uint8Array
   /** DSSE envelopes around approval statements. */
   approvals: readonly Uint8Array[]
-  /** The project's whole audit chain: a withdrawal or rejection in it counts, also where its statement is gone. */
+  /** The project's whole audit chain: an approval that it does not know counts for nothing, and a withdrawal or rejection in it counts, also where its statement is gone. */
   log: readonly AuditEntry[]
   /** From the caller's configuration, never from the project. */
   trust: TrustRoot
@@ -53,7 +53,7 @@ export function authorise(input: BarrierInput): Plan {
   const reasons: string[] = []
   const signed = attempt(reasons, () => openPredicate(input.signedPlan, input.trust, 'plan', planPredicate))
   const plan = attempt(reasons, () => readPlan(input.planBytes))
-  const statements = input.approvals.flatMap((bytes) => attempt(reasons, () => readApproval(bytes, input.trust)) ?? [])
+  const statements = input.approvals.flatMap((bytes) => attempt(reasons, () => readDecision(bytes, input.trust)) ?? [])
   const approvals = asLogged(statements, input.log)
   const planSha256 = sha256(input.planBytes)
 
@@ -65,7 +65,9 @@ export function authorise(input: BarrierInput): Plan {
   }
   if (plan !== null) {
     reasons.push(...scopeFaults(plan, input.scope))
-    reasons.push(...approvalFaults(approvals, plan.author, planSha256, sha256(input.signedPlan), input))
+    const faults = approvalFaults(approvals, plan.author, planSha256, sha256(input.signedPlan), input)
+    reasons.push(...faults)
+    if (faults.length > 0) reasons.push(...notLogged(statements, input.log).map(unknownToTheLog))
   }
   if (reasons.length > 0 || plan === null || signed === null) {
     throw new WaybillError(
@@ -86,13 +88,13 @@ function readPlan(bytes: Uint8Array): Plan {
   throw new WaybillError('PLAN_INVALID', `the plan file is no plan: ${issue?.path.join('/')}: ${issue?.message}`)
 }
 
-function readApproval(bytes: Uint8Array, trust: TrustRoot): ApprovalPredicate {
+function readDecision(bytes: Uint8Array, trust: TrustRoot): SignedDecision {
   const { statement, predicate } = openPredicate(bytes, trust, 'approval', approvalPredicate)
   const [subject, ...more] = statement.subject
   if (more.length > 0 || subject?.digest.sha256 !== predicate.subject_sha256) {
     throw new WaybillError('EVIDENCE_INVALID', `the approval ${predicate.approval_id} is about something other than its subject`)
   }
-  return predicate
+  return { sha256: sha256(bytes), predicate }
 }
 
 /** What the signature says about the plan must be what the plan says about itself. */

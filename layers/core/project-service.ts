@@ -4,6 +4,7 @@ import { type Happening, record } from './ledger.ts'
 import { canResume, move } from './lifecycle.ts'
 import type { Anchors, AuditLog, Clock, ProjectStore } from './ports.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
+import type { AuditEntry } from './schemas/governance.ts'
 import { type LifecycleState, type ProjectRecord, projectRecord } from './schemas/project.ts'
 
 export type ProjectDeps = { projects: ProjectStore; audit: AuditLog; clock: Clock; anchors: Anchors }
@@ -67,14 +68,20 @@ export async function advance(deps: ProjectDeps, projectId: string, change: Adva
     // that has not happened yet: the retry finds that very entry (same revision, same digest of the change), does not repeat it, and
     // writes the record. The other order would leave a state nobody recorded, which no retry could tell from an honest one. When
     // another writer took the revision, the entry stays, followed by CHANGE_NOT_MADE, and the change is entered again under the next.
-    const entry = await appendOnce(deps, projectId, happeningOf(stored, next, change))
+    // Who took it says so of everybody entered before, and only then has it anchored: under an anchor nothing is taken back any more.
+    const { seq, known } = await appendOnce(deps, projectId, happeningOf(stored, next, change))
     try {
       await deps.projects.update(next)
     } catch (error) {
       if (!isWaybillError(error) || error.code !== 'CONFLICT') throw error
-      const details = { revision: String(next.revision), entry: String(entry) }
-      await appendOnce(deps, projectId, { actor: change.actor, action: 'CHANGE_NOT_MADE', details })
+      // Another process made this very change, perhaps under this very entry.
+      if (!alreadyThere(await deps.projects.get(projectId), change)) await notMade(deps, projectId, change.actor, next.revision, seq)
       continue
+    }
+    const before = [...known, ...(seq > known.length ? await deps.audit.read(projectId, known.length) : [])]
+    for (const rival of before) {
+      const same = rival.seq < seq && rival.details.to !== undefined && rival.details.revision === String(next.revision)
+      if (same) await notMade(deps, projectId, change.actor, next.revision, rival.seq)
     }
     if (next.state !== stored.state) await deps.anchors.anchor(projectId)
     return next
@@ -153,8 +160,13 @@ function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance
   }
 }
 
-/** Appends unless the chain already has an entry saying exactly this. @returns its number in the chain */
-async function appendOnce(deps: ProjectDeps, projectId: string, happening: Happening): Promise<number> {
+async function notMade(deps: ProjectDeps, projectId: string, actor: string, revision: number, entry: number): Promise<void> {
+  const details = { revision: String(revision), entry: String(entry) }
+  await appendOnce(deps, projectId, { actor, action: 'CHANGE_NOT_MADE', details })
+}
+
+/** Appends unless the chain already has an entry saying exactly this. @returns its number in the chain, and the entries read before */
+async function appendOnce(deps: ProjectDeps, projectId: string, happening: Happening): Promise<{ seq: number; known: AuditEntry[] }> {
   const saying = (entry: Pick<Happening, 'actor' | 'action' | 'details'>): string =>
     digestOf([
       entry.actor,
@@ -168,7 +180,7 @@ async function appendOnce(deps: ProjectDeps, projectId: string, happening: Happe
   const wanted = saying(happening)
   const chain = await deps.audit.read(projectId)
   const there = chain.find((entry) => saying(entry) === wanted)
-  return there?.seq ?? (await record(deps, projectId, happening)).seq
+  return { seq: there?.seq ?? (await record(deps, projectId, happening)).seq, known: chain }
 }
 
 async function find(projects: ProjectStore, projectId: string): Promise<ProjectRecord | null> {

@@ -4,12 +4,13 @@ import { canonicalBytes, digestOf } from '../../layers/core/canonical-json.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { defaultPolicy } from '../../layers/core/rulebooks.ts'
-import type { ApprovalPredicate } from '../../layers/core/schemas/governance.ts'
+import type { ApprovalPredicate, AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { keys, malleated, trust } from './support/keys.ts'
-import { AUTHOR, approvalOf, NOW, planOf, planPredicateOf, signedApprovalOf, signedPlanOf } from './support/plan.ts'
+import { type PasskeyPair, passkeyOver, passkeyPair } from './support/passkey.ts'
+import { AUTHOR, approvalOf, NOW, planOf, planPredicateOf, signedApprovalOf, signedPlanOf, takenEntry } from './support/plan.ts'
 
 type Who = Partial<Record<'tech_lead' | 'data_owner' | 'security', Partial<ApprovalPredicate>>>
 
@@ -22,15 +23,19 @@ async function inputOf(
   const signedPlan = over.signedPlan ?? (await signedPlanOf(plan))
   const subjects = { tech_lead: sha256(planBytes), data_owner: sha256(signedPlan), security: sha256(signedPlan) }
   const approvals: Uint8Array[] = []
+  const log: AuditEntry[] = []
   for (const role of ['tech_lead', 'data_owner', 'security'] as const) {
     const transition = role === 'tech_lead' ? 'PLAN_DRAFTED->PLANNED' : 'PLANNED->EXECUTED'
-    approvals.push(await signedApprovalOf(approvalOf(transition, role, subjects[role], over.who?.[role])))
+    const approval = approvalOf(transition, role, subjects[role], over.who?.[role])
+    const bytes = await signedApprovalOf(approval)
+    approvals.push(bytes)
+    log.push(takenEntry(approval, bytes))
   }
   return {
     planBytes,
     signedPlan,
     approvals,
-    log: [],
+    log,
     trust,
     policy: defaultPolicy,
     now: NOW,
@@ -155,7 +160,41 @@ describe('the barrier', () => {
     const [first, second] = input.approvals as [Uint8Array, Uint8Array]
     refusedBecause({ ...input, approvals: [first, second, second] }, /no security/)
     const again = await signedApprovalOf(approvalOf('PLANNED->EXECUTED', 'data_owner', sha256(input.signedPlan)))
-    refusedBecause({ ...input, approvals: [first, second, again] }, /no security/)
+    const log = [...input.log, takenEntry(approvalOf('PLANNED->EXECUTED', 'data_owner', sha256(input.signedPlan)), again)]
+    refusedBecause({ ...input, approvals: [first, second, again], log }, /no security/)
+  })
+
+  test('refuses an approval that is signed and that the audit log does not know, or knows as another one', async () => {
+    const input = await inputOf()
+    for (const at of [0, 1, 2]) {
+      const log = input.log.toSpliced(at, 1)
+      const { role } = input.log[at]!.details
+      refusedBecause({ ...input, log }, new RegExp(`no ${role} approved|the audit log knows no approval of .* as ${role}`))
+    }
+    const [taken, ...others] = input.log
+    const details = { ...taken!.details, statement_sha256: 'ef'.repeat(32) }
+    refusedBecause({ ...input, log: [{ ...taken!, details }, ...others] }, /no tech_lead|the audit log knows no approval/)
+  })
+
+  test('refuses an approval whose request the log says was handed on, also when both are there', async () => {
+    const input = await inputOf()
+    const { details } = input.log[2]!
+    const handedOn = { ...input.log[2]!, details: { ...details, decision: 'DELEGATED' } }
+    refusedBecause({ ...input, log: [...input.log, handedOn] }, /no security|the audit log knows no approval/)
+  })
+
+  test('one passkey is one person, whoever registered it: it fills no two roles', async () => {
+    const signedPlan = await signedPlanOf(planOf())
+    const one = passkeyPair()
+    const about = (role: 'data_owner' | 'security', pair: PasskeyPair, spelled = (pem: string) => pem) => {
+      const { approval_id, subject_sha256 } = approvalOf('PLANNED->EXECUTED', role, sha256(signedPlan))
+      const passkey = passkeyOver({ approval_id, subject_sha256 }, pair)
+      return { identified_by: 'passkey' as const, passkey: { ...passkey, public_key: spelled(passkey.public_key) } }
+    }
+    const with_ = (security: Partial<ApprovalPredicate>) => inputOf({ signedPlan, who: { data_owner: about('data_owner', one), security } })
+    expect(authorise(await with_(about('security', passkeyPair())))).toEqual(planOf())
+    for (const spelled of [(pem: string) => pem, (pem: string) => pem.replaceAll('\n', '\r\n')])
+      refusedBecause(await with_(about('security', one, spelled)), /one and the same passkey|person of its own/)
   })
 
   test('the author approves nothing, under no spelling', async () => {
@@ -232,8 +271,9 @@ describe('the barrier', () => {
     const before = await inputOf()
     const plan = planOf({ plan_version: 2, title: 'Airports, again' })
     const now = await inputOf({ plan })
-    refusedBecause({ ...now, approvals: before.approvals }, /another version|no (tech_lead|data_owner|security) approved/)
-    refusedBecause({ ...now, approvals: [before.approvals[0]!, ...now.approvals.slice(1)] }, /another version|no tech_lead/)
+    const log = [...before.log, ...now.log]
+    refusedBecause({ ...now, log, approvals: before.approvals }, /another version|no (tech_lead|data_owner|security) approved/)
+    refusedBecause({ ...now, log, approvals: [before.approvals[0]!, ...now.approvals.slice(1)] }, /another version|no tech_lead/)
   })
 
   test('approvals of the same plan signed anew do not open the second gate', async () => {

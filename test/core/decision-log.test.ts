@@ -19,12 +19,21 @@ const entry = (fields: Partial<EntryFields>) =>
     subject_sha256: subject,
     ...fields,
   })
-const standing = (log: Partial<EntryFields>[]) =>
-  outstanding(defaultPolicy, gate, asLogged([owner, security], log.map(entry)), {
-    author: AUTHOR,
-    subjectSha256: subject,
-    projectId: 'prj-one',
-  })
+const signed = [owner, security].map((predicate, index) => ({ sha256: `${index}`.repeat(64), predicate }))
+/** The entry that an approval needs, for the one numbered `index`. */
+const taken = (index: number, over: Record<string, string> = {}, more: Partial<EntryFields> = {}): Partial<EntryFields> => {
+  const { sha256, predicate } = signed[index]!
+  const { approval_id, approver, decision } = predicate
+  return {
+    actor: approver,
+    action: 'DECISION_TAKEN',
+    details: { approval_id, decision, transition: gate, statement_sha256: sha256, ...over },
+    ...more,
+  }
+}
+const judged = (log: Partial<EntryFields>[]) =>
+  outstanding(defaultPolicy, gate, asLogged(signed, log.map(entry)), { author: AUTHOR, subjectSha256: subject, projectId: 'prj-one' })
+const standing = (log: Partial<EntryFields>[]) => judged([taken(0), taken(1), ...log])
 
 describe('statements together with the audit log', () => {
   it('are as they were where the log says nothing against them', () => {
@@ -33,6 +42,21 @@ describe('statements together with the audit log', () => {
       standing([{ action: 'DECISION_TAKEN', details: { approval_id: owner.approval_id, decision: 'APPROVED', transition: gate } }])
         .approved,
     ).toBe(true)
+  })
+
+  it.each<[string, Partial<EntryFields>[]]>([
+    ['nothing', []],
+    ['another statement', [taken(0, { statement_sha256: 'f'.repeat(64) })]],
+    ['no statement', [{ ...taken(0), details: { approval_id: owner.approval_id, decision: 'APPROVED', transition: gate } }]],
+    ['another request', [taken(0, { approval_id: security.approval_id })]],
+    ['another transition', [taken(0, { transition: 'PLAN_DRAFTED->PLANNED' })]],
+    ['that it was rejected', [taken(0, { decision: 'REJECTED' }, { subject_sha256: 'cd'.repeat(32) })]],
+    ['another subject', [taken(0, {}, { subject_sha256: 'cd'.repeat(32) })]],
+    ['another person', [taken(0, {}, { actor: security.approver })]],
+    ['another action', [taken(0, {}, { action: 'APPROVAL_REQUESTED' })]],
+  ])('an approval does not count of which the log says: %s', (_what, log) => {
+    expect(judged([taken(1), ...log])).toMatchObject({ approved: false, missing: ['data_owner'] })
+    expect(judged([taken(1), ...log, taken(0)]).approved).toBe(true)
   })
 
   it('an approval that the log says was withdrawn does not count, and its reason is said', () => {

@@ -1,8 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { chainFaults } from '../../layers/core/audit-chain.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { type Advance, advance, open } from '../../layers/core/project-service.ts'
+import { replayLifecycle, unanchoredFaults } from '../../layers/core/evidence/lifecycle-replay.ts'
+import { type Advance, advance, open, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type Faults, memoryPorts } from './support/memory-ports.ts'
@@ -38,6 +40,24 @@ async function opened(faults: Faults = {}) {
   const ports = memoryPorts(faults)
   await open(ports, fresh, opening)
   return ports
+}
+
+/** The same stores, reached after so many turns of the event loop, call by call: writers overtake one another in every order. */
+function slowed(ports: Awaited<ReturnType<typeof opened>>, steps: readonly number[]): ProjectDeps {
+  let calls = 0
+  const late =
+    <A extends unknown[], R>(act: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      for (let turn = steps[calls++ % steps.length]!; turn > 0; turn--) await Promise.resolve()
+      return act(...args)
+    }
+  const { projects, audit, anchors, clock } = ports
+  return {
+    clock,
+    projects: { ...projects, get: late(projects.get), update: late(projects.update) },
+    audit: { head: late(audit.head), append: late(audit.append), read: late(audit.read) },
+    anchors: { anchor: late(anchors.anchor) },
+  }
 }
 
 describe('advance', () => {
@@ -128,6 +148,28 @@ describe('advance', () => {
     expect(entered - undone).toBe(8)
     for (const change of changes) await advance(ports, 'prj-one', change)
     expect((await ports.projects.get('prj-one')).clean_runs).toBe(8)
+  })
+
+  test('writers at the same time, however their steps fall, leave a log that says where the project is', async () => {
+    const changes: Advance[] = [
+      discovered,
+      { to: 'FAILED', actor: 'record-failure', action: 'RUN_FAILED', set: { failure } },
+      { actor: 'run', action: 'RUN_RECORDED', artifacts: { 'recon_report.run-1': pointer('run-1') } },
+    ]
+    const steps = fc.array(fc.nat(12), { minLength: 12, maxLength: 12 })
+    const writers = fc.array(fc.record({ change: fc.constantFrom(...changes), steps }), { minLength: 2, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(writers, async (writing) => {
+        const ports = await opened()
+        await Promise.allSettled(writing.map(({ change, steps }) => advance(slowed(ports, steps), 'prj-one', change)))
+        const chain = ports.chain('prj-one')
+        const replay = replayLifecycle(chain, ports.heads)
+        expect(replay.faults).toEqual([])
+        expect(replay.state).toBe((await ports.projects.get('prj-one')).state)
+        expect(unanchoredFaults(replay, ports.heads)).toEqual([])
+      }),
+      { numRuns: 400 },
+    )
   })
 
   test('the same move twice at the same time is one move', async () => {

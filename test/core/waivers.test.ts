@@ -12,7 +12,7 @@ import type { WaiverPredicate } from '../../layers/core/schemas/waiver.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { findingId, readWaiver, type SignedWaiver, waiverFault, waiversInShort } from '../../layers/core/waivers.ts'
 import { keys, trust } from './support/keys.ts'
-import { AUTHOR, approvalOf, NOW, PEOPLE, planOf, signedApprovalOf, signedPlanOf } from './support/plan.ts'
+import { AUTHOR, approvalOf, NOW, PEOPLE, planOf, signedApprovalOf, signedPlanOf, takenEntry } from './support/plan.ts'
 
 const DAY = 86_400_000
 const MANAGER = 'mara@example.com'
@@ -132,15 +132,17 @@ describe('the barrier, for a plan that rests on a waiver', () => {
   ): Promise<BarrierInput> {
     const planBytes = canonicalBytes(plan)
     const signedPlan = await signedPlanOf(plan, { predicate: { waivers } })
+    const given = [
+      approvalOf('PLAN_DRAFTED->PLANNED', 'tech_lead', planSha256, { approver: lead }),
+      approvalOf('PLANNED->EXECUTED', 'data_owner', sha256(signedPlan)),
+      approvalOf('PLANNED->EXECUTED', 'security', sha256(signedPlan)),
+    ]
+    const approvals = await Promise.all(given.map((each) => signedApprovalOf(each)))
     return {
       planBytes,
       signedPlan,
-      approvals: await Promise.all([
-        signedApprovalOf(approvalOf('PLAN_DRAFTED->PLANNED', 'tech_lead', planSha256, { approver: lead })),
-        signedApprovalOf(approvalOf('PLANNED->EXECUTED', 'data_owner', sha256(signedPlan))),
-        signedApprovalOf(approvalOf('PLANNED->EXECUTED', 'security', sha256(signedPlan))),
-      ]),
-      log: [],
+      approvals,
+      log: given.map((each, index) => takenEntry(each, approvals[index]!)),
       trust,
       policy,
       now: NOW,

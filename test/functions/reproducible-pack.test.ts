@@ -39,7 +39,8 @@ function apart(store: ArtifactStore): ArtifactStore & { written: Map<string, Uin
   }
 }
 
-async function seal(): Promise<Map<string, Uint8Array>> {
+/** @param policy the one in force when the pack is sealed */
+async function seal(policy = on.ports.policy): Promise<Map<string, Uint8Array>> {
   const artifacts = apart(on.ports.artifacts)
   const chain = await on.ports.audit.read(id)
   const sealedAt = chain.findIndex(({ action }) => action === 'EVIDENCE_SEALED')
@@ -49,6 +50,7 @@ async function seal(): Promise<Map<string, Uint8Array>> {
   const ports = {
     ...on.ports,
     artifacts,
+    policy,
     clock: { now: () => new Date('2026-05-01T12:00:00.000Z') },
     projects: { ...on.ports.projects, get: async () => project, update: async () => {} },
     audit: {
@@ -74,3 +76,23 @@ it('sealed twice from the same state at the same time, differs in the seal’s s
   for (const pack of [first, second])
     expect((await verifyPack(memoryReader([...pack].map(([path, bytes]) => ({ path, bytes }))))).faults).toEqual([])
 })
+
+it('whether values go into a pack is what the policy said that people signed under, not the one in force when it is sealed', async () => {
+  const holds = async (values_in_evidence: boolean) => {
+    const { policy } = on.ports
+    const pack = await seal({ ...policy, pii: { ...policy.pii, values_in_evidence } })
+    return pack.has('plan/profiling_report.json')
+  }
+  expect(await holds(true)).toBe(false)
+  const [before, beforeId] = [on, id]
+  try {
+    on = await testPlatform({ policy: { pii: { ...before.ports.policy.pii, values_in_evidence: true } } })
+    id = await storeSpec(on)
+    await tell(on, id)
+    expect(await holds(false)).toBe(true)
+  } finally {
+    await on.close()
+    on = before
+    id = beforeId
+  }
+}, 60_000)

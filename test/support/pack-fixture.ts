@@ -1,9 +1,10 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { anchorOf, nextEntry } from '../../layers/core/audit-chain.ts'
+import { anchorOf, type EntryFields, nextEntry } from '../../layers/core/audit-chain.ts'
 import { canonicalBytes, digestOf } from '../../layers/core/canonical-json.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
 import { composePack, type PackFile, type PackInput, type PackKey, sealPack } from '../../layers/core/evidence/pack.ts'
+import { envelopeFiles } from '../../layers/core/evidence/pack-files.ts'
 import { assembleOutcome, type OutcomeInput } from '../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../layers/core/outcome/certificate-statement.ts'
 import { segmentRoot } from '../../layers/core/outcome/table-recomputation.ts'
@@ -16,7 +17,9 @@ import {
   typeCoercionRulebook,
   typeCoercionSha256,
 } from '../../layers/core/rulebooks.ts'
+import { passing } from '../../layers/core/rules/rule.ts'
 import type { Role } from '../../layers/core/schemas/common.ts'
+import { type Findings, VALIDATORS } from '../../layers/core/schemas/finding.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { SystemIdentity } from '../../layers/core/schemas/identity.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
@@ -25,6 +28,7 @@ import type { ChecksReport, ReconReport, TableResult } from '../../layers/core/s
 import type { ExecutionReport } from '../../layers/core/schemas/work.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { signDigest } from '../../layers/local/sign-digest.ts'
+import { type PasskeyPair, passkeyOver } from '../core/support/passkey.ts'
 
 /** Documents of a small migration, correct in every figure, to be broken by tests. */
 
@@ -356,6 +360,14 @@ export type PackOptions = {
   /** Who decides in a role; otherwise `<role>@example.org`. */
   people?: Partial<Record<Role, string>>
   reject?: readonly Role[]
+  /** Who approves with a passkey, and which. */
+  passkeys?: Partial<Record<Role, PasskeyPair>>
+  /** Whose decisions the log never hears of. */
+  unlogged?: readonly Role[]
+  /** What the validation says instead. */
+  findings?: Partial<Findings>
+  /** The parallel run makes a newer proof, and the readiness for the cutover is approved by that one, or still by the earlier. */
+  newerProof?: 'approved' | 'ignored'
 }
 
 /** The input of a pack of a project that ran to CUTOVER_DONE, or was rolled back when its reconciliation failed. */
@@ -367,9 +379,10 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
     schema: 'waybill/findings/v1',
     project_id: projectId,
     plan_sha256: sha256(planBytes),
-    validators: [],
+    validators: [...VALIDATORS],
     verdict: 'pass',
-    findings: [],
+    findings: VALIDATORS.map((id) => passing(id, 'Nothing speaks against this plan.')),
+    ...options.findings,
   }
   const signedPlan = (
     await signStatement(
@@ -397,16 +410,16 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
   const entries: AuditEntry[] = []
   const anchors: Uint8Array[] = []
   let state = ''
-  const move = async (to: string, seconds: number) => {
-    const details: Record<string, string> = state === '' ? { to } : { from: state, to }
-    const entry = nextEntry(entries.at(-1) ?? null, {
-      project_id: projectId,
-      at: at(seconds),
-      actor: 'waybill',
-      action: 'STATE_CHANGED',
-      details,
-    })
+  const log = (action: string, seconds: number, more: Partial<EntryFields>): AuditEntry => {
+    const entry = nextEntry(entries.at(-1) ?? null, { project_id: projectId, at: at(seconds), actor: 'waybill', action, ...more })
     entries.push(entry)
+    return entry
+  }
+  let revision = 0
+  const move = async (to: string, seconds: number, action = 'STATE_CHANGED', more: Partial<EntryFields> = {}) => {
+    revision += 1
+    const details = { ...(state === '' ? {} : { from: state }), to, revision: String(revision), ...more.details }
+    const entry = log(action, seconds, { ...more, details })
     state = to
     const anchor = anchorOf(entry, at(seconds))
     const statement = statementOf({
@@ -420,6 +433,7 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
   const approve = async (transition: GatedTransition, subject: Uint8Array, name: string, seconds: number) => {
     for (const role of defaultPolicy.approvals[transition].filter((candidate) => !options.without?.includes(candidate))) {
       const approval_id = `a-${approvals.length}`
+      const pair = options.passkeys?.[role]
       const predicate = {
         approval_id,
         project_id: projectId,
@@ -432,9 +446,19 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
         subject_sha256: sha256(subject),
         subject_name: name,
         identified_by: 'invited-address',
+        ...(pair === undefined
+          ? {}
+          : { identified_by: 'passkey', passkey: passkeyOver({ approval_id, subject_sha256: sha256(subject) }, pair) }),
       }
       const statement = statementOf({ predicateType: PREDICATES.approval, subject: [{ name, sha256: sha256(subject) }], predicate })
-      approvals.push((await signStatement(signers.approval, statement)).bytes)
+      const { bytes } = await signStatement(signers.approval, statement)
+      approvals.push(bytes)
+      if (options.unlogged?.includes(role)) continue
+      log('DECISION_TAKEN', seconds, {
+        actor: predicate.approver,
+        subject_sha256: predicate.subject_sha256,
+        details: { approval_id, role, transition, decision: predicate.decision, statement_sha256: sha256(bytes) },
+      })
     }
   }
 
@@ -445,27 +469,29 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
   await move('PLANNED', 20)
   await approve('PLANNED->EXECUTED', signedPlan, 'signed_plan.dsse.json', 25)
   await move('EXECUTED', 50)
-  await move('RECONCILED', 75)
   const base = fixtureOutcomeInput(plan, { auditEntries: [...entries] })
   const outcomeInput = { ...base, reconReport: fixtureRecon(plan, options.tables) }
   const outcome = assembleOutcome(outcomeInput)
   const document = canonicalBytes(outcome)
   const certificate = (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
+  const newest =
+    options.newerProof === undefined ? certificate : (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
+  await move('RECONCILED', 75, 'OUTCOME_PROVEN', { subject_sha256: sha256(certificate), details: { run_id: 'run-1' } })
   const cutover = canonicalBytes({ steps: [] })
   if (outcome.proof_certificate.proof_status === 'VALID') {
     await move('PR_CREATED', 90)
     await approve('PR_CREATED->PARALLEL_VALIDATED', certificate, 'proof_certificate.dsse.json', 95)
-    entries.push(
-      nextEntry(entries.at(-1)!, {
-        project_id: projectId,
-        at: at(98),
-        actor: 'waybill',
-        action: 'PARALLEL_RUN_CLEAN',
-        details: { run_id: options.cleanRun ?? 'run-1' },
-      }),
-    )
+    log('PARALLEL_RUN_CLEAN', 98, { subject_sha256: sha256(certificate), details: { run_id: options.cleanRun ?? 'run-1' } })
+    if (options.newerProof !== undefined) {
+      log('PARALLEL_RUN_PROOF_TAKEN', 99, { subject_sha256: sha256(newest), details: { run_id: 'run-1' } })
+    }
     await move('PARALLEL_VALIDATED', 100)
-    await approve('PARALLEL_VALIDATED->CUTOVER_READY', certificate, 'proof_certificate.dsse.json', 105)
+    await approve(
+      'PARALLEL_VALIDATED->CUTOVER_READY',
+      options.newerProof === 'approved' ? newest : certificate,
+      'proof_certificate.dsse.json',
+      105,
+    )
     await move('CUTOVER_READY', 110)
     await approve('CUTOVER_READY->CUTOVER_DONE', cutover, 'cutover_plan.json', 115)
     await move('CUTOVER_DONE', 120)
@@ -487,8 +513,11 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
     code: [{ path: 'models/flight.sql', bytes: Buffer.from('select 1\n') }],
     executionReport: canonicalBytes(outcomeInput.executionReport),
     reconReports: [canonicalBytes(outcomeInput.reconReport)],
-    reconFolder: [file('checks_report.run-1.json', outcomeInput.checksReport)],
-    outcome: { document, certificate },
+    reconFolder: [
+      file('checks_report.run-1.json', outcomeInput.checksReport),
+      ...(newest === certificate ? [] : envelopeFiles('proof_certificate.run-1', certificate, (await keysOfSigners(signers)).slice(2))),
+    ],
+    outcome: { document, certificate: newest },
     report: { html: '<!doctype html><title>x</title>', markdown: '# Report\n' },
     approvals,
     cutoverFolder: [{ path: 'cutover_plan.json', bytes: cutover }],
@@ -504,7 +533,8 @@ function file(path: string, value: unknown): PackFile {
 }
 
 export async function sealFixture(input: PackInput, signers: Signers): Promise<PackFile[]> {
-  const state = replayLifecycle(input.entries).state
+  const anchored = input.entries.map(({ seq }) => seq)
+  const { state } = replayLifecycle(input.entries, anchored)
   return sealPack(signers.evidence, composePack(input), { projectId: input.projectId, state, now: new Date(at(130)) })
 }
 

@@ -34,7 +34,7 @@ export const MANIFEST_IS_SEALED = isSubject({
 export const SIGNATURES_HOLD = `failed=0
 for pae in $(find . -name '*.pae.bin' ! -path './code/*' | LC_ALL=C sort); do
   stem=\${pae%.pae.bin}
-  case $stem in ./plan/*) purpose=plan ;; ./approvals/*) purpose=approval ;; *) purpose=evidence ;; esac
+  case $stem in ./plan/*) purpose=plan ;; ./approvals/* | ./waivers/*) purpose=approval ;; *) purpose=evidence ;; esac
   printf '%s: ' "$stem"
   openssl dgst -sha256 -verify "$stem.pub.pem" -signature "$stem.sig.der" "$pae" || failed=1
   held=no
@@ -43,13 +43,31 @@ for pae in $(find . -name '*.pae.bin' ! -path './code/*' | LC_ALL=C sort); do
 done
 if [ $failed = 0 ]; then echo 'all signatures hold'; else echo 'FAILED: not every signature holds'; false; fi`
 
-/** Every key is the one that the list of keys names, with its fingerprint for the reader to compare. */
+/**
+ * Every key is the one that the list of keys names, for the purpose by which signatures were checked; no key has two purposes. Each with
+ * purpose and fingerprint for the reader to compare: a key that may only approve must not pass for one that proves.
+ */
 export const KEYS_ARE_NAMED = `failed=0
+fingerprint() { openssl pkey -pubin -in "$1" -outform DER | sha256sum | cut -d ' ' -f 1; }
 for key in keys/*.pem; do
-  fingerprint=$(openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1)
-  if grep -q "\\"fingerprint\\":\\"$fingerprint\\",[^}]*\\"path\\":\\"$key\\"" keys/keys.json
-  then echo "$fingerprint  $key"
-  else echo "FAILED: $key is not the key that keys/keys.json names"; failed=1
+  purpose=\${key#keys/}
+  purpose=\${purpose%%-*}
+  if grep -q "\\"fingerprint\\":\\"$(fingerprint "$key")\\",[^}]*\\"path\\":\\"$key\\",\\"purpose\\":\\"$purpose\\"}" keys/keys.json
+  then echo "$purpose $(fingerprint "$key")"
+  else echo "FAILED: $key is not the key that keys/keys.json names for this"; failed=1
   fi
 done
-if [ $failed = 0 ]; then echo 'compare these with fingerprints you got another way'; else false; fi`
+twice=$(for key in keys/*.pem; do fingerprint "$key"; done | LC_ALL=C sort | uniq -d)
+if [ -n "$twice" ]; then echo "FAILED: the key $twice has two purposes"; failed=1; fi
+if [ $failed = 0 ]; then echo 'compare these, purpose and fingerprint, with ones you got another way'; else false; fi`
+
+/** Each key is, for its purpose, one of the reader's: lines `PURPOSE FINGERPRINT` in a file of theirs. After `KEYS_ARE_NAMED`. */
+export function keysAreYours(file: string): string {
+  return `failed=0
+for key in keys/*.pem; do
+  purpose=\${key#keys/}
+  line="\${purpose%%-*} $(openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1)"
+  if ! grep -q -x -F "$line" ${file}; then echo "FAILED: NOT YOURS: $line"; failed=1; fi
+done
+if [ $failed = 0 ]; then echo 'every key is one of yours, for its purpose'; else false; fi`
+}

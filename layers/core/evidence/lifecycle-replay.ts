@@ -8,24 +8,39 @@ export type Replay = {
   state: LifecycleState
   /** Gated transitions that were made, in order; every one needs its approvals. */
   gates: GatedTransition[]
-  /** When each of them was made last. */
-  passedAt: Map<GatedTransition, string>
+  /** The entry by which each of them was made last. */
+  passed: Map<GatedTransition, AuditEntry>
   reached: Set<LifecycleState>
+  /** The entry that changed the state last; null before the first. Nothing vouches for it until an anchor lies over it. */
+  lastChange: AuditEntry | null
   faults: string[]
 }
 
-/** Follows the state changes that an audit chain records, and names every one that the lifecycle does not have. */
-export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
-  const undone = new Set(entries.filter((entry) => entry.action === 'CHANGE_NOT_MADE').map((entry) => entry.details.entry))
-  const replay: Replay = { state: 'CREATED', gates: [], passedAt: new Map(), reached: new Set(['CREATED']), faults: [] }
+/**
+ * Follows the state changes that an audit chain records, and names every one that the lifecycle does not have. Of several entries for one
+ * revision of the project the first counts, save where `CHANGE_NOT_MADE` takes it back (see `takenBack`).
+ *
+ * @param anchored sequence numbers of all entries that a signed anchor names
+ */
+export function replayLifecycle(entries: readonly AuditEntry[], anchored: readonly number[]): Replay {
+  const undone = takenBack(entries, anchored)
+  const replay: Replay = { state: 'CREATED', gates: [], passed: new Map(), reached: new Set(['CREATED']), lastChange: null, faults: [] }
   let failedFrom: LifecycleState | null = null
+  let revision = 0
   for (const entry of entries) {
     const to = lifecycleState.safeParse(entry.details.to)
-    if (!to.success || undone.has(String(entry.seq))) continue
+    if (!to.success || undone.has(entry.seq)) continue
+    const claimed = revisionOf(entry)
+    if (claimed !== null && claimed <= revision) continue
+    if (claimed !== revision + 1)
+      replay.faults.push(`audit entry ${entry.seq} changes revision ${revision} of the project and does not say so`)
+    revision = claimed ?? revision
     const from = lifecycleState.safeParse(entry.details.from)
     if (from.success && from.data !== replay.state) {
       replay.faults.push(`audit entry ${entry.seq} says that the project was ${from.data}, it was ${replay.state}`)
     }
+    if (to.data === replay.state && replay.lastChange !== null) continue
+    replay.lastChange = entry
     if (to.data === replay.state) continue
     const origin: LifecycleState = replay.state === 'FAILED' && failedFrom !== null ? failedFrom : replay.state
     const allowed: boolean =
@@ -35,11 +50,43 @@ export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
     const gate = gateOf(origin, to.data)
     if (gate !== null) {
       replay.gates.push(gate)
-      replay.passedAt.set(gate, entry.at)
+      replay.passed.set(gate, entry)
     }
     if (to.data === 'FAILED') failedFrom = origin
     replay.state = to.data
     replay.reached.add(to.data)
   }
   return replay
+}
+
+/** The fault of a last state change that no anchor lies over, or none: nothing vouches for it, and it could have been appended by anybody. */
+export function unanchoredFaults({ lastChange }: Replay, anchored: readonly number[]): string[] {
+  if (lastChange === null || anchored.some((sequence) => sequence >= lastChange.seq)) return []
+  return [`the change to ${lastChange.details.to} (entry ${lastChange.seq}) was not anchored`]
+}
+
+/**
+ * Entries that were followed by no change. Threat: an entry needs no key, so whoever may append could take back every move of a project.
+ * A writer that loses a race is entered before the winner, and the winner says so before the anchor of its own change. So `CHANGE_NOT_MADE`
+ * counts only while no anchor lies over the entry it names, and only where a later entry took the same revision.
+ */
+function takenBack(entries: readonly AuditEntry[], anchored: readonly number[]): Set<number> {
+  const undone = new Set<number>()
+  for (const [at, { action, details }] of entries.entries()) {
+    if (action !== 'CHANGE_NOT_MADE') continue
+    const named = /^\d{1,9}$/.test(details.entry ?? '') ? Number(details.entry) : at
+    const loser = entries[named]
+    if (named >= at || loser === undefined || revisionOf(loser) === null || loser.details.revision !== details.revision) continue
+    if (anchored.some((sequence) => named <= sequence && sequence < at)) continue
+    const winner = entries
+      .slice(named + 1, at)
+      .find((entry) => entry.details.to !== undefined && entry.details.revision === details.revision && !undone.has(entry.seq))
+    if (winner !== undefined) undone.add(named)
+  }
+  return undone
+}
+
+/** The revision of the project that an entry's change made; null for an entry without a change. */
+function revisionOf({ details }: AuditEntry): number | null {
+  return details.to !== undefined && /^[1-9]\d{0,8}$/.test(details.revision ?? '') ? Number(details.revision) : null
 }

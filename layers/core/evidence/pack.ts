@@ -64,8 +64,9 @@ export function composePack(input: PackInput): PackFile[] {
   }))
   const anchors = distinct(input.anchors).map((bytes) => ({ bytes, predicate: predicateOf<AuditAnchor>(bytes, auditAnchor) }))
   const runs = input.reconReports.map((bytes) => ({ bytes, report: readRecon(bytes) }))
-  const state = replayLifecycle(input.entries).state
-  const facts = { ...input, state, runs, approvals, anchored: anchors.map(({ predicate }) => predicate.sequence) }
+  const anchored = anchors.map(({ predicate }) => predicate.sequence)
+  const { state } = replayLifecycle(input.entries, anchored)
+  const facts = { ...input, state, runs, approvals, anchored }
   const keysFor = (purpose: PackKey['purpose']) => input.keys.filter((key) => key.purpose === purpose)
   const files: PackFile[] = [
     ...inFolder('plan', input.planFolder),

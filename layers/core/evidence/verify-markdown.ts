@@ -1,4 +1,4 @@
-import { block, isSubject, KEYS_ARE_NAMED, LISTED, MANIFEST_IS_SEALED, SEAL_HOLDS, SIGNATURES_HOLD } from './guide-blocks.ts'
+import { block, isSubject, KEYS_ARE_NAMED, keysAreYours, LISTED, MANIFEST_IS_SEALED, SEAL_HOLDS, SIGNATURES_HOLD } from './guide-blocks.ts'
 import { MANIFEST, OUTSIDE_MANIFEST, type PackFile, SEAL } from './pack-files.ts'
 import { responsePath, TIMESTAMP_RESPONSES, TIMESTAMPED } from './timestamp-request.ts'
 
@@ -62,12 +62,10 @@ comparing these fingerprints with ones that you got another way, from the people
 
 ${block(KEYS_ARE_NAMED)}
 
-With yours in a file, one to a line, outside this folder:
+With yours in a file outside this folder, one to a line as above (\`plan\`, \`approval\` or \`evidence\`, a space, the fingerprint):
 
 \`\`\`text
-for key in keys/*.pem; do
-  openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1 | grep -x -F -f /path/to/your/fingerprints || echo "NOT YOURS: $key"
-done
+${keysAreYours('/path/to/your/keys')}
 \`\`\`
 
 A key \`held_by\` \`local\` lay on the machine that ran the migration: whoever ran it could sign anything with it.

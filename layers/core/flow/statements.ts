@@ -1,4 +1,5 @@
 import { asLogged } from '../decision-log.ts'
+import { sha256 } from '../digest.ts'
 import { isWaybillError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { type ApprovalPredicate, approvalPredicate } from '../schemas/governance.ts'
@@ -6,8 +7,8 @@ import { openPredicate } from '../statement.ts'
 import { approvalStatements } from './project-artifacts.ts'
 
 /**
- * What people signed in a project, signatures checked, together with what the audit log says was rejected, withdrawn or handed on. A
- * statement that does not hold counts for nothing.
+ * What people signed in a project, signatures checked, together with what the audit log says was approved, rejected, withdrawn or handed
+ * on. A statement that does not hold counts for nothing, nor does an approval that the log does not know.
  */
 export async function acceptedStatements(
   deps: Pick<Ports, 'artifacts' | 'audit' | 'trust'>,
@@ -16,7 +17,7 @@ export async function acceptedStatements(
   const envelopes = await approvalStatements(deps.artifacts, projectId)
   const statements = envelopes.flatMap((bytes) => {
     const predicate = readApproval(bytes, deps.trust)
-    return predicate !== null && predicate.project_id === projectId ? [predicate] : []
+    return predicate !== null && predicate.project_id === projectId ? [{ sha256: sha256(bytes), predicate }] : []
   })
   return asLogged(statements, await deps.audit.read(projectId))
 }

@@ -1,8 +1,10 @@
 import { countingFault, outstanding, sittingsOf } from '../approvals.ts'
+import { asLogged, notLogged, type SignedDecision, unknownToTheLog } from '../decision-log.ts'
 import { sha256 } from '../digest.ts'
+import type { ApprovalPredicate, AuditEntry } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
-import { emptySeats } from '../separation.ts'
-import type { Contents } from './contents.ts'
+import { emptySeats, type Seat } from '../separation.ts'
+import { type Contents, PROVING } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
 
 /** Every gate that the project passed was opened by enough distinct people, each having seen exactly what the gate is about. */
@@ -22,68 +24,103 @@ export function approvalFaults(pack: OpenedPack, contents: Contents): Faults {
     faults.add('approvals', 'cannot be judged without the plan and its policy')
     return faults
   }
-  const statements = approvals.map(({ predicate }) => predicate)
+  const signed = signedDecisions(contents)
   const author = plan.value.author
   const projectId = plan.value.project_id
-  const seats: { gate: string; role: (typeof statements)[number]['role'] }[] = []
-  const counted = new Set<(typeof statements)[number]>()
+  const seats: Seat[] = []
+  const counted = new Set<ApprovalPredicate>()
   for (const gate of new Set(replay.gates)) {
-    const candidates = subjectsOf(pack, contents, gate)
-    const passedAt = replay.passedAt.get(gate) ?? ''
-    // An approval given after the step opened nothing. What speaks against the step counts whenever it was said.
-    const late = statements.filter(
-      (each) =>
-        each.transition === gate && each.decision === 'APPROVED' && !(Date.parse(each.decided_at) <= Date.parse(passedAt) + CLOCKS_MS),
-    )
-    const inTime = statements.filter((each) => !late.includes(each))
+    const passed = replay.passed.get(gate)!
+    const late = signed
+      .map(({ predicate }) => predicate)
+      .filter((each) => each.transition === gate && each.decision === 'APPROVED' && !inTime(each, passed.at))
     // A gate may have been asked again about a newer proof; it is open when one of its subjects was approved by all who must.
-    const standings = candidates.map((subjectSha256) => ({
-      subjectSha256,
-      ...outstanding(policy.value, gate, inTime, { author, subjectSha256, projectId }),
-    }))
-    const open = standings.find(({ approved }) => approved)
+    const standings = subjectsOf(pack, contents, gate, passed.seq).map((subject) => {
+      const log = decidedWhile(contents.entries, subject)
+      const statements = asLogged(signed, log).filter((each) => !late.includes(each))
+      const standing = outstanding(policy.value, gate, statements, { author, subjectSha256: subject.sha256, projectId })
+      return { subject, statements, standing, unknown: notLogged(signed, log).filter((each) => each.transition === gate) }
+    })
+    const open = standings.find(({ standing }) => standing.approved)
     if (open === undefined) {
+      const nearest = standings.at(-1)
       const reasons = [
-        ...(standings[0]?.reasons ?? ['what it is about is not in the pack']),
-        ...late.map((each) => `${each.approver} approved at ${each.decided_at}, the step was made at ${passedAt}`),
+        ...(nearest?.standing.reasons ?? ['what it is about is not in the pack']),
+        ...(nearest?.unknown.map(unknownToTheLog) ?? []),
+        ...late.map((each) => `${each.approver} approved at ${each.decided_at}, the step was made at ${passed.at}`),
       ]
       faults.add('approvals', `${gate} was passed without its approvals: ${reasons.join('; ')}`)
       continue
     }
-    for (const statement of inTime)
+    for (const statement of open.statements)
       if (
         statement.transition === gate &&
-        statement.subject_sha256 === open.subjectSha256 &&
+        statement.subject_sha256 === open.subject.sha256 &&
         countingFault(policy.value, statement) === null
       )
         counted.add(statement)
-    if (EXECUTION_GATES.includes(gate)) seats.push(...policy.value.approvals[gate].map((role) => ({ gate, role })))
+    seats.push(...policy.value.approvals[gate].map((role) => ({ gate, role })))
   }
-  for (const seat of emptySeats(seats, sittingsOf([...counted], author))) {
-    faults.add('approvals', `one person approved this plan in two roles: ${seat.role} on ${seat.gate} has nobody of its own`)
+  const shared: string[] = []
+  for (const seat of emptySeats(seats, sittingsOf([...counted], author, shared))) {
+    const why = ['one person approved this plan in two roles', ...shared].join('; ')
+    faults.add('approvals', `${why}: ${seat.role} on ${seat.gate} has nobody of its own`)
   }
   return faults
+}
+
+/** Every approval statement of the pack, with the digest by which the audit log names it. */
+function signedDecisions({ approvals }: Contents): SignedDecision[] {
+  return approvals.map(({ bytes, predicate }) => ({ sha256: sha256(bytes), predicate }))
+}
+
+/** An approval given after the step opened nothing. What speaks against the step counts whenever it was said. */
+function inTime({ decided_at }: ApprovalPredicate, passedAt: string): boolean {
+  return Date.parse(decided_at) <= Date.parse(passedAt) + CLOCKS_MS
+}
+
+/** The log without approvals that it records before their subject stood, after another one took its place, or after the step. */
+function decidedWhile(entries: readonly AuditEntry[], { from, until }: Subject): AuditEntry[] {
+  return entries.filter(({ seq, action, details }) => {
+    return action !== 'DECISION_TAKEN' || details.decision !== 'APPROVED' || (from < seq && seq < until)
+  })
 }
 
 /** Clocks of Waybill's own functions may differ by this much. */
 const CLOCKS_MS = 10_000
 
-/** These two together let data move, and must not rest on one person. */
-const EXECUTION_GATES: readonly GatedTransition[] = ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED']
+/** What a gate can be about, and the entries of the log between which it stood. */
+type Subject = { sha256: string; from: number; until: number }
 
-/** Digests of the files in the pack that a gate can be about. */
-function subjectsOf(pack: OpenedPack, contents: Contents, gate: GatedTransition): string[] {
-  const digests = (...files: (Uint8Array | undefined)[]) => files.flatMap((bytes) => (bytes === undefined ? [] : [sha256(bytes)]))
+/** @param passed the number of the entry by which the gate was passed */
+function subjectsOf(pack: OpenedPack, contents: Contents, gate: GatedTransition, passed: number): Subject[] {
+  const file = (bytes: Uint8Array | undefined): Subject[] =>
+    bytes === undefined ? [] : [{ sha256: sha256(bytes), from: -1, until: passed }]
   switch (gate) {
     case 'PLAN_DRAFTED->PLANNED':
-      return digests(contents.plan?.bytes)
+      return file(contents.plan?.bytes)
     case 'PLANNED->EXECUTED':
-      return digests(contents.signedPlan?.bytes)
-    case 'PR_CREATED->PARALLEL_VALIDATED':
+      return file(contents.signedPlan?.bytes)
+    case 'PR_CREATED->PARALLEL_VALIDATED': {
+      // Approved before the parallel runs, each of which made a newer proof; after a failure people are asked about the newest again.
+      const opened = contents.entries.findLast(
+        ({ seq, details }) => seq < passed && details.to === 'PR_CREATED' && details.from !== 'PR_CREATED',
+      )
+      return proofsOf(contents, passed).filter(({ until }) => opened !== undefined && until > opened.seq)
+    }
     case 'PARALLEL_VALIDATED->CUTOVER_READY':
-      // Only a proof that holds can open these.
-      return contents.certificates.filter(({ predicate }) => predicate.proof_status === 'VALID').map(({ bytes }) => sha256(bytes))
+      return proofsOf(contents, passed).slice(-1)
     case 'CUTOVER_READY->CUTOVER_DONE':
-      return digests(pack.files.get('cutover/cutover_plan.json'))
+      return file(pack.files.get('cutover/cutover_plan.json'))
   }
+}
+
+/** The proofs that the log records before an entry, each with the time it was the newest; one that does not hold opens nothing. */
+function proofsOf({ certificates, entries }: Contents, before: number): Subject[] {
+  const recorded = entries.filter(({ seq, action }) => seq < before && PROVING.includes(action))
+  return recorded.flatMap(({ seq, subject_sha256, details }, index) => {
+    const certificate = certificates.find(({ bytes }) => sha256(bytes) === subject_sha256)
+    const holds = certificate?.predicate.proof_status === 'VALID' && certificate.predicate.run_id === details.run_id
+    return holds ? [{ sha256: sha256(certificate.bytes), from: seq, until: recorded[index + 1]?.seq ?? before }] : []
+  })
 }

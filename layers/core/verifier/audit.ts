@@ -1,6 +1,7 @@
 import { anchorFaults, chainFaults } from '../audit-chain.ts'
 import { canonicalBytes } from '../canonical-json.ts'
 import { auditChainOf } from '../evidence/derived-files.ts'
+import { unanchoredFaults } from '../evidence/lifecycle-replay.ts'
 import type { PackPredicate } from '../schemas/evidence.ts'
 import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
@@ -22,7 +23,13 @@ export function auditFaults(pack: OpenedPack, contents: Contents, projectId: str
     if (statement.subject.some((subject) => subject.digest.sha256 !== predicate.head_sha256))
       faults.add(path, 'is about another entry than it names')
   }
-  unanchoredFaults(contents, faults)
+  faults.all(
+    'audit/anchors',
+    unanchoredFaults(
+      replay,
+      anchors.map(({ predicate }) => predicate.sequence),
+    ),
+  )
   // Sealing is the last step of a complete migration: its own state change comes after the chain in the pack was cut.
   const sealing = seal?.state === 'EVIDENCE_COMPLETE' && replay.state === 'CUTOVER_DONE'
   if (seal !== null && seal.state !== replay.state && !sealing) {
@@ -49,14 +56,4 @@ export function auditFaults(pack: OpenedPack, contents: Contents, projectId: str
 function outcomePair(pack: OpenedPack, contents: Contents) {
   const certificate = pack.files.get('proof_certificate.dsse.json')
   return contents.outcome === null || certificate === undefined ? null : { document: contents.outcome.bytes, certificate }
-}
-
-/** The last state change must lie under an anchor: without one, the tail could have been cut back to here. */
-function unanchoredFaults({ entries, anchors }: Contents, faults: Faults): void {
-  const changes = entries.filter((entry) => entry.details.to !== undefined && entry.details.to !== entry.details.from)
-  const last = changes.at(-1)
-  const newest = Math.max(-1, ...anchors.map(({ predicate }) => predicate.sequence))
-  if (last !== undefined && newest < last.seq) {
-    faults.add('audit/anchors', `the change to ${last.details.to} (entry ${last.seq}) was not anchored`)
-  }
 }

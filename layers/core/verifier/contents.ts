@@ -42,6 +42,9 @@ export type Contents = {
   replay: Replay
 }
 
+/** Entries that make a certificate the project's proof; each names its digest and its run. */
+export const PROVING: readonly string[] = ['OUTCOME_PROVEN', 'PARALLEL_RUN_CLEAN', 'PARALLEL_RUN_PROOF_TAKEN']
+
 export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faults } {
   const faults = new Faults()
   const one = <S extends z.ZodType>(path: string, schema: S): { path: string; bytes: Uint8Array; value: z.infer<S> } | null => {
@@ -57,6 +60,7 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
     })
   const signed = <S extends z.ZodType>(pattern: RegExp, kind: PredicateKind, schema: S) => signedLike(pack, pattern, kind, schema, faults)
   const entries = entriesOf(pack, faults)
+  const anchors = signed(/^audit\/anchors\/[^/]+\.dsse\.json$/, 'anchor', auditAnchor)
   const contents: Contents = {
     plan: one('plan/migration_plan.json', plan),
     signedPlan: signed(/^plan\/signed_plan\.dsse\.json$/, 'plan', planPredicate)[0] ?? null,
@@ -70,8 +74,11 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
     approvals: signed(/^approvals\/[^/]+\.dsse\.json$/, 'approval', approvalPredicate),
     waivers: signed(/^waivers\/[^/]+\.dsse\.json$/, 'waiver', waiverPredicate),
     entries,
-    anchors: signed(/^audit\/anchors\/[^/]+\.dsse\.json$/, 'anchor', auditAnchor),
-    replay: replayLifecycle(entries),
+    anchors,
+    replay: replayLifecycle(
+      entries,
+      anchors.map(({ predicate }) => predicate.sequence),
+    ),
   }
   return { contents, faults }
 }

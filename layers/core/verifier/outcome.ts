@@ -5,7 +5,7 @@ import { assembleOutcome } from '../outcome/assembly.ts'
 import { outcomePredicateOf } from '../outcome/certificate-statement.ts'
 import { everyValue } from '../outcome/loose-document.ts'
 import type { Outcome } from '../schemas/outcome.ts'
-import type { Contents } from './contents.ts'
+import { type Contents, PROVING } from './contents.ts'
 import { Faults, sentence } from './pack-reader.ts'
 
 const PATH = 'outcome.json'
@@ -13,7 +13,7 @@ const PATH = 'outcome.json'
 /** The outcome's arithmetic holds, and the whole document comes out again when it is assembled from the reports in the pack. */
 export function outcomeFaults(contents: Contents): Faults {
   const faults = new Faults()
-  const { outcome, certificates, replay } = contents
+  const { outcome, certificates, entries, replay } = contents
   if (outcome === null) {
     if (replay.reached.has('PR_CREATED')) faults.add(PATH, 'is missing, although the outcome was proven')
     return faults
@@ -27,6 +27,9 @@ export function outcomeFaults(contents: Contents): Faults {
     if (canonicalJson(certificate.predicate) !== canonicalJson(outcomePredicateOf(outcome.value))) {
       faults.add(certificate.path, 'says something other than the outcome')
     }
+    const newest = entries.findLast(({ action }) => PROVING.includes(action))
+    if (newest?.subject_sha256 !== sha256(certificate.bytes))
+      faults.add(certificate.path, 'is not the newest proof that the audit log records')
   }
   certificateFaults(contents, faults)
   const valid = outcome.value.proof_certificate.proof_formula_evaluation.PROOF_VALID

@@ -1,5 +1,8 @@
-import { digestOf } from '../canonical-json.ts'
+import { canonicalJson, digestOf } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
+import { blocks } from '../rules/rule.ts'
+import type { FindingSeverity, Verdict } from '../schemas/common.ts'
+import { type Findings, VALIDATORS } from '../schemas/finding.ts'
 import type { PlanPredicate } from '../schemas/governance.ts'
 import { archetype, hashingSpec, typeCoercionRulebook } from '../schemas/policy.ts'
 import { findingId } from '../waivers.ts'
@@ -9,6 +12,8 @@ import { waivedInPack } from './waivers.ts'
 
 const PLAN = 'plan/migration_plan.json'
 const SIGNED = 'plan/signed_plan.dsse.json'
+/** Smallest and largest values of columns. */
+const PROFILE = 'plan/profiling_report.json'
 
 /** The plan is the one that was signed, under the policy and rulebooks that lie beside it, and its findings let it through. */
 export function planFaults(pack: OpenedPack, contents: Contents): Faults {
@@ -52,6 +57,8 @@ function referenceFaults(pack: OpenedPack, { plan, policy }: Contents, faults: F
   const value = plan!.value
   if (policy === null) faults.add('plan/policy.json', 'is missing')
   else if (digestOf(policy.value) !== value.policy.sha256) faults.add('plan/policy.json', 'is not the policy that the plan names')
+  else if (!policy.value.pii.values_in_evidence && pack.files.has(PROFILE))
+    faults.add(PROFILE, 'holds values, and the policy lets none into the evidence')
   const books = [
     ['plan/type_coercion_rulebook.json', typeCoercionRulebook, value.rulebooks.type_coercion_sha256],
     ['plan/hashing_spec.json', hashingSpec, value.rulebooks.hashing_spec_sha256],
@@ -73,9 +80,31 @@ function findingFaults(contents: Contents, planSha256: string, said: PlanPredica
   const { value, bytes } = findings
   if (sha256(bytes) !== said.findings_sha256) faults.add(path, 'are not the findings that were signed with the plan')
   if (value.plan_sha256 !== planSha256) faults.add(path, 'are about another plan')
-  const open = value.findings.filter((finding) => finding.verdict === 'fail' || finding.verdict === 'inconclusive')
-  const blocking = open.filter((finding) => finding.severity === 'CRITICAL' || finding.severity === 'ERROR')
+  faults.all(path, validationFaults(value))
+  const blocking = value.findings.filter(blocks)
   const waived = waivedInPack(contents, blocking, planSha256, said, faults)
   if (value.verdict !== 'pass' || blocking.some((finding) => !waived.has(findingId(finding))))
     faults.add(path, 'a plan was signed although its validation did not pass')
+}
+
+/** All six validators ran, each said something, and no verdict is milder than what it found. Not judged again: whether they found everything. */
+function validationFaults({ validators, findings }: Findings): string[] {
+  const faults: string[] = []
+  if (canonicalJson(validators) !== canonicalJson(VALIDATORS))
+    faults.push(`name the validators ${validators.join(', ') || '(none)'}; a plan is judged by ${VALIDATORS.join(', ')}, in this order`)
+  for (const id of VALIDATORS)
+    if (!findings.some(({ rule_id }) => rule_id === id)) faults.push(`say nothing of the ${id}: silence is no opinion`)
+  for (const { rule_id, verdict, severity } of findings) {
+    const allowed = SEVERITIES[verdict]
+    if (!allowed.includes(severity)) faults.push(`call something of the ${rule_id} that is ${severity} a ${verdict}`)
+  }
+  return faults
+}
+
+/** What a validator may say of a finding with each verdict; only CRITICAL and ERROR that fail or are inconclusive keep a plan from being signed. */
+const SEVERITIES: Readonly<Record<Verdict, readonly FindingSeverity[]>> = {
+  pass: ['INFO'],
+  'not-applicable': ['INFO', 'WARNING'],
+  fail: ['WARNING', 'ERROR', 'CRITICAL'],
+  inconclusive: ['WARNING', 'ERROR', 'CRITICAL'],
 }

@@ -1,3 +1,5 @@
+import { notLogged } from '../decision-log.ts'
+import { sha256 } from '../digest.ts'
 import type { Contents } from './contents.ts'
 import type { KeysFound } from './keys.ts'
 
@@ -9,10 +11,16 @@ export function keysSay({ keys, local, pinned }: KeysFound): string {
 }
 
 /** Says no more than the statements do: a link sent to an address shows who received it, not who opened it. */
-export function gatesSay({ approvals, replay }: Contents): string {
+export function gatesSay({ approvals, entries, replay }: Contents): string {
   const count = replay.gates.length
   if (count === 0) return 'No gate was passed, so none had to be opened.'
-  const approved = approvals.filter(({ predicate }) => predicate.decision === 'APPROVED' && replay.gates.includes(predicate.transition))
+  const unknown = notLogged(
+    approvals.map(({ bytes, predicate }) => ({ sha256: sha256(bytes), predicate })),
+    entries,
+  )
+  const approved = approvals.filter(
+    ({ predicate }) => predicate.decision === 'APPROVED' && replay.gates.includes(predicate.transition) && !unknown.includes(predicate),
+  )
   const by = (...ways: string[]) =>
     [...new Set(approved.filter(({ predicate }) => ways.includes(predicate.identified_by)).map(({ predicate }) => predicate.approver))]
       .toSorted()

@@ -6,11 +6,13 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
+import { sha256 } from '../../../layers/core/digest.ts'
 import { checksumLines, manifestOf, type PackFile } from '../../../layers/core/evidence/pack.ts'
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
+import { PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { verifyPack } from '../../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../../layers/local/pack-folder.ts'
-import { fixturePack, fixtureSigner } from '../../support/pack-fixture.ts'
+import { at, fixturePack, fixturePackInput, fixtureSigner, fixtureSigners, sealFixture } from '../../support/pack-fixture.ts'
 
 const run = promisify(execFile)
 
@@ -129,6 +131,19 @@ const forgeries: [what: string, forge: () => PackFile[] | Promise<PackFile[]>, s
     },
     /FAILED: keys\/evidence-[0-9a-f]+\.pem is not the key that keys\/keys\.json names/,
   ],
+  [
+    'a key that the list names for another purpose',
+    () => withManifest(withSums(changed(files, 'keys/keys.json', (json) => json.replace('"purpose":"plan"', '"purpose":"evidence"')))),
+    /FAILED: keys\/plan-[0-9a-f]+\.pem is not the key that keys\/keys\.json names for this/,
+  ],
+  [
+    'one key for two purposes',
+    async () => {
+      const signers = fixtureSigners()
+      return fixturePack({ signers: { ...signers, approval: signers.evidence } })
+    },
+    /FAILED: the key [0-9a-f]{64} has two purposes/,
+  ],
 ]
 
 describe('VERIFY.md', () => {
@@ -178,17 +193,53 @@ describe('VERIFY.md', () => {
     }
   })
 
-  it('tells keys that the reader trusts from others', async () => {
-    const list = `${folder}.fingerprints`
+  it('tells keys that the reader trusts, each for its purpose, from others', async () => {
+    const list = `${folder}.keys`
     const keys = files.filter(({ path }) => /^keys\/.*\.pem$/.test(path))
-    const command = blocks(files, 'text')[0]!.replace('/path/to/your/fingerprints', list)
+    const printed = keys.map(
+      ({ path, bytes }) => `${/plan|approval|evidence/.exec(path)![0]} ${fingerprintOf(Buffer.from(bytes).toString())}`,
+    )
+    expect((await runGuide(folder)).map(({ said }) => said).join('\n')).toContain(printed.join('\n'))
+    const command = blocks(files, 'text')[0]!.replace('/path/to/your/keys', list)
+    const said = async (lines: string[]) => {
+      await writeFile(list, lines.map((line) => `${line}\n`).join(''))
+      return run('sh', ['-c', command], { cwd: folder }).then(
+        ({ stdout }) => ({ code: 0, stdout }),
+        ({ code, stdout }: { code: number; stdout: string }) => ({ code, stdout }),
+      )
+    }
     try {
-      await writeFile(list, keys.map(({ bytes }) => `${fingerprintOf(Buffer.from(bytes).toString())}\n`).join(''))
-      expect((await run('sh', ['-c', command], { cwd: folder })).stdout).not.toContain('NOT YOURS')
-      await writeFile(list, `${fingerprintOf(Buffer.from(keys[0]!.bytes).toString())}\n`)
-      expect((await run('sh', ['-c', command], { cwd: folder })).stdout.match(/NOT YOURS/g)).toHaveLength(keys.length - 1)
+      expect(await said(printed)).toEqual({ code: 0, stdout: 'every key is one of yours, for its purpose\n' })
+      const one = await said(printed.slice(0, 1))
+      expect([one.code, one.stdout.match(/NOT YOURS/g)]).toEqual([1, Array(keys.length - 1).fill('NOT YOURS')])
+      // The same three keys, two of them for what the other may sign.
+      const swapped = printed.map((line) => line.replace(/^(plan|approval)/, (purpose) => (purpose === 'plan' ? 'approval' : 'plan')))
+      const mixed = await said(swapped)
+      expect([mixed.code, mixed.stdout.match(/NOT YOURS: (plan|approval)/g)]).toEqual([1, expect.objectContaining({ length: 2 })])
     } finally {
       await rm(list, { force: true })
+    }
+  })
+
+  it('holds commands that accept a pack with waivers, which the approval key signs', async () => {
+    const { input, signers } = await fixturePackInput()
+    const finding = { rule_id: 'tolerance-validator', verdict: 'fail', severity: 'ERROR', what: 'x', where: '', remedy: '' }
+    const predicate = {
+      ...{ waiver_id: 'w-1', project_id: 'ledger', plan_sha256: sha256(input.plan!), finding_id: 'f-1', finding },
+      ...{ role: 'engineering_manager', approver: 'mara@example.org', reason: 'known', identified_by: 'invited-address' },
+      ...{ waived_at: at(12), expires_at: at(3600) },
+    }
+    const subject = [{ name: 'migration_plan.json', sha256: sha256(input.plan!) }]
+    const waiver = await signStatement(signers.approval, statementOf({ predicateType: PREDICATES.waiver, subject, predicate }))
+    const pack = await sealFixture({ ...input, waivers: [waiver.bytes] }, signers)
+    const where = await mkdtemp(join(tmpdir(), 'waybill-waived-'))
+    try {
+      await writePack(where, pack)
+      const results = await runGuide(where)
+      expect(results.filter(({ code }) => code !== 0)).toEqual([])
+      expect(results.map(({ said }) => said).join('\n')).toContain('./waivers/w-1: Verified OK')
+    } finally {
+      await rm(where, { recursive: true, force: true })
     }
   })
 })

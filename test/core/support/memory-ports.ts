@@ -11,6 +11,8 @@ export function memoryPorts(faults: Faults = {}) {
   const records = new Map<string, ProjectRecord>()
   const chains = new Map<string, AuditEntry[]>()
   const anchored: string[] = []
+  /** Sequence number of the head under each anchor. */
+  const heads: number[] = []
   let seconds = 0
   const write = (what: string, act: () => void): void => {
     faults.before?.(what)
@@ -53,8 +55,9 @@ export function memoryPorts(faults: Faults = {}) {
     async anchor(projectId) {
       write('anchor', () => {
         anchored.push(projectId)
+        heads.push((chains.get(projectId)?.length ?? 0) - 1)
       })
     },
   }
-  return { projects, audit, clock, anchors, anchored, chain: (projectId: string) => chains.get(projectId) ?? [] }
+  return { projects, audit, clock, anchors, anchored, heads, chain: (projectId: string) => chains.get(projectId) ?? [] }
 }

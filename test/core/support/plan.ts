@@ -1,9 +1,10 @@
+import { nextEntry } from '../../../layers/core/audit-chain.ts'
 import { canonicalBytes, digestOf } from '../../../layers/core/canonical-json.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
 import type { Signer } from '../../../layers/core/ports.ts'
 import { archetypeOf, defaultPolicy, hashingSpecSha256, typeCoercionSha256 } from '../../../layers/core/rulebooks.ts'
 import type { Role } from '../../../layers/core/schemas/common.ts'
-import type { ApprovalPredicate, PlanPredicate } from '../../../layers/core/schemas/governance.ts'
+import type { ApprovalPredicate, AuditEntry, PlanPredicate } from '../../../layers/core/schemas/governance.ts'
 import type { SystemIdentity } from '../../../layers/core/schemas/identity.ts'
 import { type Plan, plan } from '../../../layers/core/schemas/plan.ts'
 import type { GatedTransition } from '../../../layers/core/schemas/policy.ts'
@@ -161,4 +162,11 @@ export async function signedApprovalOf(predicate: ApprovalPredicate, signer: Sig
     predicate,
   })
   return (await signStatement(signer, statement)).bytes
+}
+
+/** The entry by which the audit log knows an approval; without it the approval counts for nothing. */
+export function takenEntry(approval: ApprovalPredicate, envelope: Uint8Array): AuditEntry {
+  const { approval_id, approver, decision, decided_at, project_id, role, subject_sha256, transition } = approval
+  const details = { approval_id, role, transition, decision, statement_sha256: sha256(envelope) }
+  return nextEntry(null, { project_id, at: decided_at, actor: approver, action: 'DECISION_TAKEN', subject_sha256, details })
 }

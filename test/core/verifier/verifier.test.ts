@@ -3,10 +3,12 @@ import { anchorOf, nextEntry } from '../../../layers/core/audit-chain.ts'
 import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
 import { readEnvelope, writeEnvelope } from '../../../layers/core/dsse.ts'
-import { composePack, type PackFile, sealPack } from '../../../layers/core/evidence/pack.ts'
+import { composePack, type PackFile, type PackInput, sealPack } from '../../../layers/core/evidence/pack.ts'
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST, type PackKey } from '../../../layers/core/evidence/pack-files.ts'
 import { assembleOutcome } from '../../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../../layers/core/outcome/certificate-statement.ts'
+import { passing } from '../../../layers/core/rules/rule.ts'
+import { type Findings, VALIDATORS } from '../../../layers/core/schemas/finding.ts'
 import { outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
 import { openEnvelope, PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
@@ -21,12 +23,20 @@ import {
   sealFixture,
   withLostRow,
 } from '../../support/pack-fixture.ts'
+import { passkeyPair } from '../support/passkey.ts'
 
+const pair = passkeyPair()
 const good = await fixturePack()
 const verify = (files: readonly PackFile[], trust?: string[]) => verifyPack(memoryReader(files), trust ? { trust } : {})
 const pinsOf = (keys: readonly PackKey[]) => keys.map(({ purpose, pem }) => `${purpose}=${pem}`)
 const replaced = (files: readonly PackFile[], path: string, change: (bytes: Uint8Array) => Uint8Array): PackFile[] =>
   files.map((file) => (file.path === path ? { path, bytes: change(file.bytes) } : file))
+
+/** The path of the newest anchor, up to its dot. */
+function lastAnchor(files: readonly PackFile[]): string {
+  const newest = files.filter(({ path }) => /^audit\/anchors\/.*\.dsse\.json$/.test(path)).at(-1)!.path
+  return newest.slice(0, newest.indexOf('.'))
+}
 
 function flipped(bytes: Uint8Array, index: number): Uint8Array {
   const copy = Uint8Array.from(bytes)
@@ -239,7 +249,7 @@ describe('a pack that was forged and sealed again', () => {
       /was changed: its digest does not recompute/,
     ],
     ['a cut audit tail', edit('audit/entries.jsonl', (t) => t.split('\n').slice(0, -2).join('\n').concat('\n')), /the chain was cut/],
-    ['a dropped anchor', (files) => files.filter(({ path }) => !/anchors\/000010/.test(path)), /was not anchored/],
+    ['a dropped anchor', (files) => files.filter(({ path }) => !path.includes(lastAnchor(files))), /was not anchored/],
     [
       'a dropped approval',
       (files) => files.filter(({ path }) => !path.startsWith('approvals/a-2.')),
@@ -336,10 +346,122 @@ describe('approvals in a pack', () => {
     ['a missing role', { without: ['qa_lead'] as const }],
     ['a rejection that was ignored', { reject: ['business_owner'] as const }],
     ['one person planning and securing', { people: { tech_lead: 'eve@example.org', security: 'eve@example.org' } }],
+    ['one person planning and cutting over', { people: { tech_lead: 'eve@example.org', release_manager: 'e.ve+x@example.org' } }],
+    ['one passkey in two mailboxes', { passkeys: { data_owner: pair, security: pair } }],
+    ['one passkey in two mailboxes, far apart', { passkeys: { tech_lead: pair, business_owner: pair } }],
+    ['an approval that the log never heard of', { unlogged: ['security'] as const }],
+    ['a cutover approved by an earlier proof', { newerProof: 'ignored' as const }],
   ])('notices %s', async (_, options) => {
     const result = await verify(await fixturePack(options))
     expect(result.verified).toBe(false)
     expect(result.checks.find((check) => check.name === 'approvals')?.verdict).toBe('fail')
+  })
+})
+
+it('verifies two people with a passkey each, and a newer proof that people approved', async () => {
+  expect((await verify(await fixturePack({ passkeys: { data_owner: pair, security: passkeyPair() } }))).faults).toEqual([])
+  expect((await verify(await fixturePack({ newerProof: 'approved' }))).faults).toEqual([])
+})
+
+it('says whose approvals are of one passkey', async () => {
+  const { faults } = await verify(await fixturePack({ passkeys: { data_owner: pair, security: pair } }))
+  expect(faults.join('\n')).toMatch(/data_owner@example\.org and security@example\.org approved with one and the same passkey/)
+})
+
+describe('findings', () => {
+  const findings = VALIDATORS.map((id) => passing(id, 'fine'))
+  it.each<[string, Partial<Findings>, RegExp]>([
+    ['no validator at all', { validators: [], findings: [] }, /name the validators \(none\)/],
+    [
+      'one that did not run',
+      { validators: VALIDATORS.slice(1), findings: findings.slice(1) },
+      /say nothing of the type-coercion-validator/,
+    ],
+    ['one that said nothing', { findings: findings.slice(0, -1) }, /say nothing of the signed-plan-validator/],
+    ['one that ran twice', { validators: [...VALIDATORS, 'hashing-validator'] }, /name the validators/],
+    [
+      'something CRITICAL that is called a pass',
+      { findings: [...findings, { ...findings[0]!, severity: 'CRITICAL' }] },
+      /call something of the type-coercion-validator that is CRITICAL a pass/,
+    ],
+    [
+      'an ERROR that is called not applicable',
+      { findings: [...findings, { ...findings[1]!, severity: 'ERROR', verdict: 'not-applicable' }] },
+      /that is ERROR a not-applicable/,
+    ],
+    [
+      'a failure that is no more than INFO',
+      { findings: [...findings, { ...findings[1]!, verdict: 'fail' }] },
+      /call something of the hashing-validator that is INFO a fail/,
+    ],
+    [
+      'an ERROR under a verdict that is pass',
+      { findings: [...findings, { ...findings[1]!, verdict: 'fail', severity: 'ERROR' }] },
+      /signed although its validation did not pass/,
+    ],
+  ])('of a signed plan are refused with %s', async (_what, over, says) => {
+    expect((await verify(await fixturePack({ findings: over }))).faults).toContainEqual(expect.stringMatching(says))
+  })
+})
+
+it('notices values in a pack whose policy lets none into the evidence', async () => {
+  const { input, signers } = await fixturePackInput()
+  const planFolder = [...input.planFolder, { path: 'profiling_report.json', bytes: Buffer.from('{}') }]
+  expect((await verify(await sealFixture({ ...input, planFolder }, signers))).faults).toEqual([
+    'plan/profiling_report.json: holds values, and the policy lets none into the evidence',
+  ])
+})
+
+describe('a log that was appended to', () => {
+  const appended = (input: PackInput, said: Record<string, string>[]) => {
+    const entries = [...input.entries]
+    for (const details of said) {
+      const fields = { project_id: 'ledger', at: at(125), actor: 'waybill', action: 'CHANGE_NOT_MADE', details }
+      entries.push(nextEntry(entries.at(-1)!, fields))
+    }
+    return { ...input, entries }
+  }
+
+  it('takes no move back that an anchor lies over: gates that were passed still need their approvals', async () => {
+    const { input, signers } = await fixturePackInput({ without: ['security'] })
+    const moves = input.entries.filter(({ details }) => details.to !== undefined)
+    const undone = moves.slice(4).map(({ seq, details }) => ({ entry: String(seq), revision: details.revision! }))
+    const forged = { ...appended(input, undone), outcome: null, executionReport: null, reconReports: [], reconFolder: [] }
+    const files = await sealPack(signers.evidence, composePack(forged), { projectId: 'ledger', state: 'PLANNED', now: new Date(at(130)) })
+    const { faults } = await verify(files)
+    expect(faults).toContainEqual(expect.stringMatching(/leaves the project in CUTOVER_DONE, the seal says PLANNED/))
+    expect(faults).toContainEqual(expect.stringMatching(/PLANNED->EXECUTED was passed without its approvals: no security/))
+  })
+
+  it('knows no approval better for having been told after the step', async () => {
+    const { input, signers } = await fixturePackInput({ unlogged: ['security'] })
+    const [bytes, predicate] = input.approvals
+      .map((each) => [each, openEnvelope(each, [input.keys[1]!.pem]).predicate as Record<string, string>] as const)
+      .find(([, each]) => each.role === 'security')!
+    const { approval_id, transition, decision, subject_sha256 } = predicate
+    const details = { approval_id: approval_id!, transition: transition!, decision: decision!, statement_sha256: sha256(bytes) }
+    const last = input.entries.at(-1)!
+    const told = nextEntry(last, {
+      project_id: 'ledger',
+      at: at(125),
+      actor: predicate.approver!,
+      action: 'DECISION_TAKEN',
+      subject_sha256: subject_sha256!,
+      details,
+    })
+    const { faults } = await verify(await sealFixture({ ...input, entries: [...input.entries, told] }, signers))
+    expect(faults).toContainEqual(
+      expect.stringMatching(/PLANNED->EXECUTED was passed without its approvals: no security.*knows no approval/),
+    )
+  })
+
+  it('is named where a certificate stands that is not the newest proof it records', async () => {
+    const { input, signers } = await fixturePackInput({ newerProof: 'approved' })
+    const earlier = input.reconFolder.find(({ path }) => path === 'proof_certificate.run-1.dsse.json')!.bytes
+    const swapped = { ...input, outcome: { ...input.outcome!, certificate: earlier }, reconFolder: input.reconFolder.slice(0, 1) }
+    expect((await verify(await sealFixture(swapped, signers))).faults).toContainEqual(
+      'proof_certificate.dsse.json: is not the newest proof that the audit log records',
+    )
   })
 })
 
