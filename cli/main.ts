@@ -3,6 +3,7 @@ import { approveCommand } from './commands/approve.ts'
 import { auditCommand } from './commands/audit.ts'
 import { compareCommand } from './commands/compare.ts'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { evidenceCommand } from './commands/evidence.ts'
 import { initCommand } from './commands/init.ts'
 import { policyCommand } from './commands/policy.ts'
@@ -34,6 +35,7 @@ const program = new Command('waybill')
 for (const command of [
   demoCommand,
   initCommand,
+  doctorCommand,
   runCommand,
   statusCommand,
   resumeCommand,

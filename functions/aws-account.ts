@@ -2,6 +2,7 @@
  * The composition root of the command line over a deployed account: it starts and watches what the functions of `aws.ts` do there, with the
  * permissions of the person at the terminal. It signs nothing, opens no task token and reads no database.
  */
+import { examine } from '../layers/aws/account/doctor/index.ts'
 import { type Executions, stepFunctionsExecutions } from '../layers/aws/account/executions.ts'
 import { type DownloadedPack, downloadPack } from '../layers/aws/account/pack-versions.ts'
 import { openSession, type Session, type SessionOptions } from '../layers/aws/account/session.ts'
@@ -13,6 +14,7 @@ import { systemClock } from '../layers/aws/clock.ts'
 import { dynamoProjectStore } from '../layers/aws/project-store.ts'
 import type { TokenSeal } from '../layers/aws/token-seal.ts'
 import { kmsTrustRoot } from '../layers/aws/trust.ts'
+import type { DoctorLine } from '../layers/core/doctor.ts'
 import { WaybillError } from '../layers/core/errors.ts'
 import type { Ports, TrustRoot } from '../layers/core/ports.ts'
 
@@ -33,12 +35,20 @@ export type Account = {
   pack(projectId: string): Promise<DownloadedPack>
 }
 
-export type FoundAccount = { session: Session; deployment: Deployment }
-
 /** @throws BAD_INPUT, PERMISSION_DENIED, NOT_FOUND, CONNECTION_FAILED with what to do */
-export async function findAccount({ stack, ...options }: AccountOptions): Promise<FoundAccount> {
+async function findAccount({ stack, ...options }: AccountOptions): Promise<{ session: Session; deployment: Deployment }> {
   const session = await openSession(options)
   return { session, deployment: await findDeployment(session.cloudFormation, session.region, stack) }
+}
+
+/** What `waybill doctor` finds in an account, also where it is half deployed. `references`: the secrets a spec leads to. */
+export async function examineAccount(
+  options: AccountOptions,
+  references: Readonly<Record<'source' | 'target', string>> | null,
+): Promise<{ name: string; lines: DoctorLine[] }> {
+  const { session, deployment } = await findAccount(options)
+  const lines = await examine(session, deployment, { references, fetch: globalThis.fetch })
+  return { name: `${deployment.name} in ${deployment.region}`, lines }
 }
 
 /** @throws as `findAccount`, and CONFLICT where the stacks are half deployed */

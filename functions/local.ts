@@ -109,7 +109,7 @@ const CREDENTIALS = [
   'WAYBILL_OIDC_CLIENT_SECRET',
 ]
 
-function secretStores(env: Env): Record<string, Secrets> {
+export function secretStores(env: Env): Record<string, Secrets> {
   const azure = azureSecrets({ env })
   return { vault: vaultSecrets({ env }), 'azure-kv': azure, 'azure-keyvault': azure }
 }

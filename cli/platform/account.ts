@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Account } from '../../functions/aws-account.ts'
+import type { DoctorLine } from '../../layers/core/doctor.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { keyOf } from '../../layers/core/flow/storing.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import type { MigrationSpec } from '../../layers/core/schemas/spec.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
 import { executionName } from '../run/drive.ts'
 import { isEnd, projectIdOf } from '../run/project.ts'
@@ -37,6 +39,16 @@ export async function withAccount<T>(
 export async function withAccountRecords<T>(options: Omit<PlaceOptions, 'home'>, work: (records: Records) => Promise<T>): Promise<T> {
   const account = await openAccount(options)
   return work({ ...placeOf(account), running: () => running(account) })
+}
+
+/** Looks at the account that the options name, also where it is half deployed; at a spec's secrets by their names alone. */
+export async function examineAccountOf(
+  options: Omit<PlaceOptions, 'home'>,
+  spec: MigrationSpec | null,
+): Promise<{ name: string; lines: DoctorLine[] }> {
+  const root = await import('../../functions/aws-account.ts')
+  const references = spec && { source: spec.source.connection?.secret_ref ?? '', target: spec.target.connection.secret_ref }
+  return root.examineAccount(accountOf(options), references)
 }
 
 function placeOf({ deployment, ports }: Account): Place {
@@ -164,14 +176,18 @@ async function follow(
     for (const state of states) terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
   }
   const mine = executions.arnOf(machine, name)
+  let nested = new Set<string>()
   for (;;) {
     const facts = await executions.describe(machine, name)
     if (facts === null) throw new WaybillError('NOT_FOUND', `There is no execution ${name} in this account any more.`)
     await show(mine)
     if (facts.status !== 'RUNNING' && facts.status !== 'PENDING_REDRIVE') return facts
-    if (machine === 'migration')
-      for (const nested of await executions.running())
-        if (nested.machine === 'reconcile' && nested.project_id === projectId) await show(nested.arn)
+    if (machine === 'migration') {
+      const live = (await executions.running()).filter((each) => each.machine === 'reconcile' && each.project_id === projectId)
+      // One that ended since is shown once more, with its last states.
+      for (const arn of nested.union(new Set(live.map((each) => each.arn)))) await show(arn)
+      nested = new Set(live.map((each) => each.arn))
+    }
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined)
     if (signal.aborted)
       throw new WaybillError(

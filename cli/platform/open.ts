@@ -1,7 +1,10 @@
 import { availableParallelism } from 'node:os'
+import { examineHome } from '../../functions/local-doctor.ts'
+import type { DoctorLine } from '../../layers/core/doctor.ts'
+import type { MigrationSpec } from '../../layers/core/schemas/spec.ts'
 import { interruption } from '../failure.ts'
 import type { Terminal } from '../terminal.ts'
-import { withAccount, withAccountRecords } from './account.ts'
+import { examineAccountOf, withAccount, withAccountRecords } from './account.ts'
 import { withEmbedded, withHomeRecords } from './embedded.ts'
 import type { PlaceOptions } from './options.ts'
 import type { Platform, Records } from './platform.ts'
@@ -24,4 +27,10 @@ export async function onPlatform<T>(
 
 export function onRecords<T>(options: PlaceOptions, work: (records: Records) => Promise<T>): Promise<T> {
   return options.aws === true ? withAccountRecords(options, work) : withHomeRecords(options.home, work)
+}
+
+/** What the doctor finds in a home, or in an account. */
+export async function examinePlace(options: PlaceOptions, spec: MigrationSpec | null): Promise<{ name: string; lines: DoctorLine[] }> {
+  if (options.aws === true) return examineAccountOf(options, spec)
+  return { name: `Home ${options.home}`, lines: await examineHome({ home: options.home, env: process.env, spec }) }
 }

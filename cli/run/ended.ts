@@ -23,5 +23,6 @@ export function endedJson({ project, figures, results }: Ended): object {
 
 export function printEnded(terminal: Terminal, { project, figures, results }: Ended): void {
   printSummary(terminal, project, figures)
-  if (results !== null) terminal.out(`\n${results.written.map((name) => join(results.folder, name)).join('\n')}`)
+  if (results !== null && results.written.length > 0)
+    terminal.out(`\n${results.written.map((name) => join(results.folder, name)).join('\n')}`)
 }

@@ -1,0 +1,18 @@
+import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
+import type { Patient } from './place.ts'
+
+/** The pages answer: a link nobody was ever sent is refused, and by Waybill itself. */
+export async function approvalsLines({ outputs: { ApprovalsUrl: url } }: Patient, fetch: typeof globalThis.fetch): Promise<DoctorLine[]> {
+  const address = `${url.replace(/\/+$/, '')}/approvals/doctor`
+  const todo = 'Look at the logs of the function approval-page, then deploy the pipeline stack again.'
+  const status = await fetch(address, { redirect: 'manual', signal: AbortSignal.timeout(35_000) }).then(
+    (answer) => answer.status,
+    () => null,
+  )
+  if (status === null)
+    return [
+      fail('approvals', `The approval pages at ${url} cannot be reached from here.`, 'Approvers need the way there that is missing here.'),
+    ]
+  if (status >= 400 && status < 500) return [ok('approvals', `The approval pages at ${url} answer, and refuse a link that was never sent.`)]
+  return [fail('approvals', `The approval pages at ${url} answer a link that was never sent with ${status}.`, todo)]
+}
