@@ -1,5 +1,5 @@
 import { App } from 'aws-cdk-lib'
-import { buildAll, STAGING } from './build.ts'
+import { buildAll, DEPLOYED_POLICY, STAGING } from './build.ts'
 import { configFor } from './config.ts'
 import { settingsOf } from './settings.ts'
 import { waybillApp } from './waybill-app.ts'
@@ -10,6 +10,6 @@ const stage = String(context('stage') ?? 'dev')
 const config = configFor(stage, settingsOf(stage, { file: context('settings'), nightly: context('nightly') }))
 
 const staging = String(context('staging') ?? STAGING)
-await buildAll(staging)
+await buildAll(staging, DEPLOYED_POLICY, config.certificates)
 waybillApp(app, config, staging)
 app.synth()

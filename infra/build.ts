@@ -6,7 +6,7 @@
  *   functions/<name>/         a handler alone; what lies in the layer is imported from /opt/nodejs/waybill
  *   worker/                   all workers for the container image
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
@@ -40,10 +40,19 @@ const COMMON: BuildOptions = {
 }
 
 /** Where an organisation puts the policy that its stacks deploy; without it, the one Waybill ships. `waybill policy check` reads it first. */
-const DEPLOYED_POLICY = join(ROOT, 'infra/policy.json')
+export const DEPLOYED_POLICY = join(ROOT, 'infra/policy.json')
 
-/** Builds everything, with the policy of the organisation where there is one. @throws Error naming every entry that is missing, or esbuild's errors */
-export async function buildAll(staging: string = STAGING, policy: string = DEPLOYED_POLICY): Promise<void> {
+/** Where the CAs of databases lie in the layer and in the image; node trusts them when NODE_EXTRA_CA_CERTS says so. */
+const CERTIFICATES = 'certificates.pem'
+export const LAYER_CERTIFICATES = `${LAYER_ROOT}/${CERTIFICATES}`
+export const IMAGE_CERTIFICATES = `/worker/${CERTIFICATES}`
+
+/** Builds everything, with the policy and the databases' CAs of the organisation where there are such. @throws Error naming every entry that is missing, or esbuild's errors */
+export async function buildAll(
+  staging: string = STAGING,
+  policy: string = DEPLOYED_POLICY,
+  certificates: string | null = null,
+): Promise<void> {
   const missing = missingEntries()
   if (missing.length > 0) throw new Error(`Cannot bundle; these entries are missing: ${missing.join(', ')}`)
 
@@ -53,6 +62,8 @@ export async function buildAll(staging: string = STAGING, policy: string = DEPLO
     buildWorkers(join(staging, 'worker'), policy),
     ...LAMBDA_FUNCTIONS.map((name) => buildFunction(name, join(staging, 'functions', name))),
   ])
+  if (certificates === null) return
+  for (const folder of ['layer/nodejs/waybill', 'worker']) copyFileSync(resolve(ROOT, certificates), join(staging, folder, CERTIFICATES))
 }
 
 /** Entries that should exist and do not. */

@@ -1,4 +1,8 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { z } from 'zod'
+import { ROOT } from './build.ts'
 
 /** Four numbers of 0–255, and `/` with a prefix after which all bits are zero. */
 const cidr = z.string().refine(isCidr, 'is no IPv4 range such as 10.64.0.0/20, with zeros after the prefix')
@@ -55,6 +59,8 @@ const stageConfig = z.strictObject({
   }),
   /** RDS and Aurora databases, by resource id (`db-…`, `cluster-…`), whose users sign in with IAM instead of a password. */
   iamDatabases: z.array(z.string().regex(/^(db|cluster)-[A-Z0-9]+$/, 'is no resource id such as db-ABCDEFGHIJKL01234')),
+  /** A PEM file, from the checkout's root, with the CAs of databases that no public CA vouches for: RDS, Aurora, one's own. Null: public ones only. */
+  certificates: z.string().min(1).refine(holdsCertificates, 'is no file of PEM certificates').nullable(),
   workers: z.strictObject({ cpu: z.union([z.literal(1024), z.literal(2048)]), memoryMiB: z.union([z.literal(4096), z.literal(8192)]) }),
   /** What is kept free for, and taken at most by, the functions that people and the audit log wait for. Null: the account's own limit, which may be as low as 10. */
   concurrency: z.strictObject({ approvals: z.int().min(1).max(100), anchors: z.int().min(1).max(100) }).nullable(),
@@ -86,6 +92,7 @@ export type StageConfig = z.infer<typeof stageConfig>
 const common = {
   network: { cidr: '10.64.0.0/20', zones: 2, databases: [{ cidr: '10.0.0.0/8', port: 5432 }], reach: null },
   iamDatabases: [],
+  certificates: null,
   signIn: null,
   mailFrom: 'waybill@example.com',
   mailIdentity: { name: 'waybill@example.com', create: false },
@@ -184,6 +191,15 @@ function rangeOf(text: string): { first: number; size: number } | null {
 function within(inner: string, outer: string): boolean {
   const [one, other] = [rangeOf(inner)!, rangeOf(outer)!]
   return one.first >= other.first && one.first + one.size <= other.first + other.size
+}
+
+function holdsCertificates(path: string): boolean {
+  try {
+    const found = readFileSync(resolve(ROOT, path), 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+    return found.length > 0 && found.every((each) => new X509Certificate(each).ca)
+  } catch {
+    return false
+  }
 }
 
 function isTimeZone(name: string): boolean {

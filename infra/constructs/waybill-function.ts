@@ -13,6 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { LAYER_CERTIFICATES } from '../build.ts'
 import type { StageConfig } from '../config.ts'
 import { FUNCTIONS, type LambdaFunction, timeoutSeconds } from '../permissions.ts'
 import { acceptKnownWildcards } from './accepted.ts'
@@ -77,6 +78,7 @@ export class WaybillFunction extends Construct {
       environment: {
         ...environmentFor(permission, props.neighbours),
         NODE_OPTIONS: '--enable-source-maps',
+        ...(permission.network === true && config.certificates !== null && { NODE_EXTRA_CA_CERTS: LAYER_CERTIFICATES }),
         POWERTOOLS_SERVICE_NAME: name,
         // An event may hold a task token: neither the event nor the response is ever logged or traced.
         POWERTOOLS_LOGGER_LOG_EVENT: 'false',

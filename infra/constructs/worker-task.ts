@@ -11,6 +11,7 @@ import {
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { Worker } from '../../layers/core/names.ts'
+import { IMAGE_CERTIFICATES } from '../build.ts'
 import type { StageConfig } from '../config.ts'
 import { WORKER_PERMISSIONS } from '../permissions.ts'
 import { accept, acceptKnownWildcards } from './accepted.ts'
@@ -90,6 +91,7 @@ export class WorkerTask extends Construct {
         ...environmentFor(permission, props.neighbours),
         POWERTOOLS_SERVICE_NAME: name,
         WAYBILL_IMAGE_DIGEST: props.imageDigest,
+        ...(config.certificates !== null && { NODE_EXTRA_CA_CERTS: IMAGE_CERTIFICATES }),
       },
     })
     container.addMountPoints({ sourceVolume: 'scratch', containerPath: '/tmp', readOnly: false })

@@ -1,8 +1,10 @@
 /** What an organisation may say of a stage, what is refused and in which words; and what the stacks become by it. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildAll, DEPLOYED_POLICY, IMAGE_CERTIFICATES, LAYER_CERTIFICATES } from '../../infra/build.ts'
 import { configFor, dev, prod } from '../../infra/config.ts'
 import { settingsOf } from '../../infra/settings.ts'
 import { ACCOUNT, type Account, accountOf } from './iam/account.ts'
@@ -82,6 +84,8 @@ describe('settings', () => {
     ],
     ['sign-in over plain http', { signIn: { issuer: 'http://login.acme.eu', clientId: 'x' } }, /signIn/],
     ['a database by its name', { iamDatabases: ['orders-db'] }, /iamDatabases\.0 is no resource id/],
+    ['certificates that are none', { certificates: 'package.json' }, /certificates is no file of PEM certificates/],
+    ['certificates that are not there', { certificates: 'infra/none.pem' }, /certificates is no file of PEM certificates/],
     ['a field that does not exist', { netwrok: {} }, /netwrok/],
     ['another stage', { stage: 'prod' }, /choose no stage/],
     ['text', 'mailFrom', /JSON object/],
@@ -119,6 +123,41 @@ describe('settings', () => {
       rmSync(folder, { recursive: true })
     }
   })
+})
+
+describe('certificates of databases', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'waybill-certificates-'))
+  const issued = (name: string, ca: boolean) => {
+    const path = join(folder, `${name}.pem`)
+    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-days', '2']
+    execFileSync('openssl', [...args, '-addext', `basicConstraints=critical,CA:${ca}`, '-keyout', join(folder, 'key'), '-out', path], {
+      stdio: 'ignore',
+    })
+    return path
+  }
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  it('are CAs, lie in layer and image, and are trusted by whoever connects to a database and by nobody else', async () => {
+    const certificates = issued('ca', true)
+    expect(refusal({ certificates: issued('server', false) })).toMatch(/certificates is no file of PEM certificates/)
+    expect(configFor('dev', { certificates }).certificates).toBe(certificates)
+
+    const staging = join(folder, 'staging')
+    await buildAll(staging, DEPLOYED_POLICY, certificates)
+    for (const place of [`layer${LAYER_CERTIFICATES.replace('/opt', '')}`, `worker${IMAGE_CERTIFICATES.replace('/worker', '')}`])
+      expect(readFileSync(join(staging, place), 'utf8'), place).toBe(readFileSync(certificates, 'utf8'))
+
+    const { pipeline } = synthesise('dev', undefined, { certificates })
+    const trusting = resourcesOf(pipeline, 'AWS::Lambda::Function').filter(
+      ([, { Properties }]) =>
+        (Properties.Environment as { Variables: Record<string, unknown> }).Variables.NODE_EXTRA_CA_CERTS !== undefined,
+    )
+    expect(trusting.map(([id]) => id.replace(/Function[0-9A-F]{8}$/, '')).sort()).toEqual(['Discover', 'PlanChunks', 'Profile'])
+    for (const [id, { Properties }] of resourcesOf(pipeline, 'AWS::ECS::TaskDefinition')) {
+      const [container] = Properties.ContainerDefinitions as { Environment: unknown[] }[]
+      expect(container!.Environment, id).toContainEqual({ Name: 'NODE_EXTRA_CA_CERTS', Value: IMAGE_CERTIFICATES })
+    }
+  }, 60_000)
 })
 
 describe('stacks of an organisation that has said everything', () => {
