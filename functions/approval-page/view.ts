@@ -27,7 +27,7 @@ import type { SignedPolicyDeps } from '../work/signed-policy.ts'
 
 export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
 
-/** A page must open on a phone in a train: 96,000 bytes at most, and under 100 KB with its script. Long lists are shortened, and the page says so. */
+/** A page must open on a phone in a train: this and its script stay under the 100,000 bytes of docs/approvals.md. Long lists are shortened, and the page says so. */
 export const MAX_BYTES = 96_000
 export const LIMITS = [400, 150, 60, 25, 8, 2]
 

@@ -1,5 +1,5 @@
 import { DIGEST_PREFIX, document, type PageView } from './page.ts'
-import { renderSection, type Section } from './section.ts'
+import { renderMarks, renderSection, type Section } from './section.ts'
 import { escaped, escapeMarkup, moment } from './visible-text.ts'
 
 type Frame = {
@@ -20,7 +20,10 @@ export type WaiverView = Frame & {
 
 /** What was typed when the form came back with a fault. */
 export type PlanFormState = { faults: readonly string[]; reason: string; finding: string; days: string }
-const EMPTY: PlanFormState = { faults: [], reason: '', finding: '', days: '7' }
+const USUAL_DAYS = 7
+/** How many findings stand at the top, for somebody in a hurry. */
+const IN_SHORT = 3
+const EMPTY: PlanFormState = { faults: [], reason: '', finding: '', days: '' }
 
 /** Where one person takes responsibility for what a validator did not let pass. Pure: the same view gives the same bytes. */
 export function renderWaiverPage(view: WaiverView, state: PlanFormState = EMPTY): string {
@@ -44,7 +47,7 @@ export function renderWaiverPage(view: WaiverView, state: PlanFormState = EMPTY)
   const form = choices.length
     ? `${formHead(view, 'Your decision')}<fieldset><legend>Which finding do you take responsibility for?</legend>${radios}</fieldset>
 <label for="days">For how many days the waiver counts</label><p class="hint" id="days-hint">At most ${view.maxDays}. Nothing is carried out under the plan after that.</p>
-<input type="number" id="days" name="days" required min="1" max="${view.maxDays}" step="1" value="${escapeMarkup(state.days)}" aria-describedby="days-hint">
+<input type="number" id="days" name="days" required min="1" max="${view.maxDays}" step="1" value="${escapeMarkup(state.days || String(Math.min(USUAL_DAYS, view.maxDays)))}" aria-describedby="days-hint">
 ${reasonField(state, 'Shown to everyone who approves the plan, and kept in the evidence; write no personal data of others.')}
 ${digestField()}
 <div class="buttons"><button class="no" name="decision" value="waive">Waive this finding</button></div></form>`
@@ -56,6 +59,7 @@ ${digestField()}
     [...others, ...view.sections],
     form,
     state,
+    view.findings.slice(0, IN_SHORT).map(({ what }) => ({ mark: 'bad', text: what })),
   )
 }
 
@@ -73,7 +77,15 @@ ${digestField()}
   )
 }
 
-function frame(view: Frame, asks: string, consequence: string, sections: readonly Section[], form: string, state: PlanFormState): string {
+function frame(
+  view: Frame,
+  asks: string,
+  consequence: string,
+  sections: readonly Section[],
+  form: string,
+  state: PlanFormState,
+  inShort: NonNullable<Section['items']> = [],
+): string {
   const digest = view.planSha256
   const faults = state.faults.length
     ? `<div class="error" role="alert"><p><strong>Nothing was changed yet.</strong></p><ul>${state.faults.map((fault) => `<li>${escaped(fault, 300)}</li>`).join('')}</ul></div>`
@@ -83,7 +95,7 @@ function frame(view: Frame, asks: string, consequence: string, sections: readonl
     `${asks} ${view.title}`,
     `<header><p class="brand">Waybill, for ${escaped(view.person)} as ${escaped(view.roleName)}</p><h1>${escaped(view.title, 200)}</h1></header>
 <main id="main">${faults}<p class="lead">${escaped(asks)}</p>
-<div class="box"><p>${escaped(consequence, 600)}</p>${go}</div>
+<div class="box">${renderMarks(inShort)}<p>${escaped(consequence, 600)}</p>${go}</div>
 ${sections.map(renderSection).join('\n')}
 <section aria-labelledby="subject"><h2 id="subject">Which plan this is about</h2>
 <p>It is about these bytes and no others. A plan that is made anew is another one.</p>
