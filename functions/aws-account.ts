@@ -11,6 +11,7 @@ import { dynamoApprovalStore } from '../layers/aws/approval-store.ts'
 import { s3ArtifactStore } from '../layers/aws/artifact-store.ts'
 import { dynamoAuditLog } from '../layers/aws/audit-log.ts'
 import { systemClock } from '../layers/aws/clock.ts'
+import { dynamoProgress } from '../layers/aws/progress.ts'
 import { dynamoProjectStore } from '../layers/aws/project-store.ts'
 import type { TokenSeal } from '../layers/aws/token-seal.ts'
 import { kmsTrustRoot } from '../layers/aws/trust.ts'
@@ -27,7 +28,7 @@ export type AccountOptions = SessionOptions & {
 export type Account = {
   deployment: Deployment
   outputs: Outputs
-  ports: Pick<Ports, 'projects' | 'audit' | 'artifacts' | 'approvals' | 'clock'>
+  ports: Pick<Ports, 'projects' | 'audit' | 'artifacts' | 'approvals' | 'progress' | 'clock'>
   executions: Executions
   /** The public halves of the keys this deployment signs with, as KMS gives them. Asked of the account itself: no independent witness. */
   trust(): Promise<TrustRoot>
@@ -64,6 +65,7 @@ export async function openAccount(options: AccountOptions): Promise<Account> {
       clock: systemClock,
       projects: dynamoProjectStore({ db, table: outputs.ProjectsTableName }),
       audit: dynamoAuditLog({ db, table: outputs.AuditTableName }),
+      progress: dynamoProgress({ db, table: outputs.ProgressTableName }),
       approvals: dynamoApprovalStore({ db, table: outputs.ApprovalsTableName, seal: unopened }),
       artifacts: s3ArtifactStore({ s3, bucket, retention: { by: 'bucket', days: null }, now: systemClock.now }),
     },

@@ -111,6 +111,7 @@ export class StateStack extends Stack {
       ProjectsTableName: this.projects.table.tableName,
       AuditTableName: this.audit.table.tableName,
       ApprovalsTableName: this.approvals.table.tableName,
+      ProgressTableName: this.progress.table.tableName,
       PlanKeyArn: this.signingKeys.plan.key.keyArn,
       ApprovalKeyArn: this.signingKeys.approval.key.keyArn,
       EvidenceKeyArn: this.signingKeys.evidence.key.keyArn,

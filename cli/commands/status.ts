@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
+import { workingNow, workingWords } from '../run/working.ts'
 import { columns, type Terminal, visible } from '../terminal.ts'
 
 export function statusCommand(terminal: Terminal): Command {
@@ -19,6 +20,7 @@ export function statusCommand(terminal: Terminal): Command {
           projects.map(async ({ artifacts: _, ...project }) => ({
             ...project,
             running: standing.get(project.project_id) ?? [],
+            working: standing.has(project.project_id) ? workingNow(await ports.progress.read(project.project_id), ports.clock.now()) : [],
             waiting_for: (await ports.approvals.byProject(project.project_id))
               .filter((request) => request.status === 'PENDING' && request.expires_at > ports.clock.now().toISOString())
               .map(({ role, approver, transition, expires_at }) => ({
@@ -39,6 +41,7 @@ export function statusCommand(terminal: Terminal): Command {
             if (project.failure) terminal.out(`  ${project.project_id}: ${project.failure.code}: ${visible(project.failure.reason)}`)
             for (const { execution, states, since } of project.running)
               terminal.out(`  ${project.project_id}: ${execution}, begun ${since}, stands in ${states.join(', ') || 'its first state'}`)
+            for (const one of project.working) terminal.out(`  ${project.project_id}: ${workingWords(one)}`)
             for (const wait of project.waiting_for)
               terminal.out(
                 `  ${project.project_id} waits for ${wait.approver} (${wait.role}): ${wait.transition}, until ${wait.expires_at}`,

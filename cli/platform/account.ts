@@ -8,6 +8,7 @@ import type { MigrationSpec } from '../../layers/core/schemas/spec.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
 import { executionName } from '../run/drive.ts'
 import { isEnd, projectIdOf } from '../run/project.ts'
+import { workingNow, workingWords } from '../run/working.ts'
 import type { Terminal } from '../terminal.ts'
 import { accountOf, type PlaceOptions } from './options.ts'
 import { type Place, type Platform, type Records, reconciliationId, type Standing, type Started } from './platform.ts'
@@ -165,7 +166,7 @@ async function finished(watching: Watching, { projectId, execution }: Started): 
 
 /** Prints each state as it is entered, also those of executions that this one started, until it ends. Stopping changes nothing in the account. */
 async function follow(
-  { account: { executions }, terminal, signal }: Watching,
+  { account: { executions, ports }, terminal, signal }: Watching,
   projectId: string,
   { machine, name }: { machine: 'migration' | 'reconcile'; name: string },
 ) {
@@ -188,6 +189,8 @@ async function follow(
       for (const arn of nested.union(new Set(live.map((each) => each.arn)))) await show(arn)
       nested = new Set(live.map((each) => each.arn))
     }
+    const working = workingNow(await ports.progress.read(projectId), ports.clock.now())
+    if (working.length > 0) terminal.progress(`  ${working.map(workingWords).join(' · ')}`)
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined)
     if (signal.aborted)
       throw new WaybillError(

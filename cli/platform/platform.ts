@@ -12,7 +12,7 @@ export type Standing = { execution: string; machine: string; states: readonly st
 
 /** One place where Waybill writes things down: a home here, or an account. */
 export type Place = {
-  ports: Pick<Ports, 'projects' | 'audit' | 'artifacts' | 'approvals' | 'clock'>
+  ports: Pick<Ports, 'projects' | 'audit' | 'artifacts' | 'approvals' | 'progress' | 'clock'>
   /** What a sentence calls it: `this home`, `Waybill-prod in eu-central-1`. */
   name: string
   /** How a command names this place again: nothing, or ` --aws`. */

@@ -21,7 +21,7 @@ export async function looked(
   try {
     return [...(await look())]
   } catch (error) {
-    return [{ check, verdict: 'unknown', says: `This could not be looked at: ${why(error)}`, remedy: null }]
+    return [{ check, verdict: 'unknown', says: `${check} could not be looked at: ${why(error)}`, remedy: null }]
   }
 }
 

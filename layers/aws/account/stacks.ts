@@ -19,6 +19,7 @@ const OUTPUTS = {
     ProjectsTableName: text,
     AuditTableName: text,
     ApprovalsTableName: text,
+    ProgressTableName: text,
     PlanKeyArn: text,
     ApprovalKeyArn: text,
     EvidenceKeyArn: text,

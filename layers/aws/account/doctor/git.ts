@@ -1,6 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { z } from 'zod'
 import { type DoctorLine, fail, ok, warn } from '../../../core/doctor.ts'
+import { WaybillError } from '../../../core/errors.ts'
 import { secretText } from '../../secrets.ts'
 import type { Patient } from './place.ts'
 
@@ -32,6 +33,8 @@ export async function gitLines(
     const answer = await fetch(`${api}/repos/${GitRepository}${path}`, {
       headers: { accept: 'application/vnd.github+json', authorization: `Bearer ${token}`, 'user-agent': 'waybill' },
       signal: AbortSignal.timeout(20_000),
+    }).catch((cause: unknown) => {
+      throw new WaybillError('CONNECTION_FAILED', 'the git host cannot be reached from here.', { cause })
     })
     return { status: answer.status, body: (await answer.json().catch(() => null)) as unknown }
   }

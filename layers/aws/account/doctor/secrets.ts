@@ -3,6 +3,8 @@ import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
 import { sdkErrorName } from '../../sdk-errors.ts'
 import type { Patient } from './place.ts'
 
+/** Users of RDS by IAM hold no secret: a token is made for each connection. */
+const IAM = /^aws-rds-iam:\/\/(source|target)\//
 const SCHEME = /^aws-(?:secretsmanager|sm):\/\//
 
 /** The secrets a spec leads to are there. Looked up by name: nothing here reads a connection string. */
@@ -16,6 +18,10 @@ export async function secretLines(
   for (const side of ['source', 'target'] as const) {
     const reference = references[side]
     const name = reference.replace(SCHEME, '')
+    if (IAM.exec(reference)?.[1] === side) {
+      found.push(`none for the ${side}, whose user is known by IAM`)
+      continue
+    }
     if (!SCHEME.test(reference) || !name.startsWith(`${prefix}/${side}/`)) {
       lines.push(
         fail(
