@@ -18,7 +18,7 @@ export async function endedProject(ports: Pick<Ports, 'artifacts'>, project: Pro
 export const endedExitCode = ({ project, figures }: Ended): number => exitCodeOf(project, proofValid(figures))
 
 export function endedJson({ project, figures, results }: Ended): object {
-  return { project, proof_valid: proofValid(figures), ...(results ?? {}) }
+  return { project, proof_valid: proofValid(figures), findings: figures.findings, ...(results ?? {}) }
 }
 
 export function printEnded(terminal: Terminal, { project, figures, results }: Ended): void {

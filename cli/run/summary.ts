@@ -1,19 +1,26 @@
 import { getJson } from '../../layers/core/artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { blocks } from '../../layers/core/rules/index.ts'
+import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import { type Outcome, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type ChecksReport, checksReport, type Mismatch, type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
-export type Measured = { outcome: Outcome | null; recon: ReconReport | null; checks: ChecksReport | null }
+/** `findings`: what keeps the plan from being signed, where that is why the project failed. */
+export type Measured = { outcome: Outcome | null; recon: ReconReport | null; checks: ChecksReport | null; findings: Finding[] }
 
 export async function measured(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord): Promise<Measured> {
-  const { outcome, recon_report: recon, checks_report: checks } = project.artifacts
+  const { outcome, recon_report: recon, checks_report: checks, findings } = project.artifacts
   return {
     outcome: outcome ? await getJson(ports.artifacts, outcome, outcomeSchema) : null,
     recon: recon ? await getJson(ports.artifacts, recon, reconReport) : null,
     checks: checks ? await getJson(ports.artifacts, checks, checksReport) : null,
+    findings:
+      findings && project.failure?.code === 'FAIL'
+        ? (await getJson(ports.artifacts, findings, findingsSchema)).findings.filter(blocks)
+        : [],
   }
 }
 
@@ -51,13 +58,15 @@ export function printRecon(terminal: Terminal, recon: ReconReport): void {
 }
 
 /** The result in a screenful: rows, differences, checks that a person must know of, and whether it is proven. */
-export function printSummary(terminal: Terminal, project: ProjectRecord, { outcome, recon, checks }: Measured): void {
+export function printSummary(terminal: Terminal, project: ProjectRecord, { outcome, recon, checks, findings }: Measured): void {
   if (recon !== null) printRecon(terminal, recon)
   for (const check of checks?.checks ?? []) {
     if (check.verdict === 'pass') continue
     terminal.out(`${terminal.paint('yellow', `${check.severity} ${check.verdict}`)}  ${visible(check.explanation)}`)
   }
   if (project.failure !== null) terminal.out(`${terminal.paint('red', project.failure.code)}  ${visible(project.failure.reason)}`)
+  for (const { severity, where, what, remedy } of findings)
+    terminal.out(`  ${severity} ${visible(where)}  ${visible(what)} ${visible(remedy)}`)
   if (outcome === null) {
     terminal.out(`\nThe project is ${project.state}. Nothing was proven.`)
     return
