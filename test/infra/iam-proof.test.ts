@@ -131,7 +131,7 @@ describe('agents', () => {
   it('decide nothing, and write no artifact but their own', async () => {
     const acts: Act[] = [
       ...['PutItem', 'UpdateItem', 'DeleteItem'].map((verb) => ({ action: `dynamodb:${verb}`, resource: on.approvals })),
-      ...['signed_plan', 'approvals', 'migration_plan', 'anchors', 'evidence_pack', 'recon_report'].map((name) => ({
+      ...['signed_plan', 'approvals', 'waivers', 'migration_plan', 'anchors', 'evidence_pack', 'recon_report'].map((name) => ({
         action: 's3:PutObject',
         resource: `${on.bucket}/projects/orders/${name}/a.json`,
         context: { 's3:if-none-match': '*' },
@@ -160,6 +160,16 @@ describe('workers', () => {
   it('that only read are denied the credentials that write', async () => {
     const act: Act = { action: 'secretsmanager:GetSecretValue', resource: secret('target/orders/writer') }
     expect(await allowed(rolesOf(['HashSegmentsWorkerTask', 'RunChecksWorkerTask']), [act])).toEqual([])
+  })
+})
+
+describe('what people sign', () => {
+  it('is written by the function that decides and by nobody else, not by the one that shows pages', async () => {
+    for (const name of ['approvals', 'waivers']) {
+      const resource = `${on.bucket}/projects/orders/${name}/a.dsse.json`
+      const act = { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } }
+      expect([name, await allowed(account.roles, [act])]).toEqual([name, ['Decide: s3:PutObject']])
+    }
   })
 })
 
