@@ -35,6 +35,8 @@ const signIn = z.union([
   }),
 ])
 
+const localTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'is no time of day such as 22:00')
+
 const stageConfig = z.strictObject({
   stage: z.enum(['dev', 'prod']),
   /** COMPLIANCE: nobody, not even root, deletes before the time is over. GOVERNANCE: a privileged person could. */
@@ -78,6 +80,8 @@ const stageConfig = z.strictObject({
     minute: z.int().min(0).max(59),
     timeZone: z.string().refine(isTimeZone, 'is no time zone such as Europe/Berlin'),
     windowMinutes: z.int().min(1).max(1440),
+    /** Between these local times the databases may be read by night; null: at any time. A run looks again itself, however late it is started. */
+    offPeak: z.strictObject({ from: localTime, to: localTime }).nullable(),
   }),
   alarms: z.strictObject({ email: address.nullable() }),
   /** Where docs/runbook.md can be read; alarms link to its sections. */
@@ -97,7 +101,7 @@ const common = {
   mailFrom: 'waybill@example.com',
   mailIdentity: { name: 'waybill@example.com', create: false },
   git: { repository: 'example/data-platform' },
-  nightly: { projects: [], hour: 2, minute: 30, timeZone: 'Europe/Berlin', windowMinutes: 30 },
+  nightly: { projects: [], hour: 2, minute: 30, timeZone: 'Europe/Berlin', windowMinutes: 30, offPeak: null },
   alarms: { email: null },
   runbookUrl: 'docs/runbook.md',
   tags: {},
@@ -122,6 +126,7 @@ export const prod: StageConfig = {
   keepState: true,
   logDays: 365,
   network: { ...common.network, zones: 3 },
+  nightly: { ...common.nightly, offPeak: { from: '22:00', to: '06:00' } },
   workers: { cpu: 2048, memoryMiB: 8192 },
   concurrency: { approvals: 20, anchors: 10 },
 }
@@ -165,6 +170,7 @@ function contradictions(config: StageConfig): string[] {
     ...(mine.length > 0
       ? [`network.cidr holds the databases' ${mine[0]!.cidr}: no route leads out of a network to its own addresses`]
       : []),
+    ...(isNight(nightly) ? [] : ['nightly.hour and minute, with windowMinutes, lie outside nightly.offPeak: nights would be skipped']),
     ...twice.map((project) => `nightly.projects names ${project} twice`),
     ...(stage === 'prod' && evidence.lock !== 'COMPLIANCE'
       ? ['evidence.lock is COMPLIANCE in prod: evidence that somebody can delete is none']
@@ -173,6 +179,15 @@ function contradictions(config: StageConfig): string[] {
     ...(stage === 'prod' && /(^|\.)example\.(com|org|net)$/.test(domain) ? ['mailFrom is still the example: nobody would get a link'] : []),
     ...(stage === 'prod' && config.git.repository.startsWith('example/') ? ['git.repository is still the example'] : []),
   ]
+}
+
+/** Whether the schedule starts inside the off-peak window, also at the end of its own flexible window. */
+function isNight({ hour, minute, windowMinutes, offPeak }: StageConfig['nightly']): boolean {
+  if (offPeak === null) return true
+  const minutesOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
+  const sinceOpened = (hour * 60 + minute - minutesOf(offPeak.from) + 1440) % 1440
+  const open = (minutesOf(offPeak.to) - minutesOf(offPeak.from) + 1440) % 1440
+  return sinceOpened + windowMinutes <= open
 }
 
 function isCidr(text: string): boolean {

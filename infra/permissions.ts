@@ -16,6 +16,10 @@ export type Permission = {
   audit?: 'read' | 'append'
   /** `ask` opens requests (and seals task tokens); `read` sees requests; `decide` decides, invites in somebody's place, and opens task tokens to answer them. */
   approvals?: 'ask' | 'read' | 'decide'
+  /** Lease of a project's reconciliation: taken, renewed, given back; never deleted. */
+  leases?: true
+  /** Is told the off-peak window and its time zone. */
+  nights?: true
   /** Logical artifact names, as in `projects/<id>/<name>/…`. */
   reads?: readonly string[]
   writes?: readonly string[]
@@ -94,13 +98,17 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], signs: 'plan', trusts: true },
   'plan-chunks': { ...ADVANCES, ...READS_CATALOGS, reads: ['migration_plan'], writes: ['chunks'] },
   'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'] },
+  // A night that is not compared is recorded by whoever finds that out.
+  'open-reconciliation': { ...ADVANCES, leases: true, nights: true, reads: ['migration_plan', 'nights'], writes: ['nights'] },
   'plan-segments': { ...ADVANCES, reads: ['migration_plan'], writes: ['segments'] },
   'merge-segments': { ...ADVANCES, reads: ['migration_plan', 'segments', 'work'], writes: ['recon_report', 'differences'] },
   'explain-differences': { ...PROPOSES, reads: ['migration_plan', 'recon_report'], writes: ['explanation', 'diff_explainer_reasoning'] },
+  // Every night gets a signed proof of its own, and people are told of one that is not clean.
+  'close-reconciliation': { ...PROVES, leases: true, writes: [...PROVES.writes, 'nights'], mail: true },
   'prove-outcome': PROVES,
   'create-pull-request': { ...ADVANCES, reads: [ALL], writes: ['pull_request'], git: true },
-  // Every parallel run gets a signed proof of its own.
-  'record-parallel-run': PROVES,
+  // Counts nights; their proofs are there.
+  'record-parallel-run': { ...ADVANCES, nights: true, reads: [ALL], trusts: true },
   'prepare-cutover': {
     ...PROPOSES,
     reads: ['spec', 'migration_plan', 'policy', 'outcome', 'proof_certificate', 'pull_request'],
@@ -139,8 +147,8 @@ export const WORKER_PERMISSIONS: Record<Worker, Permission> = {
   'prepare-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
   'copy-chunk': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
   'finish-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
-  'hash-segments': { ...WORKS, writes: ['work'], secrets: READS_BOTH, mask: true },
-  'run-checks': { ...WORKS, writes: ['work', 'checks_report'], secrets: READS_BOTH },
+  'hash-segments': { ...WORKS, leases: true, writes: ['work'], secrets: READS_BOTH, mask: true },
+  'run-checks': { ...WORKS, leases: true, writes: ['work', 'checks_report'], secrets: READS_BOTH },
   'roll-back-target': { ...WORKS, writes: ['work', 'rollback_report'], secrets: WRITES_TARGET },
 }
 

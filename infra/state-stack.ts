@@ -28,6 +28,7 @@ export class StateStack extends Stack {
   readonly audit: StateTable
   readonly approvals: StateTable
   readonly progress: StateTable
+  readonly leases: StateTable
   readonly linkKey: Secret
   readonly maskKey: Secret
   readonly gitToken: Secret
@@ -80,6 +81,7 @@ export class StateStack extends Stack {
       sortKey: text('task'),
       expires: 'expires_at',
     })
+    this.leases = new StateTable(this, 'Leases', { ...common, partitionKey: text('project_id') })
 
     this.linkKey = this.generated('LinkKey', 'HMAC key of approval links', config)
     this.maskKey = this.generated('MaskKey', 'HMAC key that masks values in evidence', config)

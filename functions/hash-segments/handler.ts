@@ -4,18 +4,21 @@ import { findJson, storeJsonOnce, storeOnce } from '../../layers/core/flow/stori
 import { comparedUnder } from '../../layers/core/schemas/identity.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { tableResult } from '../../layers/core/schemas/recon.ts'
-import { segmentItem } from '../../layers/core/schemas/work.ts'
+import { segmentItem, type WorkerTask } from '../../layers/core/schemas/work.ts'
 import { withheldDifference } from '../../layers/core/withheld-literals.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
+import { type LeasedDeps, leased } from '../work/lease.ts'
 import { refuseTargetsThatAreNoTables, whileAsPlanned } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
-import { itemsOf, worker, workKey } from '../work/working.ts'
+import { itemsOf, type WorkContext, worker, workKey } from '../work/working.ts'
 import { maskFor } from './masking.ts'
 import { ENDS, MAX_DIFFERENCES } from './segment-work.ts'
 
 /** Compares the table pairs it is given under one snapshot a side, and stores one result and one differences file a pair. */
-export const createHandler = worker('hash-segments', async (deps, task, context) => {
+export const createHandler = worker('hash-segments', (deps: LeasedDeps, task, context) => leased(deps, task, context, compareTables))
+
+async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkContext): Promise<void> {
   const items = await itemsOf(deps, task, `segments.${task.run_id}`, segmentItem, (item) => item.item_id)
   const tableIds = items.map((item) => item.table_id)
   const { plan, policy } = await passBarrier(deps, task.project_id, 'read', tableIds)
@@ -66,7 +69,7 @@ export const createHandler = worker('hash-segments', async (deps, task, context)
     const declared = policy.pii.values_in_evidence ? result.schema_differences : result.schema_differences.map(withheldDifference)
     await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse({ ...result, schema_differences: declared }))
   }
-})
+}
 
 function workOf(plan: Plan, tableIds: readonly string[]) {
   return tableIds.map((tableId) => {

@@ -1,6 +1,6 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { leasedEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
 import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { findJson, keyOf, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -11,6 +11,7 @@ import { type ReconReport, reconReport, type TableResult, tableResult } from '..
 import { segmentItem } from '../../layers/core/schemas/work.ts'
 import { sameSystem } from '../../layers/core/system-identity.ts'
 import { ENDS, MAX_DIFFERENCES } from '../hash-segments/segment-work.ts'
+import { underFence } from '../work/lease.ts'
 import { readLines, workKey } from '../work/working.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
@@ -18,8 +19,9 @@ type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
 /** Joins the results of all pairs. Expected = completed, each once, or SEGMENT_INCOMPLETE. `decision` is the verdict. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
-    const { project_id, run_id } = readEvent(taskEvent, input)
+    const { project_id, run_id, fence } = readEvent(leasedEvent, input)
     const project = await deps.projects.get(project_id)
+    underFence(fence)(project)
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256
     const items = readLines(await artifactBytes(deps.artifacts, project, `segments.${run_id}`), segmentItem)
@@ -63,6 +65,8 @@ export function createHandler(deps: Deps) {
       verdict,
       reasons,
     }
+    // Once more before anything is stored: what lies in the store, others list.
+    underFence(fence)(await deps.projects.get(project_id))
     const pointer = await storeJsonOnce(deps, keyOf(project_id, 'recon_report', run_id), () => reconReport.parse(report))
     await advance(deps, project_id, {
       actor: 'waybill/merge-segments',
@@ -73,6 +77,7 @@ export function createHandler(deps: Deps) {
         [`recon_report.${run_id}`]: pointer,
         ...(differences === null ? {} : { [`differences.${run_id}`]: differences }),
       },
+      set: underFence(fence),
       details: { run_id, verdict, tables: String(results.length) },
     })
     return { project_id, run_id, decision: verdict }

@@ -1,13 +1,14 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { type ItemsResult, readEvent, type TaskEvent, taskEvent } from '../../layers/core/flow/event.ts'
+import { type ItemsResult, leasedEvent, readEvent, type TaskEvent } from '../../layers/core/flow/event.ts'
 import { planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { jsonLines, keyOf, placeOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { LifecycleState } from '../../layers/core/schemas/project.ts'
 import type { SegmentItem } from '../../layers/core/schemas/work.ts'
+import { underFence } from '../work/lease.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
 
@@ -24,8 +25,9 @@ const COMPARABLE: readonly LifecycleState[] = [
 /** Opens a reconciliation run of its own id, `<run>-r<n>`, and lists every table pair of the plan. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<ItemsResult> => {
-    const { project_id, run_id } = readEvent(taskEvent, input)
+    const { project_id, run_id, fence } = readEvent(leasedEvent, input)
     const project = await deps.projects.get(project_id)
+    underFence(fence)(project)
     if (!COMPARABLE.includes(project.state)) {
       throw new WaybillError(
         'ILLEGAL_TRANSITION',
@@ -44,6 +46,7 @@ export function createHandler(deps: Deps) {
       action: 'RECONCILIATION_OPENED',
       subject_sha256: pointer.sha256,
       artifacts: { [`segments.${recon}`]: pointer },
+      set: underFence(fence),
       details: { run_id: recon, plan_sha256: planSha256, tables: String(items.length) },
     })
     return { project_id, run_id: recon, items: { ...pointer, ...placeOf(pointer), parallelism: plan.execution.parallelism } }

@@ -1,53 +1,81 @@
-import { readEvent, reconEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
+import { artifactOf } from '../../layers/core/artifacts.ts'
+import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { keyOf } from '../../layers/core/flow/storing.ts'
+import { cleanNights, recordedNights } from '../../layers/core/nights/count.ts'
+import { nextNight, nightOf } from '../../layers/core/nights/off-peak.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import { isProven, type ProofDeps, proveRun } from '../prove-outcome/proof.ts'
-import { storeReports } from '../prove-outcome/report-files.ts'
-import { signedPolicy } from '../work/signed-policy.ts'
+import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { type SignedPolicyDeps, signedPolicy } from '../work/signed-policy.ts'
 
-type Deps = ProofDeps & ProjectDeps & Pick<Ports, 'projects' | 'trust' | 'approvals'>
+type Deps = SignedPolicyDeps & ProjectDeps & Pick<Ports, 'projects' | 'audit' | 'nights'>
+
+/** `next_at`: when the next night may begin. */
+type Counted = TaskResult & { next_at?: string }
 
 /**
- * Judges one parallel run with a proof of its own. `decision`: CLEAN_ENOUGH (the project is PARALLEL_VALIDATED), MORE, or DRIFT for
- * anything but a valid proof: a run that could not decide is not clean.
+ * Counts the clean nights since the parallel run was approved, whoever began them. `decision`: CLEAN_ENOUGH (the project is PARALLEL_VALIDATED),
+ * MORE, or DRIFT when the newest night that decided anything found a difference.
  */
 export function createHandler(deps: Deps) {
-  return async (input: TaskEvent): Promise<TaskResult> => {
-    const { project_id, run_id, recon_run_id } = readEvent(reconEvent, input)
+  return async (input: TaskEvent): Promise<Counted> => {
+    const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
-    const { outcome, pointers } = await proveRun(deps, project, recon_run_id)
-    const mark = `parallel_run.${recon_run_id}`
-    const details = { run_id: recon_run_id, proof_status: outcome.proof_certificate.proof_status }
-    const checks = { [`checks_report.${recon_run_id}`]: pointers.checks_report }
-    if (!isProven(outcome)) {
-      // The proof people approved stays the project's; the one that failed lies beside it under its run.
-      await advance(deps, project_id, {
-        actor: 'waybill/record-parallel-run',
-        action: 'PARALLEL_RUN_DRIFTED',
-        subject_sha256: pointers.outcome.sha256,
-        artifacts: { [mark]: pointers.outcome, ...checks },
-        details,
-      })
-      return { project_id, run_id, decision: 'DRIFT' }
-    }
-    const reports = await storeReports(deps, project, outcome, recon_run_id)
-    const counted = await advance(deps, project_id, {
-      actor: 'waybill/record-parallel-run',
-      action: 'PARALLEL_RUN_CLEAN',
-      subject_sha256: pointers.proof_certificate.sha256,
-      artifacts: { [mark]: pointers.outcome, ...pointers, ...checks, ...reports },
-      set: (stored) => ({ clean_runs: stored.clean_runs + 1 }),
-      details,
-    })
+    const plan = artifactOf(project, 'migration_plan').sha256
+    const entries = await deps.audit.read(project_id)
+    const since = approvedAt(entries)
+    const recorded = recordedNights(entries).filter((each) => each.plan_sha256 === plan && each.seq > since)
+    const { nights, last } = cleanNights(recorded)
     const { clean_runs_required: required } = await signedPolicy(deps, project)
-    if (counted.clean_runs < required) return { project_id, run_id, decision: 'MORE' }
-    await advance(deps, project_id, {
-      to: 'PARALLEL_VALIDATED',
-      actor: 'waybill/record-parallel-run',
-      action: 'PARALLEL_RUN_COMPLETE',
-      subject_sha256: pointers.proof_certificate.sha256,
-      details: { clean_runs: String(counted.clean_runs), required: String(required) },
-    })
+    const details = { clean_nights: String(nights.size), required: String(required), nights: [...nights.keys()].join(' ') }
+    const actor = 'waybill/record-parallel-run'
+    if (project.clean_runs !== nights.size)
+      await advance(deps, project_id, { actor, action: 'CLEAN_NIGHTS_COUNTED', set: { clean_runs: nights.size }, details })
+    if (last?.result === 'mismatch') return { project_id, run_id, decision: 'DRIFT' }
+    if (last !== null) await takeProof(deps, project, last.run_id)
+    if (nights.size < required) return { project_id, run_id, decision: 'MORE', next_at: nextOf(deps, recorded.at(-1)?.night) }
+    const proof = artifactOf(await deps.projects.get(project_id), 'proof_certificate').sha256
+    await advance(deps, project_id, { to: 'PARALLEL_VALIDATED', actor, action: 'PARALLEL_RUN_COMPLETE', subject_sha256: proof, details })
     return { project_id, run_id, decision: 'CLEAN_ENOUGH' }
   }
+}
+
+/** The entry of the last approval of this gate: what was compared before people agreed to a parallel run is no part of it. */
+function approvedAt(entries: readonly AuditEntry[]): number {
+  return (
+    entries.findLast(
+      ({ action, details }) =>
+        action === 'DECISION_TAKEN' && details.transition === 'PR_CREATED->PARALLEL_VALIDATED' && details.decision === 'APPROVED',
+    )?.seq ?? Number.MAX_SAFE_INTEGER
+  )
+}
+
+/** The newest clean night's proof becomes the project's: it is what the next gate shows. */
+async function takeProof(deps: Deps, project: ProjectRecord, runId: string): Promise<void> {
+  const id = project.project_id
+  const files = {
+    outcome: keyOf(id, 'outcome', runId),
+    proof_certificate: keyOf(id, 'proof_certificate', runId, 'dsse.json'),
+    report_html: keyOf(id, 'report_html', runId, 'html'),
+    report_md: keyOf(id, 'report_md', runId, 'md'),
+  }
+  const found = await Promise.all(Object.entries(files).map(async ([name, key]) => [name, await deps.artifacts.find(key)] as const))
+  const artifacts = Object.fromEntries(found.filter((each): each is [string, ArtifactPointer] => each[1] !== null))
+  if (artifacts.proof_certificate === undefined || artifacts.outcome === undefined) return
+  await advance(deps, id, {
+    actor: 'waybill/record-parallel-run',
+    action: 'PARALLEL_RUN_PROOF_TAKEN',
+    subject_sha256: artifacts.proof_certificate.sha256,
+    artifacts,
+    details: { run_id: runId },
+  })
+}
+
+/** Nights that another clock recorded ahead of this one are over as well. */
+function nextOf(deps: Deps, newest: string | undefined): string {
+  const now = deps.clock.now()
+  const today = nightOf(now, deps.nights)
+  return nextNight(now, newest !== undefined && newest > today ? newest : today, deps.nights).toISOString()
 }

@@ -2,14 +2,18 @@ import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { type ChecksReport, checksReport, type Distribution } from '../../layers/core/schemas/recon.ts'
+import type { WorkerTask } from '../../layers/core/schemas/work.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
+import { type LeasedDeps, leased } from '../work/lease.ts'
 import { whileAsPlanned } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
-import { worker } from '../work/working.ts'
+import { type WorkContext, worker } from '../work/working.ts'
 
 /** Runs the plan's checks on both sides, reading only, and stores the checks report of this run. */
-export const createHandler = worker('run-checks', async (deps, task, context) => {
+export const createHandler = worker('run-checks', (deps: LeasedDeps, task, context) => leased(deps, task, context, runChecks))
+
+async function runChecks(deps: LeasedDeps, task: WorkerTask, context: WorkContext): Promise<void> {
   const { plan, planSha256, policy } = await passBarrier(deps, task.project_id, 'read', task.ids)
   const key = keyOf(task.project_id, 'checks_report', task.run_id)
   if ((await deps.artifacts.find(key)) !== null) return
@@ -32,7 +36,7 @@ export const createHandler = worker('run-checks', async (deps, task, context) =>
     distributions: found.distributions.map((distribution) => withoutPersonalData(distribution, plan, policy)),
   }
   await storeJsonOnce(deps, key, () => checksReport.parse(report))
-})
+}
 
 /** The smallest and largest value of a column of personal data are somebody's values: left out unless the policy allows them. */
 function withoutPersonalData(distribution: Distribution, plan: Plan, policy: Policy): Distribution {

@@ -30,6 +30,9 @@ const APPROVALS = {
   decide: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem', 'dynamodb:ConditionCheckItem'],
 }
 
+/** One conditional update takes, renews or gives back a lease. */
+const LEASES = ['dynamodb:GetItem', 'dynamodb:UpdateItem']
+
 /** The IAM statements of one line of the permission table. */
 export function statementsFor(scope: IConstruct, permission: Permission, { state, config, ...beside }: Neighbours): PolicyStatement[] {
   const stack = Stack.of(scope)
@@ -55,6 +58,7 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
     permission.progress === true
   )
     services.add('dynamodb')
+  if (permission.leases === true) allow(LEASES, tableArns(state.leases))
 
   const { evidence } = state
   const objects = (names: readonly string[]) =>
@@ -168,6 +172,9 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     ...(permission.approvals && { WAYBILL_APPROVALS_TABLE: state.approvals.table.tableName, WAYBILL_TOKEN_KEY: state.tokenKey.key.keyArn }),
     ...(permission.progress && { WAYBILL_PROGRESS_TABLE: state.progress.table.tableName }),
     ...(permission.stops && { WAYBILL_CLUSTER: beside.cluster.name }),
+    ...(permission.leases && { WAYBILL_LEASES_TABLE: state.leases.table.tableName }),
+    ...(permission.nights && { WAYBILL_TIME_ZONE: config.nightly.timeZone }),
+    ...(permission.nights && config.nightly.offPeak && { WAYBILL_OFF_PEAK: `${config.nightly.offPeak.from}-${config.nightly.offPeak.to}` }),
     ...(touchesEvidence && { WAYBILL_EVIDENCE_BUCKET: state.evidence.bucket.bucketName }),
     ...(touchesEvidence && config.evidence.refuseLongerRetention && { WAYBILL_RETENTION_DAYS: String(config.evidence.days) }),
     ...(permission.signs && { [`WAYBILL_SIGN_${permission.signs.toUpperCase()}_KEY`]: key(permission.signs) }),

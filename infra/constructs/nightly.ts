@@ -6,12 +6,15 @@ import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
 import { Flow } from './flow.ts'
 
-/** Execution names have at most 80 characters: `recon-` and `-2026-01-31` take 17. */
+/** Execution names have at most 80 characters: `recon-` and `-20260131-0130` take 20. */
 const MAX_PROJECT = 60
 
 /**
  * Reconciles each project of `config.nightly` once a night. The scheduler delivers at least once, so it starts a one-state machine that names the execution
- * after project and scheduled date: a second delivery finds the name taken and ends. The run's id is that name; the input holds no "now".
+ * after project and scheduled time: a second delivery finds the name taken and ends. The run's id is that name; the input holds no "now".
+ *
+ * The scheduler gives that time in UTC, and by UTC's date alone one night a year would be lost: 01:00 in Berlin is 00:00 UTC on the last Sunday of
+ * March and 23:00 UTC of the same day on the Monday after. So the name holds hour and minute, and which night it is the run finds out itself.
  */
 export class Nightly extends Construct {
   constructor(

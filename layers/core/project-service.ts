@@ -9,7 +9,9 @@ import { type LifecycleState, type ProjectRecord, projectRecord } from './schema
 
 export type ProjectDeps = { projects: ProjectStore; audit: AuditLog; clock: Clock; anchors: Anchors }
 
-type Settable = Partial<Pick<ProjectRecord, 'failure' | 'title' | 'migration_id' | 'archetype_id' | 'plan_version' | 'clean_runs'>>
+type Settable = Partial<
+  Pick<ProjectRecord, 'failure' | 'title' | 'migration_id' | 'archetype_id' | 'plan_version' | 'clean_runs' | 'recon_fence'>
+>
 
 export type Advance = Happening & {
   /** The state to be in afterwards; left out, the state stays. */
@@ -134,7 +136,8 @@ function alreadyThere(stored: ProjectRecord, change: Advance): boolean {
 }
 
 function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance): Happening {
-  const { revision, state, failed_from, failure, title, migration_id, archetype_id, plan_version, clean_runs, artifacts } = next
+  const { revision, state, failed_from, failure, title, migration_id, archetype_id, plan_version, clean_runs, recon_fence, artifacts } =
+    next
   return {
     actor: change.actor,
     action: change.action,
@@ -154,6 +157,7 @@ function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance
         archetype_id,
         plan_version,
         clean_runs,
+        ...(recon_fence === undefined ? {} : { recon_fence }),
         artifacts,
       }),
     },

@@ -10,12 +10,7 @@ const LONG = 120_000
 let on: TestPlatform
 
 beforeEach(async () => {
-  on = await testPlatform({
-    policy: { clean_runs_required: 2 },
-    patch: (_machine, definition) => {
-      for (const state of Object.values(definition.States)) if (state.Type === 'Wait') Object.assign(state, { Seconds: 1 })
-    },
-  })
+  on = await testPlatform({ policy: { clean_runs_required: 2 } })
 })
 afterEach(() => on.close())
 

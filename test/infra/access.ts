@@ -45,8 +45,8 @@ export function accessTests(prod: Synthesis): void {
     it('only the signing functions sign, each with its own key and under the conditions', () => {
       expect(holders('kms:Sign', /PlanKey/)).toEqual(['SignPlan'])
       expect(holders('kms:Sign', /ApprovalKey/)).toEqual(['Decide'])
-      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['AnchorAudit', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence'])
-      expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'Decide', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence', 'SignPlan'])
+      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['AnchorAudit', 'CloseReconciliation', 'ProveOutcome', 'SealEvidence'])
+      expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'CloseReconciliation', 'Decide', 'ProveOutcome', 'SealEvidence', 'SignPlan'])
       for (const each of granted.filter(({ Action }) => Action.includes('kms:Sign')))
         expect(each.Condition).toEqual({ StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } })
     })
@@ -54,7 +54,12 @@ export function accessTests(prod: Synthesis): void {
     it('nobody updates or deletes audit entries', () => {
       for (const action of ['UpdateItem', 'DeleteItem', 'BatchWriteItem', 'PartiQLUpdate', 'PartiQLDelete'])
         expect(holders(`dynamodb:${action}`, /AuditTable|^\*$/)).toEqual([])
-      expect(holders('dynamodb:UpdateItem')).toEqual(['Decide'])
+      expect(holders('dynamodb:UpdateItem', /ApprovalsTable|^\*$/)).toEqual(['Decide'])
+      // A lease is taken and given back by these two, and renewed by the workers that read under it.
+      const leases = ['CloseReconciliation', 'HashSegmentsWorkerTask', 'OpenReconciliation', 'RunChecksWorkerTask']
+      expect(holders('dynamodb:UpdateItem', /LeasesTable|^\*$/)).toEqual(leases)
+      expect(holders('dynamodb:UpdateItem')).toEqual([...leases, 'Decide'].toSorted())
+      expect(holders('dynamodb:PutItem', /LeasesTable/)).toEqual([])
       expect(holders('dynamodb:DeleteItem')).toEqual([])
     })
 

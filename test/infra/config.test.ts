@@ -48,6 +48,13 @@ describe('settings', () => {
     ],
     ['bits after the prefix', { network: { cidr: '10.64.1.0/20' } }, /network\.cidr is no IPv4 range .* zeros after the prefix/],
     ['a network too small for its zones', { network: { cidr: '10.64.0.0/24' } }, /network\.cidr is between \/16 and \/22/],
+    ['a window that is no time', { nightly: { offPeak: { from: '24:00', to: '06:00' } } }, /nightly\.offPeak\.from is no time of day/],
+    ['a schedule outside its window', { nightly: { hour: 12, offPeak: { from: '22:00', to: '06:00' } } }, /lie outside nightly\.offPeak/],
+    [
+      'a schedule that may be delivered behind its window',
+      { nightly: { hour: 5, minute: 45, windowMinutes: 30, offPeak: { from: '22:00', to: '06:00' } } },
+      /lie outside nightly\.offPeak/,
+    ],
     ['one zone', { network: { zones: 1 } }, /network\.zones is at least 2/],
     ['no databases', { network: { databases: [] } }, /network\.databases names no database/],
     [

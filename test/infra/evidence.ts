@@ -79,7 +79,7 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
       const roles: Record<string, string[]> = {
         Plan: ['SignPlan'],
         Approval: ['Decide'],
-        Evidence: ['AnchorAudit', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence'],
+        Evidence: ['AnchorAudit', 'CloseReconciliation', 'ProveOutcome', 'SealEvidence'],
       }
       for (const [id, { Properties }] of keys) {
         const signing = signersOf(statementsOf(Properties.KeyPolicy))
@@ -125,7 +125,7 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
     const tables = every.filter(([id]) => !id.startsWith('Progress'))
 
     it('can be restored to any second and cannot be dropped', () => {
-      expect(tables).toHaveLength(3)
+      expect(tables).toHaveLength(4)
       for (const [, table] of tables) {
         expect(table.Properties.PointInTimeRecoverySpecification).toMatchObject({ PointInTimeRecoveryEnabled: true })
         expect(table.Properties.DeletionProtectionEnabled).toBe(true)

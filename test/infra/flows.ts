@@ -163,13 +163,20 @@ export function flowTests(prod: Synthesis): void {
       expect(httpRequestOf(JSON.parse(Input))).toMatchObject({ method: 'POST', path: OUTBOX_PATH, body: '' })
     })
 
-    it('names the execution after project and scheduled date, as the run too', () => {
+    it('names the execution after project and scheduled time, as the run too, and lets the run find out which night it is', () => {
       const definition = JSON.parse(readFileSync(join(ROOT, 'infra/constructs/nightly.asl.json'), 'utf8')) as {
         States: Record<string, State>
       }
-      const { Name, Input } = definition.States.StartReconcile!.Arguments as { Name: string; Input: { run_id: string } }
-      expect(Name).toBe("{% 'recon-' & $states.input.project_id & '-' & $substring($states.input.scheduled, 0, 10) %}")
-      expect(Input.run_id).toBe(Name)
+      const { Name, Input } = definition.States.StartReconcile!.Arguments as { Name: string; Input: Record<string, string> }
+      expect(Name).toBe(
+        "{% 'recon-' & $states.input.project_id & '-' & $replace($substring($states.input.scheduled, 0, 10), '-', '') & '-' & $replace($substring($states.input.scheduled, 11, 5), ':', '') %}",
+      )
+      expect(Input).toEqual({
+        project_id: '{% $states.input.project_id %}',
+        purpose: 'night',
+        scheduled: '{% $states.input.scheduled %}',
+        run_id: Name,
+      })
       expect(JSON.stringify(definition)).not.toMatch(/\$now|\$millis|\$random|\$uuid/)
     })
   })

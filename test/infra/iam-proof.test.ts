@@ -79,7 +79,7 @@ describe('signing', () => {
     const signers = {
       planKey: ['SignPlan'],
       approvalKey: ['Decide'],
-      evidenceKey: ['AnchorAudit', 'ProveOutcome', 'RecordParallelRun', 'SealEvidence'],
+      evidenceKey: ['AnchorAudit', 'CloseReconciliation', 'ProveOutcome', 'SealEvidence'],
     } as const
     for (const [key, names] of Object.entries(signers)) {
       const act = signing([on[key as keyof typeof signers]])

@@ -13,7 +13,7 @@ const NOT_CALLED: Record<string, readonly string[]> = {
   'record-rollback': ['secrets', 'trusts', 'writes'],
 }
 const ARTIFACT_NAMES =
-  /^(spec|policy|archetype|discovery_report|profiling_report|schema_mapping|rewrite|recon_proposal|[a-z_]+_reasoning|manual_decisions|decision_answers|migration_plan|findings|signed_plan|chunks|execution_report|segments|recon_report|differences|checks_report|explanation|proof_certificate|outcome|report_html|report_md|pull_request|cutover_plan|rollback_report|evidence|evidence_pack|anchors|approvals|work)$/
+  /^(spec|policy|archetype|discovery_report|profiling_report|schema_mapping|rewrite|recon_proposal|[a-z_]+_reasoning|manual_decisions|decision_answers|migration_plan|findings|signed_plan|chunks|execution_report|segments|recon_report|differences|checks_report|explanation|proof_certificate|outcome|report_html|report_md|pull_request|cutover_plan|rollback_report|evidence|evidence_pack|anchors|approvals|nights|work)$/
 
 type Code = { ports: Set<string>; written: Set<string>; named: Set<string> }
 
@@ -57,6 +57,8 @@ function neededBy({ ports }: Code): Record<string, unknown> {
     audit: has('audit.append') ? 'append' : has('audit') ? 'read' : undefined,
     approvals: has('approvals.decide') ? 'decide' : has('approvals.open') ? 'ask' : has('approvals') ? 'read' : undefined,
     signs: (['plan', 'approval', 'evidence'] as const).find((purpose) => has(`signers.${purpose}`)),
+    leases: has('leases'),
+    nights: has('nights'),
     trusts: has('trust'),
     anchors: has('anchors'),
     tasks: has('tasks'),
@@ -73,7 +75,7 @@ function neededBy({ ports }: Code): Record<string, unknown> {
 function grantedBy(permission: Permission): Record<string, unknown> {
   return {
     ...Object.fromEntries(
-      ['trusts', 'anchors', 'tasks', 'mail', 'link', 'mask', 'git', 'network'].map((name) => [
+      ['leases', 'nights', 'trusts', 'anchors', 'tasks', 'mail', 'link', 'mask', 'git', 'network'].map((name) => [
         name,
         permission[name as keyof Permission] === true,
       ]),

@@ -96,7 +96,8 @@ describe('patience', () => {
     }
     const needCatch = all.filter(
       ({ name, state }) =>
-        (state.Type === 'Task' && !['CopyChunk', 'HashSegments', 'RecordFailure'].includes(name)) || state.Type === 'Map',
+        (state.Type === 'Task' && !['CopyChunk', 'HashSegments', 'RecordFailure', 'CloseReconciliationForFailure'].includes(name)) ||
+        state.Type === 'Map',
     )
     // Whatever can leave workers behind stops them before the failure is recorded.
     const startsWorkers = ({ Resource, Type }: State) => Type === 'Map' || Resource?.includes('ecs:runTask') === true
@@ -104,6 +105,9 @@ describe('patience', () => {
       expect(state.Catch, name).toMatchObject([
         { ErrorEquals: ['States.ALL'], Next: startsWorkers(state) ? 'StopWorkers' : 'RecordFailure' },
       ])
+    // What failed is recorded by then; that it could not be closed must not record it again and again.
+    const closing = all.find(({ name }) => name === 'CloseReconciliationForFailure')
+    expect(closing?.state.Catch).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'Failed' }])
   })
 
   it('a worker that cannot be started is waited for, one that fails is tried again, and one that takes too long is not raced by a second', () => {

@@ -96,7 +96,7 @@ describe('a migration that goes well', () => {
 
 describe('a migration in which everything fails once', () => {
   it('is recorded each time, goes on from where it stood, and ends with evidence', { timeout: LONG }, async () => {
-    const on = await platform({ policy: { clean_runs_required: 2 }, patch: withShortWait })
+    const on = await platform({ policy: { clean_runs_required: 2 } })
     const id = await storeSpec(on, { ask: true })
     // Calls that exhaust the retries of a function, of a worker, and of something inside the nested machine, which is itself retried.
     const [FUNCTION, WORKER] = [2, 4]
@@ -118,10 +118,13 @@ describe('a migration in which everything fails once', () => {
       ['copy-chunk', WORKER, 'PLANNED'],
       ['finish-target', WORKER, 'PLANNED'],
       ['record-execution', FUNCTION, 'PLANNED'],
+      ['open-reconciliation', 2 * FUNCTION, 'EXECUTED'],
       ['plan-segments', 2 * FUNCTION, 'EXECUTED'],
       ['hash-segments', 2 * WORKER, 'EXECUTED'],
       ['merge-segments', 2 * FUNCTION, 'EXECUTED'],
       ['run-checks', 2 * WORKER, 'EXECUTED'],
+      // Also when it closes what failed: then the lease is not given back, and the next run waits for its end.
+      ['close-reconciliation', 4 * FUNCTION, 'EXECUTED'],
       ['prove-outcome', FUNCTION, 'EXECUTED'],
       ['create-pull-request', FUNCTION, 'RECONCILED'],
       ['request-approval', FUNCTION, 'PR_CREATED'],
@@ -152,7 +155,7 @@ describe('a migration in which everything fails once', () => {
   })
 
   it('waits for another parallel run where the policy wants two', { timeout: LONG }, async () => {
-    const on = await platform({ policy: { clean_runs_required: 2 }, patch: withShortWait })
+    const on = await platform({ policy: { clean_runs_required: 2 } })
     const id = await storeSpec(on)
     const { project } = await tell(on, id)
     expect([project?.state, project?.clean_runs]).toEqual(['EVIDENCE_COMPLETE', 2])
@@ -160,11 +163,6 @@ describe('a migration in which everything fails once', () => {
     await done(on)
   })
 })
-
-function withShortWait(_machine: string, definition: { States: Record<string, Record<string, unknown>> }): void {
-  const wait = definition.States.WaitForNextParallelRun
-  if (wait) wait.Seconds = 1
-}
 
 describe('people who say no', () => {
   const gates = [

@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import { WaybillError } from '../errors.ts'
-import { slug } from '../schemas/common.ts'
+import { count, slug } from '../schemas/common.ts'
 import { gatedTransition } from '../schemas/policy.ts'
 
 /** What every Task state gives its function: names of things, never the things. */
 export const taskEvent = z.object({ project_id: slug, run_id: slug })
 export type TaskEvent = z.infer<typeof taskEvent>
+
+/** Of states inside a reconciliation: the fence of its lease. */
+export const leasedEvent = taskEvent.extend({ fence: count.optional() })
 
 /** Of states that judge a reconciliation: which one. */
 export const reconEvent = taskEvent.extend({ recon_run_id: slug })

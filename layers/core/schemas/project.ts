@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { artifactPointer, email, instant, slug } from './common.ts'
+import { artifactPointer, count, email, instant, slug } from './common.ts'
 
 export const LIFECYCLE_STATES = [
   'CREATED',
@@ -34,7 +34,10 @@ export const projectRecord = z.strictObject({
   author: email,
   archetype_id: slug,
   plan_version: z.int().min(0),
+  /** Clean nights counted for the parallel run. */
   clean_runs: z.int().min(0),
+  /** The newest fence of its lease: what a reconciliation with a smaller one found is not taken. Absent until the first one. */
+  recon_fence: count.optional(),
   created_at: instant,
   updated_at: instant,
   artifacts: z.record(z.string().regex(/^[a-z][a-z0-9_.-]{0,79}$/), artifactPointer),

@@ -22,6 +22,8 @@ export const workerTask = z.strictObject({
   /** `chunks.jsonl` or `segments.jsonl`; null for workers that act on the whole plan. */
   items: artifactPointer.nullable(),
   ids: z.array(slug).max(200),
+  /** Of the lease that the work is done under; workers that no lease guards have none. */
+  fence: count.optional(),
 })
 export type WorkerTask = z.infer<typeof workerTask>
 

@@ -1,6 +1,7 @@
 import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
+import { cleanNights, recordedNights } from '../nights/count.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
@@ -66,14 +67,20 @@ function verdictFaults(report: ReconReport, { plan }: Contents): string[] {
   return faults
 }
 
-/** The clean runs that the policy asks for, counted again: each a run of its own whose report lies in the pack and passed. */
+/** The clean nights that the policy asks for, counted again: distinct days, each with a run whose report lies in the pack and passed. */
 function cleanRunFaults({ entries, recons, policy, replay }: Contents): string[] {
   if (policy === null || !replay.reached.has('PARALLEL_VALIDATED')) return []
   const opened = entries.findIndex((entry) => entry.details.to === 'PARALLEL_VALIDATED')
-  const said = entries.slice(0, opened).filter((entry) => entry.action === 'PARALLEL_RUN_CLEAN')
+  const said = entries.slice(0, opened)
   const passed = new Set(recons.filter(({ report }) => report.verdict === 'pass').map(({ report }) => report.run_id))
-  const clean = new Set(said.flatMap((entry) => entry.details.run_id ?? []).filter((run) => passed.has(run)))
+  // What the log calls clean and no report of the pack shows is no clean night; what it calls a mismatch is one.
+  const { nights } = cleanNights(recordedNights(said).filter((night) => night.result !== 'clean' || passed.has(night.run_id)))
+  // Logs from before nights had names count each run for itself.
+  const drifted = said.findLastIndex(({ action }) => action === 'PARALLEL_RUN_DRIFTED')
+  const counted = said.slice(drifted + 1).filter(({ action }) => action === 'PARALLEL_RUN_CLEAN')
+  const unnamed = new Set(counted.flatMap(({ details }) => details.run_id ?? []))
+  const clean = nights.size + [...unnamed].filter((run) => passed.has(run)).length
   const required = policy.value.clean_runs_required
-  if (clean.size >= required) return []
-  return [`the parallel run was called complete after ${clean.size} clean runs that the reports show; the policy asks for ${required}`]
+  if (clean >= required) return []
+  return [`the parallel run was called complete after ${clean} clean nights that the reports show; the policy asks for ${required}`]
 }

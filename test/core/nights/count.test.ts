@@ -74,6 +74,12 @@ describe('recorded nights', () => {
     expect(recordedNights(entries).map(({ night }) => night)).toEqual(['2026-03-01', '2026-03-03'])
   })
 
+  it('keep a mismatch, whatever is appended about it', () => {
+    const mismatch = entry(1, NIGHT_ACTIONS.mismatch, { night: '2026-03-02', run_id: 'r1', plan_sha256: PLAN })
+    const entries = [clean(0, '2026-03-01'), mismatch, entry(2, 'CHANGE_NOT_MADE', { entry: '1' })]
+    expect(cleanNights(recordedNights(entries)).nights.size).toBe(0)
+  })
+
   it('leave out an entry that does not say which night, run or plan', () => {
     expect(recordedNights([entry(0, NIGHT_ACTIONS.clean, { run_id: 'r', plan_sha256: PLAN })])).toEqual([])
     expect(recordedNights([entry(0, 'RECONCILIATION_MERGED', { night: '2026-03-01', run_id: 'r', plan_sha256: PLAN })])).toEqual([])

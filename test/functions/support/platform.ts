@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { recordingRefusal } from '../../../functions/work/refusal.ts'
 import type { WorkContext } from '../../../functions/work/working.ts'
 import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS, type Worker } from '../../../layers/core/names.ts'
+import { ANY_TIME } from '../../../layers/core/nights/off-peak.ts'
 import type { HttpRequest, HttpResponse, Mail, Ports } from '../../../layers/core/ports.ts'
 import { defaultPolicy } from '../../../layers/core/rulebooks.ts'
+import type { NightSettings } from '../../../layers/core/schemas/night.ts'
 import type { Policy } from '../../../layers/core/schemas/policy.ts'
 import type { WorkerTask } from '../../../layers/core/schemas/work.ts'
 import { sqliteApprovalStore } from '../../../layers/local/approval-store.ts'
@@ -16,6 +18,7 @@ import { localGitHost } from '../../../layers/local/git-host.ts'
 import { openHome } from '../../../layers/local/home.ts'
 import { randomIds } from '../../../layers/local/ids.ts'
 import { fileKeys, sealKey } from '../../../layers/local/keys.ts'
+import { sqliteLeaseStore } from '../../../layers/local/lease-store.ts'
 import { sqliteProgress } from '../../../layers/local/progress.ts'
 import { sqliteProjectStore } from '../../../layers/local/project-store.ts'
 import { localSecrets } from '../../../layers/local/secrets.ts'
@@ -57,7 +60,9 @@ type Patch = (machine: string, definition: { States: Record<string, Record<strin
  * The real handlers, state machines, interpreter and local adapters in a home of its own; only the two systems are small fakes, and
  * workers run in this process. Retries and waits take no time.
  */
-export async function testPlatform(options: { policy?: Partial<Policy>; patch?: Patch; publicUrl?: string } = {}): Promise<TestPlatform> {
+export async function testPlatform(
+  options: { policy?: Partial<Policy>; patch?: Patch; publicUrl?: string; nights?: NightSettings } = {},
+): Promise<TestPlatform> {
   const { folder, remove } = temporaryFolder()
   const home = openHome(join(folder, 'home'))
   let shift = 0
@@ -75,6 +80,8 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     audit: sqliteAuditLog({ db: home.db }),
     artifacts: directoryArtifactStore({ folder: home.artifacts, db: home.db, clock }),
     approvals: sqliteApprovalStore({ db: home.db, seal: aesTokenSeal(sealKey(home.keys)) }),
+    leases: sqliteLeaseStore({ db: home.db }),
+    nights: options.nights ?? ANY_TIME,
     signers,
     trust: { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence') },
     policy: { ...defaultPolicy, ...options.policy },
@@ -109,9 +116,15 @@ export async function testPlatform(options: { policy?: Partial<Policy>; patch?: 
     workers: 2,
     signal: stop.signal,
     pollMs: 10,
-    time: { now: () => new Date(), sleep },
+    time: { now: clock.now, sleep },
     platform: {
-      invoke: call,
+      invoke: async (name, event) => {
+        const result = await call(name, event)
+        // Whoever waits for a time of day waits for this clock, which then shows that time.
+        const until = Date.parse((result as { until?: string; next_at?: string }).until ?? (result as { next_at?: string }).next_at ?? '')
+        if (until > clock.now().getTime()) shift += until - clock.now().getTime()
+        return result
+      },
       runWorker: async ({ taskDefinition, environment }) => {
         const task = JSON.parse(environment.WAYBILL_TASK!) as WorkerTask
         await recordingRefusal(ports, task, async () => void (await call(taskDefinition, task)))
