@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { tellOutcomes } from '../../functions/decide/outbox.ts'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
 import type { LifecycleState } from '../../layers/core/schemas/project.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
-import { chain, filled, post, toTheEnd, until } from '../functions/support/decisions.ts'
+import { chain, filled, post, stand, toTheEnd, until } from '../functions/support/decisions.ts'
 import { linkIn, PEOPLE } from '../functions/support/story.ts'
 
 /** Somebody who appends to the audit log, which takes no key, and edits the project's row to match. */
@@ -44,6 +45,8 @@ describe('entries appended to the log of a migration', () => {
       await append('CHANGE_NOT_MADE', { entry: String(move.seq), revision })
     }
     await editRecord('PLANNED')
+    // An honest anchor signed since lies over what was appended as well; the earlier ones say what stood before.
+    await asked.on.ports.anchors.anchor(asked.projectId)
     for (const worker of ['prepare-target', 'finish-target'] as const)
       await expect(byHand(worker)).rejects.toMatchObject(refused(/says it is PLANNED, its audit chain says EVIDENCE_COMPLETE/))
     expect(asked.on.systems.touched).toEqual(touched)
@@ -57,5 +60,44 @@ describe('entries appended to the log of a migration', () => {
     await append('PARALLEL_RUN_COMPLETE', { from: state, to: 'PARALLEL_VALIDATED', revision: String(revision + 1) })
     await editRecord('PARALLEL_VALIDATED')
     await expect(byHand('run-checks')).rejects.toMatchObject(refused(/the change to PARALLEL_VALIDATED .* was not anchored/))
+  })
+})
+
+describe('what the log has not heard of yet', () => {
+  const forSecurity = async () => {
+    asked = await askedFor((mail) => mail.to === PEOPLE.security)
+    await until(async () => asked.on.mails.some((mail) => mail.to === PEOPLE.security))
+    return linkIn(asked.mail(PEOPLE.security))
+  }
+
+  it('is no approval: one whose process died before its entry opens nothing until the schedule has entered it', {
+    timeout: 60_000,
+  }, async () => {
+    const link = await forSecurity()
+    const { audit } = asked.on.ports
+    const fields = await filled(link, 'approve')
+    asked.on.ports.audit = { ...audit, append: () => Promise.reject(new Error('killed')) }
+    expect((await post(link, fields)).status).toBe(500)
+    asked.on.ports.audit = audit
+    const taken = async () => (await chain(asked, 'DECISION_TAKEN')).filter(({ actor }) => actor === PEOPLE.security).length
+    expect([(await stand(asked)).touched, await taken()]).toEqual([[], 0])
+    await expect(byHand('prepare-target')).rejects.toMatchObject(
+      refused(/the audit log knows no approval of PLANNED->EXECUTED by security/),
+    )
+    await tellOutcomes(asked.on.ports)
+    await until(async () => (await stand(asked)).touched.length > 0)
+    expect(await taken()).toBe(1)
+  })
+
+  it('is no rejection: one lies under an anchor before anybody is told of it', { timeout: 60_000 }, async () => {
+    const link = await forSecurity()
+    const { tasks } = asked.on.ports
+    asked.on.ports.tasks = { ...tasks, succeed: () => Promise.reject(new Error('killed')) }
+    expect((await post(link, await filled(link, 'reject', { reason: 'no' }))).status).toBe(200)
+    const rejected = (await chain(asked, 'DECISION_TAKEN')).at(-1)!
+    expect(rejected).toMatchObject({ actor: PEOPLE.security, details: { decision: 'REJECTED' } })
+    const newest = (await asked.on.ports.artifacts.list(`projects/${asked.projectId}/anchors/`)).at(-1)!
+    expect(Number(/(\d+)\.dsse\.json$/.exec(newest)![1])).toBeGreaterThanOrEqual(rejected.seq)
+    asked.on.ports.tasks = tasks
   })
 })
