@@ -16,9 +16,10 @@ export async function imageLines({ session, deployment, outputs: { WorkerImage, 
     const { taskDefinition: found } = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition }))
     const image = found?.containerDefinitions?.[0]?.image ?? 'no image'
     if (!image.endsWith(`/${WorkerRepositoryName}@${WorkerImage}`)) wrong.push(`${found?.family ?? taskDefinition} runs ${image}`)
+    else if (found?.status !== 'ACTIVE') wrong.push(`${found?.family ?? taskDefinition} was taken out of use`)
   }
   if (definitions.length === 0) return [fail('image', 'No worker is deployed.', 'Deploy the pipeline stack again.')]
-  if (wrong.length > 0) return [fail('image', `Not the image that was deployed: ${wrong.join('; ')}.`, 'Deploy the pipeline stack again.')]
+  if (wrong.length > 0) return [fail('image', `Not what was deployed: ${wrong.join('; ')}.`, 'Deploy the pipeline stack again.')]
   return [ok('image', `All ${definitions.length} workers run the image ${WorkerImage.slice(0, 19)}…, named by its digest.`)]
 }
 

@@ -1,0 +1,237 @@
+import {
+  AttachInternetGatewayCommand,
+  CreateInternetGatewayCommand,
+  CreateRouteCommand,
+  CreateVpcEndpointCommand,
+  DeleteRouteCommand,
+  DeleteVpcEndpointsCommand,
+  DescribeRouteTablesCommand,
+  DescribeVpcEndpointsCommand,
+  EC2Client,
+} from '@aws-sdk/client-ec2'
+import { DeregisterTaskDefinitionCommand, ECSClient, ListTaskDefinitionsCommand } from '@aws-sdk/client-ecs'
+import { DisableKeyCommand, EnableKeyCommand, GetKeyPolicyCommand, KMSClient, PutKeyPolicyCommand } from '@aws-sdk/client-kms'
+import {
+  DeleteBucketPolicyCommand,
+  GetBucketPolicyCommand,
+  type ObjectLockRetentionMode,
+  PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
+  PutObjectLockConfigurationCommand,
+} from '@aws-sdk/client-s3'
+import {
+  GetScheduleCommand,
+  ListSchedulesCommand,
+  SchedulerClient,
+  type ScheduleState,
+  UpdateScheduleCommand,
+} from '@aws-sdk/client-scheduler'
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { CreateEmailIdentityCommand, DeleteEmailIdentityCommand, PutAccountDetailsCommand, SESv2Client } from '@aws-sdk/client-sesv2'
+import { dev } from '../../../infra/config.ts'
+import type { Account } from './account.ts'
+
+export type GitAnswers = Record<string, unknown>
+
+/** One way to spoil a deployed account. `harm` gives what mends it, where it can be mended. */
+export type Breakage = {
+  name: string
+  check: string
+  verdict: 'warn' | 'fail'
+  says: RegExp
+  harm(): Promise<(() => Promise<unknown>) | undefined>
+}
+
+/** Everything that the doctor can see wrong and that the emulator can be made to do. What cannot be mended comes last. */
+export function breakages(account: Account, git: { answers: GitAnswers }, guarded: GitAnswers): Breakage[] {
+  const { s3, bucket: Bucket } = account
+  const outputs = account.deployment.outputs as Record<string, string>
+  const [ec2, kms, ses, scheduler, secrets, ecs] = [
+    new EC2Client({}),
+    new KMSClient({}),
+    new SESv2Client({}),
+    new SchedulerClient({}),
+    new SecretsManagerClient({}),
+    new ECSClient({}),
+  ]
+  const inVpc = [{ Name: 'vpc-id', Values: [outputs.VpcId!] }]
+  const lock = (Mode: ObjectLockRetentionMode, Days: number) =>
+    s3.send(
+      new PutObjectLockConfigurationCommand({
+        Bucket,
+        ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention: { Mode, Days } } },
+      }),
+    )
+  const production = (ProductionAccessEnabled: boolean) =>
+    ses.send(new PutAccountDetailsCommand({ MailType: 'TRANSACTIONAL', WebsiteURL: 'https://example.com', ProductionAccessEnabled }))
+  const keyPolicy = async (purpose: string, change: (policy: { Statement: Record<string, unknown>[] }) => void) => {
+    const KeyId = outputs[`${purpose}KeyArn`]!
+    const { Policy } = await kms.send(new GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }))
+    const changed = JSON.parse(Policy!) as { Statement: Record<string, unknown>[] }
+    change(changed)
+    await kms.send(new PutKeyPolicyCommand({ KeyId, PolicyName: 'default', Policy: JSON.stringify(changed) }))
+    return () => kms.send(new PutKeyPolicyCommand({ KeyId, PolicyName: 'default', Policy }))
+  }
+  const root = { AWS: 'arn:aws:iam::000000000000:root' }
+  const schedule = async (change: { ScheduleExpressionTimezone?: string; State?: ScheduleState }) => {
+    const GroupName = outputs.ScheduleGroupName!
+    const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName }))
+    const { ScheduleExpression, FlexibleTimeWindow, Target, ...rest } = await scheduler.send(
+      new GetScheduleCommand({ Name: Schedules[0]!.Name, GroupName }),
+    )
+    const { ScheduleExpressionTimezone, State } = rest
+    const put = (what: object) =>
+      scheduler.send(
+        new UpdateScheduleCommand({
+          ...{ Name: Schedules[0]!.Name, GroupName, ScheduleExpression, FlexibleTimeWindow, Target },
+          ...{ ScheduleExpressionTimezone, State },
+          ...what,
+        }),
+      )
+    await put(change)
+    return () => put({})
+  }
+  const answering = (answers: GitAnswers) => async () => {
+    git.answers = answers
+    return async () => {
+      git.answers = guarded
+    }
+  }
+  const repository = (permissions: object) => ({ ...guarded, '': { default_branch: 'main', permissions } })
+
+  return [
+    {
+      ...{ name: 'the sender was never verified', check: 'sender', verdict: 'fail', says: /does not know/ },
+      async harm() {
+        await ses.send(new DeleteEmailIdentityCommand({ EmailIdentity: dev.mailFrom }))
+        return () => ses.send(new CreateEmailIdentityCommand({ EmailIdentity: dev.mailFrom }))
+      },
+    },
+    {
+      ...{ name: 'SES is in its sandbox', check: 'sandbox', verdict: 'warn', says: /sandbox/ },
+      async harm() {
+        await production(false)
+        return () => production(true)
+      },
+    },
+    {
+      ...{ name: 'an endpoint is gone', check: 'endpoints', verdict: 'fail', says: /cannot reach kms:/ },
+      async harm() {
+        const { VpcEndpoints = [] } = await ec2.send(new DescribeVpcEndpointsCommand({ Filters: inVpc }))
+        const { VpcEndpointId, ServiceName, VpcId } = VpcEndpoints.find((each) => each.ServiceName?.endsWith('.kms'))!
+        await ec2.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds: [VpcEndpointId!] }))
+        return () => ec2.send(new CreateVpcEndpointCommand({ ServiceName, VpcId, VpcEndpointType: 'Interface' }))
+      },
+    },
+    {
+      ...{ name: 'a subnet leads to the internet', check: 'subnets', verdict: 'fail', says: /send data out: subnet-\w+ by igw-/ },
+      async harm() {
+        const { InternetGateway } = await ec2.send(new CreateInternetGatewayCommand({}))
+        const GatewayId = InternetGateway!.InternetGatewayId
+        await ec2.send(new AttachInternetGatewayCommand({ InternetGatewayId: GatewayId, VpcId: outputs.VpcId }))
+        const { RouteTables = [] } = await ec2.send(new DescribeRouteTablesCommand({ Filters: inVpc }))
+        const used = outputs.WorkerSubnetIds!.split(',')
+        const { RouteTableId } = RouteTables.find(({ Associations }) =>
+          Associations?.some(({ SubnetId }) => used.includes(SubnetId ?? '')),
+        )!
+        const route = { RouteTableId, DestinationCidrBlock: '0.0.0.0/0' }
+        await ec2.send(new CreateRouteCommand({ ...route, GatewayId }))
+        return () => ec2.send(new DeleteRouteCommand(route))
+      },
+    },
+    {
+      ...{ name: 'the bucket keeps no versions', check: 'versions', verdict: 'fail', says: /Suspended/ },
+      async harm() {
+        const put = (Status: 'Suspended' | 'Enabled') =>
+          s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }))
+        await put('Suspended')
+        return () => put('Enabled')
+      },
+    },
+    {
+      ...{ name: 'the lock is another', check: 'lock', verdict: 'fail', says: /COMPLIANCE/ },
+      async harm() {
+        await lock('COMPLIANCE', 1)
+        return () => lock('GOVERNANCE', 1)
+      },
+    },
+    {
+      ...{ name: 'the bucket has no policy', check: 'bucket-policy', verdict: 'fail', says: /s3:PutObjectRetention/ },
+      async harm() {
+        const { Policy } = await s3.send(new GetBucketPolicyCommand({ Bucket }))
+        await s3.send(new DeleteBucketPolicyCommand({ Bucket }))
+        return () => s3.send(new PutBucketPolicyCommand({ Bucket, Policy }))
+      },
+    },
+    {
+      ...{ name: 'the account may sign plans', check: 'key-policy', verdict: 'fail', says: /plan key may be used to sign by .*:root/ },
+      harm: () =>
+        keyPolicy('Plan', ({ Statement }) => Statement.push({ Effect: 'Allow', Principal: root, Action: 'kms:*', Resource: '*' })),
+    },
+    {
+      ...{ name: 'the account may grant approvals', check: 'key-policy', verdict: 'fail', says: /approval key may be granted to others/ },
+      harm: () =>
+        keyPolicy('Approval', ({ Statement }) =>
+          Statement.push({ Effect: 'Allow', Principal: root, Action: 'kms:Create*', Resource: '*' }),
+        ),
+    },
+    {
+      ...{ name: 'nobody may seal', check: 'key-policy', verdict: 'fail', says: /evidence key may not be used by/ },
+      harm: () =>
+        keyPolicy('Evidence', (policy) => {
+          policy.Statement = policy.Statement.filter(({ Action }) => !JSON.stringify(Action).includes('kms:Sign'))
+        }),
+    },
+    {
+      ...{ name: 'a key is switched off', check: 'key-policy', verdict: 'fail', says: /plan key is Disabled/ },
+      async harm() {
+        await kms.send(new DisableKeyCommand({ KeyId: outputs.PlanKeyArn }))
+        return () => kms.send(new EnableKeyCommand({ KeyId: outputs.PlanKeyArn }))
+      },
+    },
+    {
+      ...{ name: 'a schedule counts other hours', check: 'schedules', verdict: 'fail', says: /America\/New_York, not in Europe\/Berlin/ },
+      harm: () => schedule({ ScheduleExpressionTimezone: 'America/New_York' }),
+    },
+    {
+      ...{ name: 'a schedule is off', check: 'schedules', verdict: 'fail', says: /switched off/ },
+      harm: () => schedule({ State: 'DISABLED' }),
+    },
+    {
+      ...{ name: 'the repository is not the token’s', check: 'git-token', verdict: 'fail', says: /HTTP 404/ },
+      harm: answering({}),
+    },
+    {
+      ...{ name: 'the token may not push', check: 'git-token', verdict: 'fail', says: /cannot push/ },
+      harm: answering(repository({ push: false, admin: false })),
+    },
+    {
+      ...{ name: 'the token administers', check: 'git-token', verdict: 'fail', says: /merge past any rule/ },
+      harm: answering(repository({ push: true, admin: true })),
+    },
+    {
+      ...{ name: 'the base is not protected', check: 'git-token', verdict: 'fail', says: /Nothing keeps the token from merging/ },
+      harm: answering({ ...guarded, '/branches/main': { protected: false }, '/rules/branches/main': [] }),
+    },
+    {
+      ...{ name: 'how the base is protected is not known', check: 'git-token', verdict: 'warn', says: /may not read how/ },
+      harm: answering({ ...guarded, '/rules/branches/main': [] }),
+    },
+    {
+      ...{ name: 'the token is what was generated', check: 'git-token', verdict: 'fail', says: /still holds what was generated/ },
+      async harm() {
+        const put = (SecretString: string) => secrets.send(new PutSecretValueCommand({ SecretId: outputs.GitTokenArn, SecretString }))
+        await put('a1'.repeat(32))
+        return () => put('a-token-that-may-not-merge')
+      },
+    },
+    {
+      ...{ name: 'a worker was taken out of use', check: 'image', verdict: 'fail', says: /taken out of use/ },
+      async harm() {
+        const { taskDefinitionArns = [] } = await ecs.send(new ListTaskDefinitionsCommand({}))
+        await ecs.send(new DeregisterTaskDefinitionCommand({ taskDefinition: taskDefinitionArns.find((arn) => /RunChecks/.test(arn)) }))
+        return undefined
+      },
+    },
+  ]
+}
