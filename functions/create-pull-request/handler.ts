@@ -1,4 +1,5 @@
 import { visible } from '../../layers/core/approval-page/visible-text.ts'
+import { artifactOf } from '../../layers/core/artifacts.ts'
 import { canonicalJson } from '../../layers/core/canonical-json.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
@@ -41,13 +42,18 @@ export function createHandler(deps: Deps) {
   }
 }
 
+/** A larger document is named by its digest: no host shows it, and a request with several of them is refused. */
+const MOST_BYTES = 1_000_000
+
 /** Folders by what they hold; all of one migration under one root, so that several share a repository. */
 async function filesOf(deps: Deps, project: ProjectRecord): Promise<{ path: string; content: string }[]> {
   const root = `migrations/${project.migration_id.toLowerCase()}`
-  const text = async (path: string, artifact: string) => ({
-    path: `${root}/${path}`,
-    content: Buffer.from(await artifactBytes(deps.artifacts, project, artifact)).toString('utf8'),
-  })
+  const text = async (path: string, artifact: string) => {
+    const bytes = await artifactBytes(deps.artifacts, project, artifact)
+    if (bytes.length <= MOST_BYTES) return { path: `${root}/${path}`, content: Buffer.from(bytes).toString('utf8') }
+    const pointer = { artifact, bytes: String(bytes.length), sha256: artifactOf(project, artifact).sha256, lies_in: 'the evidence store' }
+    return { path: `${root}/${path}.pointer.json`, content: `${JSON.stringify(pointer, null, 2)}\n` }
+  }
   const plan = await planOf(deps.artifacts, project)
   const { files: code } = await artifactJson(deps.artifacts, project, 'rewrite', rewriteProposal)
   return [

@@ -30,7 +30,8 @@ function propose(facts: DiscoveryFacts): Conclusion<DiscoveryReport> {
     else cite(index, `/unique_keys/${key.index}`, 'A unique key is declared; there is no primary key.')
     return { object: objectName(table), columns: key.columns, kind: key.kind }
   })
-  const candidates = tables.flatMap((table, index) => [...declared(table, index, cite), ...guessed(table, index, tables, cite)])
+  const named = byColumnName(tables)
+  const candidates = tables.flatMap((table, index) => [...declared(table, index, cite), ...guessed(table, index, named, cite)])
   for (const [index] of tables.entries()) cite(index, '/columns', 'Columns as the system lists them.')
 
   return {
@@ -92,16 +93,14 @@ function declared(table: CatalogTable, index: number, cite: Cite): Candidate[] {
   })
 }
 
-function guessed(table: CatalogTable, index: number, tables: readonly CatalogTable[], cite: Cite): Candidate[] {
+function guessed(table: CatalogTable, index: number, named: ReadonlyMap<string, readonly Referable[]>, cite: Cite): Candidate[] {
   const known = new Set(table.foreign_keys.filter((foreign) => foreign.columns.length === 1).map((foreign) => foreign.columns[0]))
   const found: Candidate[] = []
   for (const [at, column] of table.columns.entries()) {
     if (known.has(column.name)) continue
-    for (const other of tables) {
-      const [key, ...rest] = other.primary_key ?? []
-      if (other === table || key === undefined || rest.length > 0) continue
-      const type = other.columns.find((candidate) => candidate.name === key)?.type
-      if (type !== column.type || !alike(column.name, key, other.name) || found.length >= MAX_GUESSES) continue
+    for (const { other, key, type } of named.get(column.name.toLowerCase()) ?? []) {
+      if (found.length >= MAX_GUESSES) return found
+      if (other === table || type !== column.type) continue
       cite(index, `/columns/${at}`, 'Named and typed like the primary key of another table in scope.')
       found.push({
         object: objectName(table),
@@ -115,10 +114,25 @@ function guessed(table: CatalogTable, index: number, tables: readonly CatalogTab
   return found
 }
 
-/** `customer_id` is like key `id` of `customer` or `customers`, and like key `customer_id`; a bare `id` is like nothing. */
-function alike(column: string, key: string, table: string): boolean {
-  const name = column.toLowerCase()
-  const keyName = key.toLowerCase()
-  const singular = table.toLowerCase().replace(/s$/, '')
-  return (name === keyName && keyName !== 'id') || name === `${singular}_${keyName}` || name === `${table.toLowerCase()}_${keyName}`
+type Referable = { other: CatalogTable; key: string; type: string | undefined }
+
+/**
+ * Tables with a key of one column, by the lower-case names of columns that are like it: of ten thousand tables, each is not held against each.
+ * `customer_id` is like key `id` of `customer` or `customers`, and like key `customer_id`; a bare `id` is like nothing.
+ */
+function byColumnName(tables: readonly CatalogTable[]): Map<string, Referable[]> {
+  const named = new Map<string, Referable[]>()
+  for (const other of tables) {
+    const [key, ...rest] = other.primary_key ?? []
+    if (key === undefined || rest.length > 0) continue
+    const referable = { other, key, type: other.columns.find((candidate) => candidate.name === key)?.type }
+    const [keyName, table] = [key.toLowerCase(), other.name.toLowerCase()]
+    const alike = new Set([...(keyName === 'id' ? [] : [keyName]), `${table.replace(/s$/, '')}_${keyName}`, `${table}_${keyName}`])
+    for (const name of alike) {
+      const known = named.get(name)
+      if (known === undefined) named.set(name, [referable])
+      else known.push(referable)
+    }
+  }
+  return named
 }

@@ -21,6 +21,8 @@ function propose(facts: ProfilingFacts): Conclusion<ProfilingReport> {
   const citations: Citation[] = []
   const flags: Flag[] = []
   const { tables } = facts.profile
+  const scanned = new Set(tables.map(objectName))
+  const left = facts.source.tables.filter((table) => !scanned.has(objectName(table)))
   let unmeasured = 0
 
   for (const [index, table] of tables.entries()) {
@@ -82,11 +84,19 @@ function propose(facts: ProfilingFacts): Conclusion<ProfilingReport> {
     methodology:
       'Each figure is taken from the profile, which scanned the source. Flags compare figures with each other and with the declared keys; personal data is suspected from column names alone.',
     citations,
-    confidence: unmeasured === 0 ? 1 : 0.8,
+    confidence: unmeasured === 0 && left.length === 0 ? 1 : 0.8,
     limitations: [
       'Smallest and largest values are kept for numbers and times only, and not where a name suggests personal data.',
       'Personal data is suspected by name only; a column with an innocent name may still hold it.',
       'The profile is of one moment; a live source may have changed since.',
+      ...(left.length === 0
+        ? []
+        : [
+            `${left.length === 1 ? '1 table is' : `${left.length} tables are`} too large to be scanned for a profile; for sizes the system's estimates stand: ${left.slice(0, 5).map(objectName).join(', ')}${left.length > 5 ? ' and more' : ''}.`.slice(
+              0,
+              500,
+            ),
+          ]),
       ...(unmeasured === 0 ? [] : [`${unmeasured} figures were not measured; the profile says why.`]),
     ],
   }

@@ -71,6 +71,16 @@ describe('profiling', () => {
     expect(proposal.columns.map((entry) => entry.null_rate)).toEqual(['0.000000', '0.000000', '1.000000', null])
     expect(reasoning.confidence).toBe(0.8)
   })
+  it('says which tables were too large to be scanned', async () => {
+    const source = catalogOf(table('s', 'a', [column('x', 'text')], { primary_key: ['x'] }), table('s', 'huge', [column('x', 'text')]))
+    const profile = profileOf(source, { a: '8' })
+    const scanned = { tables: profile.tables.filter((each) => each.name === 'a') }
+    const { proposal, reasoning } = await runAgent(profilingAgent, { source, profile: scanned, pii_name_fragments: [] })
+    expect(proposal.row_counts.map((entry) => entry.object)).toEqual(['s.a'])
+    expect(reasoning.limitations.join(' ')).toContain('1 table is too large to be scanned for a profile')
+    expect(reasoning.limitations.join(' ')).toContain('s.huge')
+    expect(reasoning.confidence).toBe(0.8)
+  })
   it('keeps smallest and largest values of numbers and times only', async () => {
     const source = catalogOf(
       table('s', 'a', [

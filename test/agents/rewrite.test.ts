@@ -165,3 +165,39 @@ it('a key of several columns has a dbt test of its own', async () => {
   )
   expect((await files(proposal)).get('dbt/tests/b_key.sql')).toContain('group by "x", "y"\nhaving count(*) > 1')
 })
+
+it('many tables share few files, in the order in which they can be made, and no dbt model is written', async () => {
+  const tables = Array.from({ length: 700 }, (_, at) =>
+    table('s', `t${at}`, [column('id', 'bigint', { nullable: false }), column('note', 'text')], { primary_key: ['id'] }),
+  )
+  const { proposal } = await runAgent(
+    mappingAgent,
+    mappingFacts({
+      spec: specOf(tables.map(({ name }) => ({ source: `s.${name}`, target: { schema: 't', name } }))),
+      source: catalogOf(...tables),
+      profile: null,
+    }),
+  )
+  const wide = {
+    ...proposal,
+    tables: proposal.tables.map((each) => ({
+      ...each,
+      columns: Array.from({ length: 40 }, (_, at) => ({ ...each.columns[1]!, target: `note_${at}` })),
+    })),
+  }
+  const made = await files({ ...wide, decisions: [] })
+  expect([...made.keys()].filter((path) => path.startsWith('dbt/'))).toEqual([])
+  expect(made.size).toBeLessThan(20)
+  for (const content of made.values()) expect(content.length).toBeLessThan(1_000_000)
+  const ddl = [...made].filter(([path]) => path.startsWith('ddl/')).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  expect(ddl.length).toBeGreaterThan(1)
+  const text = ddl.map(([, content]) => content).join('')
+  expect(text.match(/CREATE TABLE/g)).toHaveLength(700)
+  expect(text.indexOf('CREATE SCHEMA')).toBeLessThan(text.indexOf('CREATE TABLE'))
+  expect(text.lastIndexOf('CREATE TABLE')).toBeLessThan(text.indexOf('PRIMARY KEY'))
+  const inserts = [...made]
+    .filter(([path]) => path.startsWith('transform/'))
+    .flatMap(([, content]) => content.match(/^INSERT INTO/gm) ?? [])
+  expect(inserts).toHaveLength(700)
+  expect(made.get('README.md')).toContain('And 200 more tables')
+})

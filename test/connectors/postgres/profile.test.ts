@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { profiled } from '../../../layers/connectors/postgres/profile.ts'
 import { openPostgresSource } from '../../../layers/connectors/postgres/source.ts'
 import type { Source } from '../../../layers/core/connector.ts'
 import { profile as profileSchema, type TableProfile } from '../../../layers/core/schemas/catalog.ts'
@@ -77,4 +78,17 @@ it('stops when it is told to, and the server stops with it', async () => {
   await expect.poll(running).toBe(0)
   await expect(own.profile([])).rejects.toMatchObject({ code: 'INTERRUPTED' })
   await own.close()
+})
+
+it('scans the smallest tables first and leaves out what would take longer than there is', () => {
+  const table = (name: string, bytes: string) => ({ name, bytes })
+  const gigabyte = '000000000'
+  expect(profiled([table('huge', `900${gigabyte}`), table('a', '0'), table('b', `30${gigabyte}`)]).map(({ name }) => name)).toEqual([
+    'a',
+    'b',
+  ])
+  expect(profiled([table('c', `30${gigabyte}`), table('b', `20${gigabyte}`), table('d', `31${gigabyte}`)]).map(({ name }) => name)).toEqual(
+    ['c', 'b'],
+  )
+  expect(profiled([table('huge', `51${gigabyte}`)])).toEqual([])
 })
