@@ -1,4 +1,4 @@
-import { canonicalJson, digestOf } from '../../layers/core/canonical-json.ts'
+import { canonicalJson } from '../../layers/core/canonical-json.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { findJson, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import { comparedUnder } from '../../layers/core/schemas/identity.ts'
@@ -13,7 +13,7 @@ import { refuseTargetsThatAreNoTables, whileAsPlanned } from '../work/planned-de
 import { plannedEnds } from '../work/planned-ends.ts'
 import { itemsOf, type WorkContext, worker, workKey } from '../work/working.ts'
 import { maskFor } from './masking.ts'
-import { ENDS, MAX_DIFFERENCES } from './segment-work.ts'
+import { connectionsOf, ENDS, MAX_DIFFERENCES } from './segment-work.ts'
 
 /** Compares the table pairs it is given under one snapshot a side, and stores one result and one differences file a pair. */
 export const createHandler = worker('hash-segments', (deps: LeasedDeps, task, context) => leased(deps, task, context, compareTables))
@@ -21,7 +21,7 @@ export const createHandler = worker('hash-segments', (deps: LeasedDeps, task, co
 async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkContext): Promise<void> {
   const items = await itemsOf(deps, task, `segments.${task.run_id}`, segmentItem, (item) => item.item_id)
   const tableIds = items.map((item) => item.table_id)
-  const { plan, policy } = await passBarrier(deps, task.project_id, 'read', tableIds)
+  const { plan, planSha256, policy } = await passBarrier(deps, task.project_id, 'read', tableIds)
   const key = (itemId: string, extension = 'json') => workKey(task.project_id, task.run_id, 'hash-segments', itemId, extension)
   const missing: typeof items = []
   for (const item of items) if ((await findJson(deps.artifacts, key(item.item_id), tableResult)) === null) missing.push(item)
@@ -40,7 +40,7 @@ async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkCo
     const compared = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
       reconciler.reconcile(work, {
         hashingSpecSha256: plan.rulebooks.hashing_spec_sha256,
-        connections: plan.execution.parallelism,
+        connections: connectionsOf(plan),
         statementTimeoutMs: plan.execution.statement_timeout_ms,
         mask: await maskFor(deps, policy),
         onMismatch: (tableId, mismatch) => {
@@ -64,7 +64,7 @@ async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkCo
     const text = (lines.get(item.table_id) ?? []).map((line) => `${line}\n`).join('')
     // Differences first: a stored result says that everything of its pair is stored.
     await storeOnce(deps, key(item.item_id, 'jsonl'), 'application/x-ndjson', () => Buffer.from(text))
-    const under = { ...identities, plan_sha256: digestOf(plan), run_id: task.run_id, table_id: item.table_id }
+    const under = { ...identities, plan_sha256: planSha256, run_id: task.run_id, table_id: item.table_id }
     await storeJsonOnce(deps, key(item.item_id, ENDS), () => comparedUnder.parse(under))
     const declared = policy.pii.values_in_evidence ? result.schema_differences : result.schema_differences.map(withheldDifference)
     await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse({ ...result, schema_differences: declared }))
