@@ -32,19 +32,22 @@ export async function proveRun(deps: ProofDeps, project: ProjectRecord, reconRun
       'SEGMENT_INCOMPLETE',
       `The checks of run ${reconRunId} were not completed, so nothing is proven. Start the reconciliation again.`,
     )
-  const pointer = await storeJsonOnce(deps, keyOf(id, 'outcome', reconRunId), async () =>
-    assembleOutcome({
+  const pointer = await storeJsonOnce(deps, keyOf(id, 'outcome', reconRunId), async () => {
+    const compared = await artifactJson(artifacts, project, `recon_report.${reconRunId}`, reconReport)
+    if (compared.run_id !== reconRunId)
+      throw new WaybillError('EVIDENCE_INVALID', `What is stored as the comparison of run ${reconRunId} is of run ${compared.run_id}.`)
+    return assembleOutcome({
       migrationId: project.migration_id,
       plan: await planOf(artifacts, project),
       planSha256: artifactOf(project, 'migration_plan').sha256,
       policy: await artifactJson(artifacts, project, 'policy', policySchema),
       executionReport: await artifactJson(artifacts, project, 'execution_report', executionReport),
-      reconReport: await artifactJson(artifacts, project, `recon_report.${reconRunId}`, reconReport),
+      reconReport: compared,
       checksReport: await getJson(artifacts, checks, checksReport),
       auditEntries: await deps.audit.read(id),
       now: deps.clock.now(),
-    }),
-  )
+    })
+  })
   const outcome = await getJson(artifacts, pointer, outcomeSchema)
   const certificate = await storeOnce(deps, keyOf(id, 'proof_certificate', reconRunId, 'dsse.json'), JSON_TYPE, async () => {
     return (await signStatement(deps.signers.evidence, certificateStatement(outcome))).bytes

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ports } from '../../layers/core/ports.ts'
 import { BEAT_SECONDS, type WorkProgress } from '../../layers/core/schemas/progress.ts'
 import type { WorkerTask } from '../../layers/core/schemas/work.ts'
@@ -54,7 +53,13 @@ export function reporting(deps: ReportingDeps, task: WorkerTask): { note(said: S
     },
     async end(state) {
       clearInterval(timer)
-      await Promise.race([write(state), sleep(PATIENCE_MS, undefined, { ref: false })])
+      await Promise.race([write(state), patience()])
     },
   }
+}
+
+function patience(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, PATIENCE_MS).unref()
+  })
 }

@@ -117,8 +117,8 @@ describe('patience', () => {
         name,
       ).toEqual([['ECS.AmazonECSException', 'AmazonECS.Unknown'], ['States.TaskFailed']])
       const [starting, failing] = state.Retry!
-      // Room for a container comes back within minutes: eight tries wait 20 minutes at most, and half of that on average.
-      expect(starting, name).toMatchObject({ IntervalSeconds: 10, BackoffRate: 2, MaxAttempts: 8, MaxDelaySeconds: 300 })
+      // Room for a container comes back within minutes: eight more tries wait 14 minutes at most, and half of that on average.
+      expect(starting, name).toMatchObject({ IntervalSeconds: 10, BackoffRate: 2, MaxAttempts: 8, MaxDelaySeconds: 180 })
       expect(failing, name).toMatchObject({ MaxAttempts: 3 })
     }
   })

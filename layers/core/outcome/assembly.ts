@@ -32,7 +32,7 @@ export type OutcomeInput = {
 
 /**
  * The outcome document of one reconciled run.
- * @throws EVIDENCE_INVALID when the reports are not about this plan, or when the document would contradict itself
+ * @throws EVIDENCE_INVALID when the reports are not about this plan and one run, or when the document would contradict itself
  */
 export function assembleOutcome(input: OutcomeInput): Outcome {
   refuseStrangers(input)
@@ -113,5 +113,6 @@ function refuseStrangers({ plan, planSha256, policy, executionReport, reconRepor
     if (report.plan_sha256 !== planSha256) faults.push(`the ${name} is about another plan`)
     if (report.project_id !== plan.project_id) faults.push(`the ${name} is about another project`)
   }
+  if (checksReport.run_id !== reconReport.run_id) faults.push('the checksReport is of another run than the reconReport')
   if (faults.length > 0) throw new WaybillError('EVIDENCE_INVALID', 'the reports do not belong to this plan', { details: faults })
 }
