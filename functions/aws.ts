@@ -24,6 +24,7 @@ import { awsPorts, awsTrust, variable } from '../layers/aws/ports.ts'
 import { connectors } from '../layers/connectors/index.ts'
 import { makePasswordsBy } from '../layers/connectors/postgres/passwords.ts'
 import { isWaybillError, WaybillError } from '../layers/core/errors.ts'
+import { METRIC_NAMESPACE } from '../layers/core/names.ts'
 import type { HttpRequest, HttpResponse, Log, Ports } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import { slug } from '../layers/core/schemas/common.ts'
@@ -107,7 +108,7 @@ function lastWords({ name, message }: Error): void {
 /** Logger, tracer and metrics around a handler. The tracer comes first so that its onError runs last, after the message was made safe. */
 function wrapped(logger: Logger) {
   const tracer = new Tracer({ serviceName: 'waybill' })
-  const metrics = new Metrics({ namespace: 'Waybill', serviceName: 'waybill' })
+  const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName: 'waybill' })
   return middy()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(logMetrics(metrics, { captureColdStartMetric: true }))
@@ -146,9 +147,20 @@ function signInOf(): Ports['signIn'] {
   return openIdSignIn({ issuer: process.env.WAYBILL_OIDC_ISSUER, clientId: process.env.WAYBILL_OIDC_CLIENT_ID, clientSecret: undefined })
 }
 
+/** Metrics leave as lines of the log, which CloudWatch reads (embedded metric format): no call that could fail, and no permission. */
 function logOf(logger: Logger): Log {
+  const metrics = new Metrics({
+    namespace: METRIC_NAMESPACE,
+    serviceName: 'waybill',
+    defaultDimensions: { stage: process.env.WAYBILL_STAGE ?? 'none' },
+  })
   return {
-    info: (message, fields = {}) => logger.info(message, fields),
+    info(message, { metrics: measured, ...fields } = {}) {
+      logger.info(message, fields)
+      if (typeof measured !== 'object' || measured === null) return
+      for (const [name, value] of Object.entries(measured)) metrics.addMetric(name, MetricUnit.NoUnit, Number(value))
+      metrics.publishStoredMetrics()
+    },
     warn: (message, fields = {}) => logger.warn(message, fields),
     error: (message, fields = {}) => logger.error(message, fields),
   }

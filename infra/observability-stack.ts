@@ -1,14 +1,18 @@
 import { Duration, Stack, type StackProps } from 'aws-cdk-lib'
-import { Dashboard, GraphWidget, type IMetric, Metric, TextWidget } from 'aws-cdk-lib/aws-cloudwatch'
+import { Dashboard, GraphWidget, type IMetric, MathExpression, Metric, Stats, TextWidget } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import type { Construct } from 'constructs'
+import { METRIC_NAMESPACE, type Metric as Metrics } from '../layers/core/names.ts'
 import type { StageConfig } from './config.ts'
 import { RunbookAlarm } from './constructs/runbook-alarm.ts'
 import type { PipelineStack } from './pipeline-stack.ts'
+
+/** US dollars an hour. List prices of another region differ; neither starting a container nor anything but workers is in it. */
+const PRICE = { vcpuHour: 0.032_38, gibHour: 0.003_56, basis: 'list price of Fargate on ARM in us-east-1' }
 
 /** What people look at, and what wakes them. Every alarm names the section of docs/runbook.md that says what to do. */
 export class ObservabilityStack extends Stack {
@@ -69,6 +73,21 @@ export class ObservabilityStack extends Stack {
       }),
     )
 
+    const measured = (metricName: Metrics, statistic: string, period = minutes) =>
+      new Metric({
+        namespace: METRIC_NAMESPACE,
+        metricName,
+        dimensionsMap: { service: 'waybill', stage: config.stage },
+        statistic,
+        period,
+      })
+    const perSecond = (name: Metrics, label: string) =>
+      new MathExpression({
+        expression: `${label} / PERIOD(${label})`,
+        usingMetrics: { [label]: measured(name, Stats.SUM) },
+        label,
+        period: minutes,
+      })
     const graph = (title: string, left: IMetric[]) => new GraphWidget({ title, left, width: 12, height: 6 })
     new Dashboard(this, 'Dashboard', {
       dashboardName: `waybill-${config.stage}`,
@@ -86,6 +105,21 @@ export class ObservabilityStack extends Stack {
             reconcile.machine.metricStarted(),
             reconcile.machine.metricSucceeded(),
             reconcile.machine.metricFailed(),
+          ]),
+        ],
+        [
+          graph('Rows a second', [perSecond('RowsCopied', 'copied'), perSecond('RowsCompared', 'compared')]),
+          graph('Rows that differ', [measured('Mismatches', Stats.SUM)]),
+        ],
+        [
+          graph('Approvals waited for', [measured('ApprovalsWaiting', Stats.MAXIMUM)]),
+          graph(`Cost of workers an hour, estimated: ${PRICE.basis}`, [
+            new MathExpression({
+              expression: `seconds / 3600 * (${config.workers.cpu / 1024} * ${PRICE.vcpuHour} + ${config.workers.memoryMiB / 1024} * ${PRICE.gibHour})`,
+              usingMetrics: { seconds: measured('WorkerSeconds', Stats.SUM, Duration.hours(1)) },
+              label: 'US dollars',
+              period: Duration.hours(1),
+            }),
           ]),
         ],
         [

@@ -24,11 +24,12 @@ const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLL
  * schedule calls it; call it as often as you like, from as many processes as you like: nothing happens twice.
  */
 export async function chase(deps: ChaseDeps): Promise<void> {
+  let waiting = 0
   for (const project of await deps.projects.list()) {
     if (ENDED.includes(project.state)) continue
     try {
       if (project.state === 'FAILED') await offerWaivers(deps, project)
-      else await chaseProject(deps, project)
+      else waiting += await chaseProject(deps, project)
     } catch (error) {
       // One project that cannot be looked after must not leave the others alone.
       deps.log.warn('the people of a project could not be reminded; it is tried again', {
@@ -37,11 +38,14 @@ export async function chase(deps: ChaseDeps): Promise<void> {
       })
     }
   }
+  deps.log.info('everybody who is waited for was looked after', { metrics: { ApprovalsWaiting: waiting } })
 }
 
-async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<void> {
+/** How many requests of this project wait for somebody. */
+async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<number> {
   const requests = await deps.approvals.byProject(project.project_id)
-  if (!requests.some(waits)) return
+  const waiting = requests.filter(waits).length
+  if (waiting === 0) return 0
   // What a process that died had half decided or half withdrawn comes first: it may be what everybody waits for.
   await tellOutcomes(deps, project.project_id)
   if ((await gateOfWithdrawal(deps, project)) !== null && project.artifacts.findings !== undefined) await offerWithdrawal(deps, project)
@@ -57,6 +61,7 @@ async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<vo
       }
     }
   }
+  return waiting
 }
 
 const waits = (request: ApprovalRequest) => request.status === 'PENDING'

@@ -20,6 +20,7 @@ import { randomIds } from './ids.ts'
 import { secretsManagerKeys } from './keys.ts'
 import { dynamoLeaseStore } from './lease-store.ts'
 import { sesNotifier } from './notifier.ts'
+import { plotted } from './plotted.ts'
 import { dynamoProgress } from './progress.ts'
 import { dynamoProjectStore } from './project-store.ts'
 import { secretsManagerSecrets, secretText } from './secrets.ts'
@@ -119,7 +120,7 @@ export function awsPorts(
         maskSecretId: () => need('WAYBILL_MASK_KEY_SECRET'),
       }),
     anchors: () => lambdaAnchors({ lambda: new LambdaClient({}), functionName: need('WAYBILL_ANCHOR_FUNCTION') }),
-    progress: () => dynamoProgress({ db: once.db, table: need('WAYBILL_PROGRESS_TABLE') }),
+    progress: () => plotted(dynamoProgress({ db: once.db, table: need('WAYBILL_PROGRESS_TABLE') }), given.log),
     workers: () => ecsWorkers({ ecs: new ECSClient({}), cluster: need('WAYBILL_CLUSTER') }),
     git: () =>
       gitHubHost({

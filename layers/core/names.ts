@@ -69,3 +69,8 @@ export const DATABASE_USERS = {
   'target-reader': 'waybill_target_reader',
   'target-writer': 'waybill_target_writer',
 } as const
+
+/** What the code measures for the dashboard, as fields `metrics` of a line in the log. */
+export const METRICS = ['ApprovalsWaiting', 'Mismatches', 'RowsCompared', 'RowsCopied', 'WorkerSeconds'] as const
+export type Metric = (typeof METRICS)[number]
+export const METRIC_NAMESPACE = 'Waybill'

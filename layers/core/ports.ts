@@ -156,6 +156,7 @@ export type Workers = {
 /** Asks the anchoring function to sign and store the chain's head. The caller cannot choose what is signed. */
 export type Anchors = { anchor(projectId: string): Promise<void> }
 
+/** `fields.metrics`: numbers by name (`METRICS` of names.ts) that a platform may draw besides. */
 export type Log = {
   info(message: string, fields?: Record<string, unknown>): void
   warn(message: string, fields?: Record<string, unknown>): void

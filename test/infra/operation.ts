@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ROOT } from '../../infra/build.ts'
+import { METRICS } from '../../layers/core/names.ts'
 import { configOf, stagesOf } from './image/dockerfile.ts'
 import { DOCKERFILE } from './image/image-tree.ts'
 import { flat, resourcesOf, type Synthesis } from './synth.ts'
@@ -112,6 +113,27 @@ export function operationTests(prod: Synthesis): void {
         expect(resourcesOf(prod.network, type)).toEqual([])
       const endpoints = resourcesOf(prod.network, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) => String(Properties.VpcEndpointType))
       expect(endpoints.filter((type) => type === 'Gateway')).toHaveLength(2)
+    })
+  })
+
+  describe('dashboard', () => {
+    const [[, dashboard] = []] = resourcesOf(prod.observability, 'AWS::CloudWatch::Dashboard')
+    const body = flat(dashboard!.Properties.DashboardBody)
+    const shown = [...body.matchAll(/\["Waybill","(\w+)","service","waybill","stage","(\w+)"/g)]
+
+    it('draws what the code measures, all of it, of its own stage', () => {
+      expect(shown.map(([, name]) => name!).sort()).toEqual([...METRICS].sort())
+      expect(new Set(shown.map(([, , stage]) => stage))).toEqual(new Set(['prod']))
+    })
+
+    it('draws nothing that no code measures', () => {
+      const code = ['functions', 'layers/aws'].flatMap((folder) =>
+        readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+          .filter((name) => name.endsWith('.ts'))
+          .map((name) => readFileSync(join(ROOT, folder, name), 'utf8')),
+      )
+      const logged = code.filter((text) => text.includes('metrics: ')).join('\n')
+      for (const name of METRICS) expect(logged, name).toMatch(new RegExp(`\\b${name}:`))
     })
   })
 
