@@ -14,7 +14,7 @@ import { ENDS, MAX_DIFFERENCES } from '../hash-segments/segment-work.ts'
 import { underFence } from '../work/lease.ts'
 import { readLines, workKey } from '../work/working.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'> & Partial<Pick<Ports, 'log'>>
 
 /** Joins the results of all pairs. Expected = completed, each once, or SEGMENT_INCOMPLETE. `decision` is the verdict. */
 export function createHandler(deps: Deps) {
@@ -80,9 +80,12 @@ export function createHandler(deps: Deps) {
       set: underFence(fence),
       details: { run_id, verdict, tables: String(results.length) },
     })
+    deps.log?.info('reconciled', { metrics: { Mismatches: results.reduce((sum, each) => sum + mismatchesOf(each), 0) } })
     return { project_id, run_id, decision: verdict }
   }
 }
+
+const mismatchesOf = ({ missing, extra, changed }: TableResult) => Number(BigInt(missing) + BigInt(extra) + BigInt(changed))
 
 /** Every pair was compared under this plan, in this run and in the very systems of the plan. @throws EVIDENCE_INVALID */
 async function checkBindings(
