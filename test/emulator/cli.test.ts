@@ -8,6 +8,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { CreateEmailIdentityCommand, DeleteEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { examineAccount } from '../../functions/aws-account.ts'
 import { dev } from '../../infra/config.ts'
 import type { DoctorLine } from '../../layers/core/doctor.ts'
 import { type Running, startWaybill } from '../end-to-end/command.ts'
@@ -43,6 +44,8 @@ beforeAll(async () => {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   git = { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, answers: GUARDED }
+  process.env.WAYBILL_TEST_GITHUB = git.url
+  await import(HOOK)
 })
 afterAll(async () => {
   await browser?.close()
@@ -53,7 +56,7 @@ afterAll(async () => {
 })
 
 function start(...args: string[]): Running {
-  return startWaybill(args, { ...account.emulator.env, NODE_OPTIONS: `--import=${HOOK}`, WAYBILL_TEST_GITHUB: git.url, HOME: folder })
+  return startWaybill(args, { ...account.emulator.env, NODE_OPTIONS: `--import=${HOOK}`, HOME: folder })
 }
 const waybill = (...args: string[]) => start(...args).done
 

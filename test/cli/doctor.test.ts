@@ -1,0 +1,133 @@
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openLocalPorts } from '../../functions/local.ts'
+import { covers, readPolicy } from '../../layers/aws/account/doctor/policy.ts'
+import { type DoctorLine, fail, looked, ok, overall, warn } from '../../layers/core/doctor.ts'
+import { nodeLines, spaceLines, toolLines } from '../../layers/local/doctor.ts'
+import { waybill } from '../end-to-end/command.ts'
+import { temporaryFolder } from '../local/temporary.ts'
+import { type FreshDatabase, freshDatabase } from '../support/postgres.ts'
+
+let folder: string
+let remove: () => void
+let home: string
+beforeEach(() => {
+  ;({ folder, remove } = temporaryFolder())
+  home = join(folder, 'home')
+})
+afterEach(() => remove())
+
+const examined = async (...args: string[]) => {
+  const { code, out } = await waybill(['doctor', ...args, '--home', home, '--json'], { DOCTOR_TARGET: database?.url ?? '' })
+  const { result, lines } = JSON.parse(out) as { result: string; lines: DoctorLine[] }
+  return { code, result, of: (check: string) => lines.filter((line) => line.check === check) }
+}
+let database: FreshDatabase | undefined
+
+async function makeHome(): Promise<void> {
+  const { close } = await openLocalPorts({ home, env: {}, publicUrl: '', onLog: () => {} })
+  close()
+}
+
+describe('waybill doctor', () => {
+  it('is content without a home, and makes none', async () => {
+    const { code, result, of } = await examined()
+    expect([code, result, of('home')]).toEqual([0, 'pass', [expect.objectContaining({ verdict: 'warn' })]])
+    expect(existsSync(home)).toBe(false)
+  })
+
+  it('sees a home that others can enter, a damaged database and a policy that is none', async () => {
+    await makeHome()
+    const well = await examined()
+    expect([well.code, well.of('home')[0]!.verdict, well.of('database')[0]!.verdict]).toEqual([0, 'ok', 'ok'])
+    chmodSync(join(home, 'keys'), 0o755)
+    const open = await examined()
+    expect([open.code, open.of('home')[0]!.verdict, open.of('home')[0]!.says]).toEqual([1, 'fail', expect.stringContaining('keys')])
+    chmodSync(join(home, 'keys'), 0o700)
+    writeFileSync(join(home, 'policy.json'), '{"version": 1}')
+    writeFileSync(join(home, 'waybill.sqlite'), 'x'.repeat(9000))
+    const spoiled = await examined()
+    expect([spoiled.code, spoiled.of('policy')[0]!.verdict, spoiled.of('database')[0]!.verdict]).toEqual([1, 'fail', 'fail'])
+  }, 180_000)
+
+  it('asks both systems of a spec, without ever saying where they are', async () => {
+    database = await freshDatabase()
+    const file = join(folder, 'migration.yaml')
+    writeFileSync(
+      file,
+      `migration_id: doctor
+title: Doctor
+author: author@example.com
+source: { system_type: POSTGRESQL, connection: { secret_ref: "env://DOCTOR_SOURCE", tls_enabled: false } }
+target: { system_type: POSTGRESQL, connection: { secret_ref: "env://DOCTOR_TARGET", tls_enabled: false } }
+tables: [{ source: public.a, target: { schema: b, name: a } }]
+approvers: [{ role: tech_lead, email: a@example.com }]
+`,
+    )
+    const { code, of } = await examined(file)
+    expect([code, of('source')[0]!.verdict, of('target')[0]!.verdict]).toEqual([1, 'fail', 'ok'])
+    expect(of('source')[0]!.says).toContain('DOCTOR_SOURCE is not set')
+    const url = new URL(database.url)
+    url.pathname = '/nowhere-at-all'
+    const wrong = await waybill(['doctor', file, '--home', home], { DOCTOR_SOURCE: url.href, DOCTOR_TARGET: database.url })
+    expect([wrong.code, wrong.out]).toEqual([1, expect.stringContaining('The source cannot be used')])
+    expect(wrong.out).not.toContain(`:${url.password}@`)
+    await database.drop()
+    database = undefined
+  }, 180_000)
+})
+
+describe('what the doctor looks at', () => {
+  it('an old Node, missing tools, a full disk', async () => {
+    expect([nodeLines('24.0.0')[0]!.verdict, nodeLines('22.19.1')[0]!.verdict]).toEqual(['ok', 'fail'])
+    expect((await toolLines({ 'no-such-tool': [] }))[0]).toMatchObject({ verdict: 'warn', says: expect.stringContaining('no-such-tool') })
+    expect((await toolLines({ true: [] }))[0]!.verdict).toBe('ok')
+    mkdirSync(home)
+    expect((await spaceLines(home, 0n))[0]!.verdict).toBe('ok')
+    expect((await spaceLines(join(home, 'not', 'there'), 10n ** 15n))[0]!.verdict).toBe('warn')
+  })
+
+  it('never calls well what it could not look at', async () => {
+    const [line] = await looked(
+      'x',
+      () => Promise.reject(new Error('secret words')),
+      () => 'why',
+    )
+    expect(line).toEqual({ check: 'x', verdict: 'unknown', says: 'x could not be looked at: why', remedy: null })
+    expect([overall([ok('a', '')]), overall([ok('a', ''), warn('b', '', '')]), overall([ok('a', ''), line!])]).toEqual([
+      'pass',
+      'pass',
+      'undecided',
+    ])
+    expect(overall([line!, fail('c', '', '')])).toBe('fail')
+  })
+
+  it('reads what a policy leaves unclear as allowed to everybody', () => {
+    const read = (statement: object) => readPolicy(JSON.stringify({ Statement: statement }))[0]!
+    expect(read({ Effect: 'Allow', Principal: { AWS: 'a' }, Action: 'kms:Sign' })).toEqual({
+      effect: 'Allow',
+      principals: ['a'],
+      actions: ['kms:Sign'],
+      conditional: false,
+    })
+    expect(read({ Effect: 'Allow', Principal: '*', Action: ['x'] }).principals).toEqual(['*'])
+    expect(read({ Effect: 'Allow', NotPrincipal: { AWS: 'a' }, NotAction: 'x', Condition: {} })).toEqual({
+      effect: 'Allow',
+      principals: ['*'],
+      actions: ['*'],
+      conditional: true,
+    })
+    for (const [pattern, covered] of [
+      ['kms:*', true],
+      ['KMS:sign', true],
+      ['kms:Si?n', true],
+      ['*', true],
+      ['kms:SignX', false],
+      ['kmsXSign', false],
+      ['kms:Verify', false],
+    ] as const)
+      expect([pattern, covers(pattern, 'kms:Sign')]).toEqual([pattern, covered])
+    expect(covers('kms.Sign', 'kms:Sign')).toBe(false)
+  })
+})
