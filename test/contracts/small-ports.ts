@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Clock, Ids, Keys, Secrets, TaskTokens } from '../../layers/core/ports.ts'
+import type { Anchors, Clock, Ids, Keys, Secrets, TaskTokens } from '../../layers/core/ports.ts'
 import { refusal } from './samples.ts'
 
 export function idsContract(name: string, ids: Ids): void {
@@ -83,6 +83,28 @@ export function taskTokensContract(
       try {
         expect(await refusal(tokens.succeed('A'.repeat(43), {}))).toBe('NOT_FOUND')
         expect(await refusal(tokens.fail('', 'x', 'y'))).toBe('NOT_FOUND')
+      } finally {
+        await done()
+      }
+    })
+  })
+}
+
+/** @param make `anchored` lists what was anchored of a project so far, one text each; `p1` and `p2` have a chain */
+export function anchorsContract(
+  name: string,
+  make: () => Promise<{ anchors: Anchors; anchored(projectId: string): Promise<string[]>; done(): Promise<void> }>,
+): void {
+  describe(`anchors: ${name}`, () => {
+    it('are asked for by project, and made of that project alone', async () => {
+      const { anchors, anchored, done } = await make()
+      try {
+        await anchors.anchor('p1')
+        await expect.poll(() => anchored('p1'), { timeout: 30_000 }).toHaveLength(1)
+        expect(await anchored('p2')).toEqual([])
+        await anchors.anchor('p2')
+        await expect.poll(() => anchored('p2'), { timeout: 30_000 }).toHaveLength(1)
+        expect(await anchored('p1')).toHaveLength(1)
       } finally {
         await done()
       }

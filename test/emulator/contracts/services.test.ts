@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { CreateClusterCommand, ECSClient, RegisterTaskDefinitionCommand, RunTaskCommand } from '@aws-sdk/client-ecs'
 import { KMSClient } from '@aws-sdk/client-kms'
+import { CreateFunctionCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
 import {
@@ -14,12 +18,22 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { kmsSigner } from '../../../layers/aws/signer.ts'
 import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
 import { SIGNING_PURPOSES } from '../../../layers/core/ports.ts'
+import { gitHostContract } from '../../contracts/git-host.ts'
 import { notifierContract, type SentMail } from '../../contracts/notifier.ts'
 import { refusal } from '../../contracts/samples.ts'
 import { signersContract } from '../../contracts/signer.ts'
-import { clockContract, idsContract, keysContract, secretsContract, taskTokensContract } from '../../contracts/small-ports.ts'
+import {
+  anchorsContract,
+  clockContract,
+  idsContract,
+  keysContract,
+  secretsContract,
+  taskTokensContract,
+} from '../../contracts/small-ports.ts'
 import { workersContract } from '../../contracts/workers.ts'
+import { gitHub } from '../../support/git-hub.ts'
 import { openEmptyAccount } from './support/account.ts'
+import { oneFileZip } from './support/one-file-zip.ts'
 
 const account = await openEmptyAccount()
 afterAll(() => account.close())
@@ -171,4 +185,57 @@ describe('workers: ECS', () => {
     const { workers } = await account.ports({ WAYBILL_CLUSTER: cluster })
     expect(await workers.running('p1', 'r1')).toHaveLength(110)
   })
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'waybill-anchors-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+anchorsContract('Lambda', async () => {
+  // In place of anchor-audit, which test/emulator/migration.test.ts has deployed: a function that writes down what it is asked.
+  const FunctionName = `anchor-${crypto.randomUUID()}`
+  const file = join(folder, FunctionName)
+  const code = `import { appendFileSync } from 'node:fs'
+    export const handler = async (event) => appendFileSync(process.env.ASKED, JSON.stringify(event) + '\\n')`
+  await new LambdaClient({}).send(
+    new CreateFunctionCommand({
+      FunctionName,
+      Runtime: 'nodejs24.x',
+      Handler: 'index.handler',
+      Role: 'arn:aws:iam::000000000000:role/anchor',
+      Code: { ZipFile: oneFileZip('index.mjs', code) },
+      Environment: { Variables: { ASKED: file } },
+    }),
+  )
+  return {
+    anchors: (await account.ports({ WAYBILL_ANCHOR_FUNCTION: FunctionName })).anchors,
+    async anchored(projectId) {
+      const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
+      return lines.filter((line) => (JSON.parse(line) as { project_id: string }).project_id === projectId)
+    },
+    done: async () => {},
+  }
+})
+
+describe('anchors: Lambda', () => {
+  it('that nobody makes are a failure', async () => {
+    const { anchors } = await account.ports({ WAYBILL_ANCHOR_FUNCTION: 'not-there' })
+    expect(await refusal(anchors.anchor('p1'))).toBe('CONNECTION_FAILED')
+  })
+})
+
+const GIT_TOKEN = 'a-token-that-may-not-merge'
+await secretsManager.send(new CreateSecretCommand({ Name: 'git-token', SecretString: GIT_TOKEN }))
+gitHostContract('GitHub with the token of Secrets Manager', async () => {
+  const made = await gitHub('acme/data', GIT_TOKEN)
+  // GitHub itself is out of reach: its address leads to a server of the tests.
+  const { fetch } = globalThis
+  globalThis.fetch = (input, init) => fetch(String(input).replace(/^https:\/\/api\.github\.com/, made.api), init)
+  const { git } = await account.ports({ WAYBILL_GIT_REPOSITORY: 'acme/data', WAYBILL_GIT_TOKEN_SECRET: 'git-token' })
+  return {
+    ...made,
+    host: git,
+    async done() {
+      globalThis.fetch = fetch
+      await made.done()
+    },
+  }
 })

@@ -2,6 +2,7 @@ import { afterAll } from 'vitest'
 import { approvalStoreContract } from '../../contracts/approval-store.ts'
 import { artifactStoreContract } from '../../contracts/artifact-store.ts'
 import { auditLogContract } from '../../contracts/audit-log.ts'
+import { leaseStoreContract } from '../../contracts/lease.ts'
 import { progressContract } from '../../contracts/progress.ts'
 import { projectStoreContract } from '../../contracts/project-store.ts'
 import { openEmptyAccount } from './support/account.ts'
@@ -11,7 +12,10 @@ afterAll(() => account.close())
 const done = async () => {}
 
 /** The port twice, as two functions have it. */
-async function twice<N extends 'projects' | 'audit' | 'approvals' | 'artifacts' | 'progress'>(name: N, env: Record<string, string>) {
+async function twice<N extends 'projects' | 'audit' | 'approvals' | 'artifacts' | 'progress' | 'leases'>(
+  name: N,
+  env: Record<string, string>,
+) {
   const [first, second] = [await account.ports(env), await account.ports(env)]
   return { store: first[name], second: second[name], done }
 }
@@ -27,3 +31,5 @@ approvalStoreContract('DynamoDB', async () =>
 artifactStoreContract('S3', async () => twice('artifacts', { WAYBILL_EVIDENCE_BUCKET: await account.bucket() }))
 
 progressContract('DynamoDB', async () => twice('progress', { WAYBILL_PROGRESS_TABLE: await account.table('Progress') }))
+
+leaseStoreContract('DynamoDB', async () => twice('leases', { WAYBILL_LEASES_TABLE: await account.table('Leases') }))

@@ -28,7 +28,7 @@ export type EmptyAccount = {
   /** The ports as a function gets them from its environment: clients, adapters and all. New ones at each call, as in another process. */
   ports(env: Readonly<Record<string, string>>): Promise<Ports>
   /** @returns the name of a new table */
-  table(id: 'Projects' | 'Audit' | 'Approvals' | 'Progress'): Promise<string>
+  table(id: 'Projects' | 'Audit' | 'Approvals' | 'Progress' | 'Leases'): Promise<string>
   /** @returns the name of a new bucket with the template's versioning and lock */
   bucket(): Promise<string>
   /** @returns ARN of a new key */
