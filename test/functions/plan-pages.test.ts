@@ -315,6 +315,20 @@ describe('the author’s link', () => {
     await otherEnd()
   })
 
+  it('is too late from the moment the state machine was told that the plan may be carried out', { timeout: LONG }, async () => {
+    const { link, end } = await waitsFor(PEOPLE.security)
+    const fields = await withdrawing(link)
+    const { approvals } = on.ports
+    const told = on.ports.clock.now().toISOString()
+    on.ports.approvals = { ...approvals, group: async (groupId) => ({ ...(await approvals.group(groupId)), told_at: told }) }
+    expect(heading(await on.http(getRequest(link)))).toEqual([410, 'This step is over'])
+    expect(heading(await on.http(postRequest(link, fields)))).toEqual([410, 'This step is over'])
+    expect((await stored('approvals')).filter((key) => key.includes('withdrawn'))).toEqual([])
+    on.ports.approvals = approvals
+    expect((await on.http(postRequest(link, fields))).status).toBe(200)
+    await end()
+  })
+
   it('is completed after a crash behind its statement', { timeout: LONG }, async () => {
     const { link, end } = await waitsFor(PEOPLE.security)
     const { audit } = on.ports
