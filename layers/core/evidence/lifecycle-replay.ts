@@ -26,15 +26,14 @@ export function replayLifecycle(entries: readonly AuditEntry[], anchored: readon
   const undone = takenBack(entries, anchored)
   const replay: Replay = { state: 'CREATED', gates: [], passed: new Map(), reached: new Set(['CREATED']), lastChange: null, faults: [] }
   let failedFrom: LifecycleState | null = null
-  let revision = 0
+  const made = new Set<number>()
   for (const entry of entries) {
     const to = lifecycleState.safeParse(entry.details.to)
     if (!to.success || undone.has(entry.seq)) continue
-    const claimed = revisionOf(entry)
-    if (claimed !== null && claimed <= revision) continue
-    if (claimed !== revision + 1)
-      replay.faults.push(`audit entry ${entry.seq} changes revision ${revision} of the project and does not say so`)
-    revision = claimed ?? revision
+    const revision = revisionOf(entry)
+    if (revision === null) replay.faults.push(`audit entry ${entry.seq} changes the project and does not say which revision of it`)
+    else if (made.has(revision)) continue
+    else made.add(revision)
     const from = lifecycleState.safeParse(entry.details.from)
     if (from.success && from.data !== replay.state) {
       replay.faults.push(`audit entry ${entry.seq} says that the project was ${from.data}, it was ${replay.state}`)
