@@ -7,8 +7,8 @@ import { asWaybillError, sdkErrorName } from './sdk-errors.ts'
 const AT_ONCE = 100
 
 /**
- * Tasks of the workers' cluster. Step Functions lets nobody choose what a task is tagged with or started by, so a task is known by what
- * its container was told to do.
+ * Tasks of the workers' cluster, each known by what its container was told to do: every task has that, also one that somebody started by
+ * hand, and it cannot differ from what the task works on, as a tag could.
  */
 export function ecsWorkers({ ecs, cluster }: { ecs: ECSClient; cluster: string }): Workers {
   return {
