@@ -26,11 +26,12 @@ export function reconcileCommand(terminal: Terminal): Command {
     .description('compare source and target of a migrated project once more, to the last row; changes neither')
     .argument('<project>', 'its id; waybill status lists them')
   return placeOptions(command)
+    .option('--night', 'as the night that it is now: inside the off-peak window, once a night, counted towards the parallel run; for cron')
     .option('--json', 'the report as JSON')
     .addHelpText('after', '\nExit codes: 0 equal · 1 they differ · 2 not able to decide')
-    .action(async (projectId: string, options: PlaceOptions & { json?: boolean }) => {
+    .action(async (projectId: string, options: PlaceOptions & { night?: boolean; json?: boolean }) => {
       await onPlatform(terminal, options, requireHome, async (platform) => {
-        const started = await platform.reconcile(projectId)
+        const started = await platform.reconcile(projectId, options.night === true)
         await platform.reconciled(started)
         const report = await reportOf(platform, started)
         process.exitCode = report.verdict === 'pass' ? EXIT.pass : report.verdict === 'fail' ? EXIT.fail : EXIT.undecided

@@ -1,9 +1,11 @@
 import { Command } from 'commander'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { trendOf } from '../../layers/core/nights/trend.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
+import { printNights } from '../run/nights.ts'
 import type { Terminal } from '../terminal.ts'
 
 type Options = PlaceOptions & { out?: string; markdown?: boolean; json?: boolean }
@@ -33,8 +35,11 @@ export function reportCommand(terminal: Terminal): Command {
         if (options.markdown) {
           const text = await ports.artifacts.get(artifactOf(project, 'report_md'))
           terminal.out(Buffer.from(text).toString('utf8').trimEnd())
-        } else if (options.json) terminal.out(JSON.stringify(endedJson(ended), null, 2))
-        else printEnded(terminal, ended)
+        } else if (options.json) terminal.out(JSON.stringify({ ...endedJson(ended), trend: await trendOf(ports, project) }, null, 2))
+        else {
+          printEnded(terminal, ended)
+          printNights(terminal, await trendOf(ports, project))
+        }
       })
     })
 }

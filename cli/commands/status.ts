@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { trendOf } from '../../layers/core/nights/trend.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
+import { nightsInWords } from '../run/nights.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import { columns, type Terminal, visible } from '../terminal.ts'
 
@@ -17,8 +19,9 @@ export function statusCommand(terminal: Terminal): Command {
         if (only !== undefined && projects.length === 0) throw new WaybillError('NOT_FOUND', `There is no project ${only} in ${name}.`)
         const standing = await running()
         const shown = await Promise.all(
-          projects.map(async ({ artifacts: _, ...project }) => ({
+          projects.map(async ({ artifacts, ...project }) => ({
             ...project,
+            nights: nightsInWords(await trendOf(ports, { ...project, artifacts })),
             running: standing.get(project.project_id) ?? [],
             working: standing.has(project.project_id) ? workingNow(await ports.progress.read(project.project_id), ports.clock.now()) : [],
             waiting_for: (await ports.approvals.byProject(project.project_id))
@@ -41,6 +44,7 @@ export function statusCommand(terminal: Terminal): Command {
             if (project.failure) terminal.out(`  ${project.project_id}: ${project.failure.code}: ${visible(project.failure.reason)}`)
             for (const { execution, states, since } of project.running)
               terminal.out(`  ${project.project_id}: ${execution}, begun ${since}, stands in ${states.join(', ') || 'its first state'}`)
+            if (project.nights !== null) terminal.out(`  ${project.project_id}: ${project.nights}`)
             for (const one of project.working) terminal.out(`  ${project.project_id}: ${workingWords(one)}`)
             for (const wait of project.waiting_for)
               terminal.out(

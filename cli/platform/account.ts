@@ -11,7 +11,7 @@ import { isEnd, projectIdOf } from '../run/project.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import type { Terminal } from '../terminal.ts'
 import { accountOf, type PlaceOptions } from './options.ts'
-import { type Place, type Platform, type Records, reconciliationId, type Standing, type Started } from './platform.ts'
+import { type Place, type Platform, type Records, reconciliationOf, type Standing, type Started } from './platform.ts'
 
 /** Step Functions answers some twenty looks a second an account; one every two seconds leaves it to others. */
 const LOOK_EVERY_MS = 2000
@@ -65,12 +65,11 @@ function platformOver(watching: Watching): Platform {
     start: (specText) => start(account, specText),
     takeUp: (projectId) => takeUp(account, projectId),
     finished: (started) => finished(watching, started),
-    async reconcile(projectId) {
+    async reconcile(projectId, night) {
       await ports.projects.get(projectId)
-      const runId = reconciliationId(ports.clock.now())
-      const execution = `${projectId}-${runId}`
-      await executions.start('reconcile', execution, { project_id: projectId, run_id: runId })
-      return { projectId, runId, execution }
+      const { started, input } = reconciliationOf(projectId, ports.clock.now(), night)
+      await executions.start('reconcile', started.execution, input)
+      return started
     },
     async reconciled({ projectId, execution }) {
       await follow(watching, projectId, { machine: 'reconcile', name: execution })

@@ -3,7 +3,7 @@ import { type LocalPlatform, openLocalPorts } from '../../functions/local.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { type DriveOptions, waitForEnd, withPlatform } from '../run/drive.ts'
 import { finished, startProject, takeUp } from '../run/project.ts'
-import { type Platform, type Records, reconciliationId, type Standing } from './platform.ts'
+import { type Platform, type Records, reconciliationOf, type Standing } from './platform.ts'
 
 /** Opens the home, lets `work` drive migrations in it, and closes it whatever happens. Interrupting keeps every state for `resume`. */
 export function withEmbedded<T>(options: DriveOptions, work: (platform: Platform) => Promise<T>): Promise<T> {
@@ -20,12 +20,11 @@ function platformOver(local: LocalPlatform): Platform {
     start: (specText) => startProject(local, specText),
     takeUp: (projectId) => takeUp(local, projectId),
     finished: (started) => finished(local, started),
-    async reconcile(projectId) {
+    async reconcile(projectId, night) {
       await ports.projects.get(projectId)
-      const runId = reconciliationId(ports.clock.now())
-      const execution = `${projectId}-${runId}`
-      await runner.start('reconcile', execution, { project_id: projectId, run_id: runId })
-      return { projectId, runId, execution }
+      const { started, input } = reconciliationOf(projectId, ports.clock.now(), night)
+      await runner.start('reconcile', started.execution, input)
+      return started
     },
     reconciled: ({ execution }) => waitForEnd(local, execution),
   }

@@ -1,3 +1,4 @@
+import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 
@@ -35,12 +36,27 @@ export type Platform = Place & {
   takeUp(projectId?: string): Promise<Started[]>
   /** Waits for the end and gives the project as it then stands. @throws INTERRUPTED, SPEC_INVALID when no project was created */
   finished(started: Started): Promise<ProjectRecord>
-  /** Starts a reconciliation of a project whose target was filled. @throws NOT_FOUND */
-  reconcile(projectId: string): Promise<Reconciliation>
+  /** Starts a reconciliation of a project whose target was filled, as the night that it is now where `night`. @throws NOT_FOUND, ALREADY_EXISTS */
+  reconcile(projectId: string, night: boolean): Promise<Reconciliation>
   reconciled(started: Reconciliation): Promise<void>
 }
 
-/** An id for a reconciliation started by hand, from the second it was asked for: `r20260131081500`. */
-export function reconciliationId(now: Date): string {
-  return `r${now.toISOString().replace(/\D/g, '').slice(0, 14)}`
+/**
+ * A reconciliation started by hand, and what starts it: `r20260131081500` after the second it was asked for, or, as a night, the name by which
+ * the schedule of an account starts one, `recon-<project>-20260131-0815`.
+ */
+export function reconciliationOf(
+  projectId: string,
+  now: Date,
+  night: boolean,
+): { started: Reconciliation; input: { project_id: string; run_id: string; purpose?: string; scheduled?: string } } {
+  const digits = now.toISOString().replace(/\D/g, '')
+  const runId = night ? `recon-${projectId}-${digits.slice(0, 8)}-${digits.slice(8, 12)}` : `r${digits.slice(0, 14)}`
+  if (runId.length > 80)
+    throw new WaybillError('BAD_INPUT', `A night is named after its project; ${projectId} is too long for that: at most 60 characters.`)
+  const purpose = night ? { purpose: 'night', scheduled: now.toISOString() } : {}
+  return {
+    started: { projectId, runId, execution: night ? runId : `${projectId}-${runId}` },
+    input: { project_id: projectId, run_id: runId, ...purpose },
+  }
 }

@@ -62,7 +62,13 @@ async function closeNight(
 ): Promise<NightRecord | null> {
   const opened_at = event.opened_at ?? deps.clock.now().toISOString()
   const base = { run_id: event.run_id, night, opened_at }
-  if (event.failed !== true) return recordNight(deps, project, { ...base, ...(await judged(deps, project, event.run_id)) }, fence)
+  if (event.failed !== true) {
+    const { outcome, ...found } = await judged(deps, project, event.run_id)
+    const kept = await recordNight(deps, project, { ...base, ...found }, fence)
+    // After the record, so that the report's trend ends with this night.
+    await storeReports(deps, await deps.projects.get(project.project_id), outcome, event.run_id)
+    return kept
+  }
   const reason = `The comparison could not be made (${event.decision ?? 'UNEXPECTED'}); the audit log says why.`
   try {
     return await recordNight(
@@ -81,7 +87,6 @@ async function closeNight(
 async function judged(deps: Deps, project: ProjectRecord, runId: string) {
   const report = await artifactJson(deps.artifacts, project, `recon_report.${runId}`, reconReport)
   const { outcome } = await proveRun(deps, project, runId)
-  await storeReports(deps, project, outcome, runId)
   const plan = artifactOf(project, 'migration_plan').sha256
   const before = recordedNights(await deps.audit.read(project.project_id)).filter((each) => each.plan_sha256 === plan)
   const lastClean = before.findLast((each) => each.result === 'clean')
@@ -89,7 +94,7 @@ async function judged(deps: Deps, project: ProjectRecord, runId: string) {
     lastClean === undefined
       ? null
       : await findJson(deps.artifacts, keyOf(project.project_id, 'recon_report', lastClean.run_id), reconReport)
-  const figures = figuresOf(report, earlier, artifactOf(project, `recon_report.${runId}`).sha256)
+  const figures = { ...figuresOf(report, earlier, artifactOf(project, `recon_report.${runId}`).sha256), outcome }
   if (isProven(outcome)) return { ...figures, result: 'clean' as const, reason: '' }
   const lostNights = cleanNights(before).nights.size
   const takenAway = lostNights === 0 ? '' : ` Clean nights counted so far (${lostNights}) no longer count.`

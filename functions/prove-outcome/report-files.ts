@@ -2,7 +2,8 @@ import { getJson } from '../../layers/core/artifacts.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { approvalStatements, artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
-import { keyOf, listed, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
+import { keyOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
+import { trendOf } from '../../layers/core/nights/trend.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { type ReportModel, reportHtml } from '../../layers/core/report/html.ts'
 import { reportMarkdown } from '../../layers/core/report/markdown.ts'
@@ -13,7 +14,7 @@ import { explanation } from '../../layers/core/schemas/proposal.ts'
 import { checksReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { executionReport } from '../../layers/core/schemas/work.ts'
 
-type Deps = StoringDeps & Pick<Ports, 'trust'>
+type Deps = StoringDeps & Pick<Ports, 'trust' | 'audit'>
 
 /** `report.html` and `report.md` of one reconciliation run, from documents only. */
 export async function storeReports(
@@ -41,9 +42,6 @@ async function modelOf(deps: Deps, project: ProjectRecord, outcome: Outcome, rec
     const predicate = readApproval(bytes, deps.trust)
     return predicate === null ? [] : [{ predicate, statement_sha256: sha256(bytes) }]
   })
-  const earlier = await Promise.all(
-    (await listed(artifacts, `projects/${id}/recon_report/`)).map(({ pointer }) => getJson(artifacts, pointer, reconReport)),
-  )
   const explained = `explanation.${reconRunId}`
   return {
     title: project.title,
@@ -55,8 +53,6 @@ async function modelOf(deps: Deps, project: ProjectRecord, outcome: Outcome, rec
     outcome,
     explanation: project.artifacts[explained] ? await artifactJson(artifacts, project, explained, explanation) : null,
     approvals,
-    nightlyRuns: earlier
-      .map(({ run_id, finished_at, verdict }) => ({ run_id, finished_at, verdict }))
-      .sort((a, b) => (a.finished_at < b.finished_at ? -1 : 1)),
+    nights: (await trendOf(deps, project)).nights,
   }
 }

@@ -1,6 +1,6 @@
 import { artifactOf, getJson } from '../../layers/core/artifacts.ts'
-import { keyOf, listed, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
-import { cleanNights, NIGHT_ACTIONS, recordedNights } from '../../layers/core/nights/count.ts'
+import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
+import { NIGHT_ACTIONS, recordedNights } from '../../layers/core/nights/count.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { type NightRecord, nightRecord } from '../../layers/core/schemas/night.ts'
@@ -51,28 +51,4 @@ export async function recordNight(deps: NightDeps, project: ProjectRecord, found
     },
   })
   return kept
-}
-
-export type Trend = {
-  /** Oldest first. */
-  nights: NightRecord[]
-  /** Clean nights of the present plan since its last mismatch. */
-  clean: number
-}
-
-/**
- * Every night of a project for people to look at. Only nights whose digest stands in the audit log are given; what else lies in the folder says
- * nothing.
- */
-export async function trendOf(deps: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<Trend> {
-  const entries = await deps.audit.read(project.project_id)
-  const actions = new Set(Object.values(NIGHT_ACTIONS))
-  const vouched = new Set(entries.filter(({ action }) => actions.has(action)).map(({ subject_sha256 }) => subject_sha256))
-  const found = await listed(deps.artifacts, `projects/${project.project_id}/nights/`)
-  const nights = await Promise.all(
-    found.filter(({ pointer }) => vouched.has(pointer.sha256)).map(({ pointer }) => getJson(deps.artifacts, pointer, nightRecord)),
-  )
-  const plan = project.artifacts.migration_plan?.sha256
-  const clean = cleanNights(recordedNights(entries).filter((each) => each.plan_sha256 === plan)).nights.size
-  return { nights: nights.sort((a, b) => (a.recorded_at < b.recorded_at ? -1 : 1)), clean }
 }

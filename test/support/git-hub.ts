@@ -52,7 +52,10 @@ export async function gitHub(repository: string, goodToken: string) {
       return [200, { object: { sha: body.sha } }]
     }
     if (path === 'pulls' && method === 'GET')
-      return [200, pulls.filter((pull) => `${repository.split('/')[0]}:${pull.head}` === query.get('head') && pull.base === query.get('base'))]
+      return [
+        200,
+        pulls.filter((pull) => `${repository.split('/')[0]}:${pull.head}` === query.get('head') && pull.base === query.get('base')),
+      ]
     if (path === 'pulls' && method === 'POST') {
       const pull = {
         head: String(body.head),

@@ -112,6 +112,6 @@ export function fixtureReport(
       },
       statement_sha256: sha256(`statement ${role}`),
     })),
-    nightlyRuns: [],
+    nights: [],
   }
 }

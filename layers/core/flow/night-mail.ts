@@ -77,7 +77,7 @@ function textOf(what: string, lines: readonly Line[], tables: readonly NightTabl
     `${what}.`,
     ...lines.map(({ label, says }) => `${label}: ${says}`),
     ...(tables.length === 0 ? [] : ['Tables:']),
-    ...tables.map((table) => [`- ${visible(table.target_object)}`, ...tableLines(table).map((line) => `  ${line}`)].join('\n')),
+    ...tables.map((table) => [`- ${unlinked(table.target_object)}`, ...tableLines(table).map((line) => `  ${line}`)].join('\n')),
     ...(rest === null ? [] : [rest]),
   ]
   return `${paragraphs.join('\n\n')}\n`
@@ -88,7 +88,7 @@ function htmlOf(what: string, lines: readonly Line[], tables: readonly NightTabl
   const line = ({ label, says }: Line) =>
     `<p style="${PARAGRAPH}"><span style="${SOFT}">${escapeMarkup(label)}</span><br>${escapeMarkup(says)}</p>`
   const card = (table: NightTable) =>
-    `<div style="margin:0 0 12px;padding:12px 16px;border-left:4px solid ${table.verdict === 'pass' ? '#7a8797' : '#b3261e'};background:#f4f6f8;overflow-wrap:anywhere"><b>${escapeMarkup(visible(table.target_object))}</b>${tableLines(
+    `<div style="margin:0 0 12px;padding:12px 16px;border-left:4px solid ${table.verdict === 'pass' ? '#7a8797' : '#b3261e'};background:#f4f6f8;overflow-wrap:anywhere"><b>${escapeMarkup(unlinked(table.target_object))}</b>${tableLines(
       table,
     )
       .map((text) => `<br>${escapeMarkup(text)}`)

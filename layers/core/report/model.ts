@@ -1,4 +1,5 @@
 import type { ApprovalPredicate } from '../schemas/governance.ts'
+import type { NightRecord } from '../schemas/night.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { LifecycleState } from '../schemas/project.ts'
@@ -19,8 +20,8 @@ export type ReportModel = {
   explanation: Explanation | null
   /** `statement_sha256` is of the signed approval's envelope. */
   approvals: readonly { predicate: ApprovalPredicate; statement_sha256: string }[]
-  /** Later reconciliations of the same plan, oldest first. */
-  nightlyRuns: readonly { run_id: string; finished_at: string; verdict: ReconReport['verdict'] }[]
+  /** Nights since, oldest first. */
+  nights: readonly NightRecord[]
 }
 
 /** Differing records listed in a report; all of them are in the reconciliation report and the differences file. */

@@ -1,7 +1,8 @@
 import { COMPONENT_NAMES } from '../outcome/breakdown-score.ts'
 import { duration, grouped, html, type Markup, moment, name } from './markup.ts'
 import type { ReportModel } from './model.ts'
-import { mark, notMeasured } from './verdict-sections.ts'
+import { nightSection } from './night-section.ts'
+import { notMeasured } from './verdict-sections.ts'
 
 const percent = (share: number) => `${Math.round(Math.min(1, Math.max(0, share)) * 10_000) / 100}%`
 
@@ -91,7 +92,7 @@ export function serviceLevels({ outcome }: ReportModel): Markup {
 <p class="small soft">Duration and throughput: ${actual.elapsed_basis}. Chunk latency: ${actual.latency_basis}.</p></div>`
 }
 
-export function timeline({ outcome, nightlyRuns }: ReportModel): Markup {
+export function timeline({ outcome, nights }: ReportModel): Markup {
   const { phase_initialization, phase_data_transfer, phase_validation } = outcome.execution_timeline
   const phases = [
     ['Until the copy', phase_initialization],
@@ -104,14 +105,7 @@ export function timeline({ outcome, nightlyRuns }: ReportModel): Markup {
 <div class="card"><div class="bars">${phases.map(
     ([label, phase]) =>
       html`<div class="row"><span class="label">${label}</span><span class="track"><i style="left:${percent((phase.start_timestamp - start) / whole)};width:max(3px,${percent(phase.duration_ms / whole)});border-radius:.3rem"></i></span><span class="value n small">${duration(phase.duration_ms)} <span class="soft">from ${moment(phase.start_timestamp)}</span></span></div>`,
-  )}</div></div>${nightly(nightlyRuns)}`
-}
-
-function nightly(runs: ReportModel['nightlyRuns']): Markup | '' {
-  if (runs.length === 0) return ''
-  return html`<h3>Reconciled again since</h3><div class="scroll"><table><thead><tr><th>Run</th><th>Finished</th><th>Verdict</th></tr></thead><tbody>${runs.map(
-    (run) => html`<tr><td><code>${run.run_id}</code></td><td class="n">${run.finished_at}</td><td>${mark(run.verdict)}</td></tr>`,
-  )}</tbody></table></div>`
+  )}</div></div>${nightSection(nights)}`
 }
 
 export function signOff({ approvals }: ReportModel): Markup {
