@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { reconciliationRun } from '../../functions/plan-segments/handler.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
@@ -12,9 +13,12 @@ import { EXIT, type Terminal } from '../terminal.ts'
 /** The report of this very run. @throws what the audit log says where the run made none */
 async function reportOf({ ports }: Platform, { projectId, runId }: Reconciliation): Promise<ReconReport> {
   const { artifacts } = await ports.projects.get(projectId)
-  const name = Object.keys(artifacts).find((each) => each.startsWith(`recon_report.${runId}-r`))
+  const run = reconciliationRun(runId)
+  const name = Object.keys(artifacts).find((each) => each.startsWith(`recon_report.${run}-r`))
   if (name !== undefined) return getJson(ports.artifacts, artifacts[name]!, reconReport)
-  const said = (await ports.audit.read(projectId)).filter(({ details }) => details.run_id?.startsWith(runId)).at(-1)
+  const said = (await ports.audit.read(projectId))
+    .filter(({ details }) => details.run_id === runId || details.run_id?.startsWith(`${run}-r`))
+    .at(-1)
   throw new WaybillError(
     'SEGMENT_INCOMPLETE',
     `Nothing was compared: ${said?.details.reason ?? 'the reconciliation ended without a report. See it with "waybill audit show".'}`,

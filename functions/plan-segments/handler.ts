@@ -22,6 +22,11 @@ const COMPARABLE: readonly LifecycleState[] = [
   'EVIDENCE_COMPLETE',
 ]
 
+/** What the id of a reconciliation run begins with; a long one is shortened, so that there is room for its number. */
+export function reconciliationRun(runId: string): string {
+  return runId.length <= 48 ? runId : sha256(runId).slice(0, 32)
+}
+
 /** Opens a reconciliation run of its own id, `<run>-r<n>`, and lists every table pair of the plan. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<ItemsResult> => {
@@ -39,7 +44,7 @@ export function createHandler(deps: Deps) {
     const items: SegmentItem[] = plan.tables.map((table) => ({ item_id: table.table_id, table_id: table.table_id }))
     // An interrupted opening leaves an unused number behind, never a shared one.
     const taken = await deps.artifacts.list(`projects/${project_id}/segments/`)
-    const recon = `${run_id.length <= 48 ? run_id : sha256(run_id).slice(0, 32)}-r${taken.length + 1}`
+    const recon = `${reconciliationRun(run_id)}-r${taken.length + 1}`
     const pointer = await storeOnce(deps, keyOf(project_id, 'segments', recon, 'jsonl'), 'application/x-ndjson', () => jsonLines(items))
     await advance(deps, project_id, {
       actor: 'waybill/plan-segments',

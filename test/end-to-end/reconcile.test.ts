@@ -1,0 +1,106 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { approveByMail } from '../../cli/demo/approvers.ts'
+import { type FreshDatabase, freshDatabase, runSql } from '../support/postgres.ts'
+import { startWaybill, waybill } from './command.ts'
+
+const MINUTES = 60_000
+const ROLES = ['tech_lead', 'data_owner', 'security', 'qa_lead', 'business_owner', 'release_manager']
+let folder: string
+let home: string
+let source: FreshDatabase
+let target: FreshDatabase
+
+const spec = `migration_id: towns
+title: Towns
+author: author@example.com
+source: { system_type: POSTGRESQL, connection: { secret_ref: "env://RECON_SOURCE", tls_enabled: false } }
+target: { system_type: POSTGRESQL, connection: { secret_ref: "env://RECON_TARGET", tls_enabled: false } }
+tables: [{ source: public.town, target: { schema: moved, name: town } }]
+approvers:
+${ROLES.map((role) => `  - { role: ${role}, email: ${role.replaceAll('_', '-')}@example.com }`).join('\n')}
+`
+const here = (...args: string[]) => waybill([...args, '--home', home], env())
+const env = () => ({ RECON_SOURCE: source.url, RECON_TARGET: target.url, WAYBILL_TIME_ZONE: 'UTC', WAYBILL_OFF_PEAK: '' })
+
+/** A window of the day that is over, or far away, whenever this runs. */
+function closedWindow(): string {
+  const hour = (new Date().getUTCHours() + 12) % 24
+  return [hour, (hour + 1) % 24].map((each) => `${String(each).padStart(2, '0')}:00`).join('-')
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'waybill-reconcile-'))
+  home = join(folder, 'home')
+  source = await freshDatabase()
+  target = await freshDatabase()
+  await runSql(
+    source.url,
+    `CREATE TABLE town (id int PRIMARY KEY, name text); INSERT INTO town SELECT i, 'town ' || i FROM generate_series(1, 50) i`,
+  )
+  await writeFile(join(folder, 'towns.yaml'), spec)
+  const running = startWaybill(['run', join(folder, 'towns.yaml'), '--home', home, '--out', join(folder, 'out')], env())
+  await running.saw(/approval pages at/)
+  const stop = new AbortController()
+  const approving = approveByMail(join(home, 'outbox'), stop.signal, () => {})
+  const { code, err, out } = await running.done
+  stop.abort()
+  await approving
+  expect(code, err + out).toBe(0)
+}, 4 * MINUTES)
+afterAll(async () => {
+  await source.drop()
+  await target.drop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+describe('a migrated project', () => {
+  it(
+    'is reported as it was recorded',
+    async () => {
+      const report = await here('report', '--out', join(folder, 'again'))
+      expect([report.code, report.out]).toEqual([0, expect.stringContaining('PROOF VALID')])
+      expect(await readFile(join(folder, 'again/report.html'))).toEqual(await readFile(join(folder, 'out/report.html')))
+      const markdown = await here('report', 'towns', '--markdown')
+      expect(markdown.out.trimEnd()).toBe((await readFile(join(folder, 'out/report.md'), 'utf8')).trimEnd())
+      const missing = await here('report', 'nothing')
+      expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('There is no project nothing in this home')])
+    },
+    3 * MINUTES,
+  )
+
+  it(
+    'is compared again, and what was changed since is named',
+    async () => {
+      const equal = await here('reconcile', 'towns', '--json')
+      expect([equal.code, JSON.parse(equal.out)]).toMatchObject([
+        0,
+        { verdict: 'pass', tables: [{ source_rows: '50', target_rows: '50' }] },
+      ])
+      await runSql(target.url, "UPDATE moved.town SET name = 'elsewhere' WHERE id = 31")
+      const differs = await here('reconcile', 'towns')
+      expect([differs.code, differs.out]).toEqual([1, expect.stringMatching(/changed .*id=31/)])
+      expect(differs.out).not.toContain('PROOF')
+      await runSql(target.url, "UPDATE moved.town SET name = 'town 31' WHERE id = 31")
+    },
+    3 * MINUTES,
+  )
+
+  it(
+    'by night only within the window, and then counts',
+    async () => {
+      const early = await waybill(['reconcile', 'towns', '--night', '--home', home], { ...env(), WAYBILL_OFF_PEAK: closedWindow() })
+      expect([early.code, early.err]).toEqual([2, expect.stringContaining('Outside the window')])
+      const unknown = await here('reconcile', 'nothing')
+      expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining('There is no project nothing')])
+      const report = JSON.parse((await here('report', '--json')).out) as { trend: { nights: { result: string }[]; clean: number } }
+      expect(report.trend.nights.at(-1)).toMatchObject({ result: 'skipped' })
+      // The migration's own parallel run found the first night clean; a skipped one takes nothing away.
+      expect(report.trend.clean).toBe(1)
+      expect((await here('report')).out).toMatch(/1 clean night; the newest, .* not compared: Outside the window/)
+    },
+    3 * MINUTES,
+  )
+})
