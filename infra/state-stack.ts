@@ -98,6 +98,7 @@ export class StateStack extends Stack {
       encryption: RepositoryEncryption.AES_256,
       imageScanOnPush: true,
       imageTagMutability: TagMutability.IMMUTABLE,
+      emptyOnDelete: !keepState,
       removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
 

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import {
   AccountRecovery,
   FeaturePlan,
@@ -9,6 +9,7 @@ import {
   UserPoolClient,
 } from 'aws-cdk-lib/aws-cognito'
 import { Construct } from 'constructs'
+import { publish } from './outputs.ts'
 
 /** Where an approver signs in: an OpenID issuer, and the client that the approval pages are to it. */
 export type SignInProvider = { issuer: string; clientId: string }
@@ -44,7 +45,7 @@ export class ApproverDirectory extends Construct {
       removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
     this.pool.addDomain('Domain', { cognitoDomain: { domainPrefix: props.domainPrefix } })
-    new CfnOutput(this, 'PoolId', { value: this.pool.userPoolId, description: 'Directory of approvers' })
+    publish(Stack.of(this), { ApproverDirectoryId: this.pool.userPoolId })
   }
 }
 

@@ -1,7 +1,8 @@
-import { CfnOutput } from 'aws-cdk-lib'
+import { Stack } from 'aws-cdk-lib'
 import { CfnRoute, CfnTransitGatewayAttachment, CfnVPCPeeringConnection, type Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
+import { publish } from './outputs.ts'
 
 /**
  * The way to the databases: a peering or an attachment to a transit gateway, and from every subnet a route to the addresses of `network.databases` and to no
@@ -34,11 +35,9 @@ export class CustomerNetwork extends Construct {
           destinationCidrBlock,
           ...next,
         })
-        route.addResourceDependency(way)
+        // A peering's route refers to it; a gateway's takes none until the subnets are attached.
+        if (reach.by === 'transit-gateway') route.addResourceDependency(way)
       }
-    new CfnOutput(this, 'Way', {
-      value: way.ref,
-      description: 'Peering connection or attachment: accept it where it is not yours, and route back',
-    })
+    publish(Stack.of(this), { CustomerNetworkWay: way.ref })
   }
 }

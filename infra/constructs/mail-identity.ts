@@ -1,6 +1,7 @@
-import { CfnOutput } from 'aws-cdk-lib'
+import { Stack } from 'aws-cdk-lib'
 import { EmailIdentity, Identity } from 'aws-cdk-lib/aws-ses'
 import { Construct } from 'constructs'
+import { publish } from './outputs.ts'
 
 /** The SES identity that approval mails come from. An address is verified by the link SES mails to it, a domain by three records in its DNS. */
 export class MailIdentity extends Construct {
@@ -10,6 +11,6 @@ export class MailIdentity extends Construct {
     const identity = new EmailIdentity(this, 'Identity', { identity: isAddress ? Identity.email(props.name) : Identity.domain(props.name) })
     if (isAddress) return
     for (const [at, { name, value }] of identity.dkimRecords.entries())
-      new CfnOutput(this, `Record${at + 1}`, { value: `${name} CNAME ${value}`, description: 'To be put into the DNS of the domain' })
+      publish(Stack.of(this), { [`MailRecord${at + 1}`]: `${name} CNAME ${value}` })
   }
 }

@@ -1,0 +1,194 @@
+/** docs/deploy.md against what is synthesised: whoever follows it finds every stack, output, parameter, secret and setting under the name it has there. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Template } from 'aws-cdk-lib/assertions'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { LAMBDA_FUNCTIONS, ROOT } from '../../infra/build.ts'
+import { configFor, dev } from '../../infra/config.ts'
+import { secretsManagerSecrets } from '../../layers/aws/secrets.ts'
+import { DATABASE_USERS } from '../../layers/core/names.ts'
+import { resourcesOf, type Synthesis, synthesise } from '../infra/synth.ts'
+
+const text = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8')
+const blocks = (language: string) =>
+  [...text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => block!)
+const shell = blocks('sh').join('\n')
+const settings = JSON.parse(blocks('json')[0]!) as Record<string, unknown>
+
+let made: Synthesis
+let prod: Synthesis
+const templateOf = (stack: string): Template | undefined =>
+  ({ State: made.state, Network: made.network, Pipeline: made.pipeline, Observability: made.observability })[
+    stack.replace(/^Waybill-dev-/, '')
+  ]
+
+beforeAll(() => {
+  // With everything that a command on the page asks for, also what the first example leaves out.
+  made = synthesise('dev', undefined, { ...settings, signIn: { directory: { domainPrefix: 'acme-waybill' } } })
+  prod = synthesise('prod')
+}, 300_000)
+
+describe('docs/deploy.md', () => {
+  it('is shell that a shell can read', () => {
+    for (const block of blocks('sh')) {
+      const { status, stderr } = spawnSync('bash', ['-n'], { input: block, encoding: 'utf8' })
+      expect([block, status, stderr]).toEqual([block, 0, ''])
+    }
+  })
+
+  it('shows settings that are accepted, by both stages', () => {
+    for (const stage of ['dev', 'prod']) expect(configFor(stage, settings)).toMatchObject({ ...settings, stage })
+  })
+
+  it('explains every setting that there is, and no other', () => {
+    const table = text.slice(text.indexOf('| field '), text.indexOf('Think about'))
+    const named = new Set(
+      [...table.matchAll(/^\| ([^|]+)\|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([a-zA-Z]+)/g)].map(([, name]) => name!)),
+    )
+    // `zones` stands beside `network.cidr`; the stage itself is no setting.
+    named.delete('zones')
+    expect([...named].sort()).toEqual(
+      Object.keys(dev)
+        .filter((name) => name !== 'stage')
+        .sort(),
+    )
+    expect(table).toContain('`network.databases`')
+  })
+
+  it('names stacks that there are, and deploys each after what it stands on', () => {
+    const named = [...text.matchAll(/Waybill-dev-(\w+)/g)].map(([, name]) => name!)
+    expect(new Set(named)).toEqual(new Set(['State', 'Network', 'Pipeline', 'Observability']))
+    const deployed = [...shell.matchAll(/^npx cdk deploy (.*?) -c/gm)].flatMap(([, list]) => list!.split(' '))
+    expect(deployed).toEqual(['Waybill-dev-State', 'Waybill-dev-Network', 'Waybill-dev-Pipeline', 'Waybill-dev-Observability'])
+    const destroyed = [...shell.matchAll(/^npx cdk destroy (.*?) -c/gm)].flatMap(([, list]) => list!.split(' '))
+    expect(destroyed.toSorted()).toEqual(deployed.toSorted())
+    expect(destroyed.at(-1)).toBe('Waybill-dev-State')
+  })
+
+  it('asks for outputs that the stack has', () => {
+    const asked = [
+      ...shell.matchAll(
+        /--stack-name (\S+) --query "Stacks\[0\]\.Outputs\[\?(?:OutputKey=='([^']+)'|starts_with\(OutputKey, '(\w+)'\))\]/g,
+      ),
+    ]
+    expect(asked.length).toBeGreaterThan(4)
+    expect(shell.match(/describe-stacks/g)).toHaveLength(asked.length)
+    for (const [, stack, name, prefix] of asked) {
+      const outputs = Object.keys(templateOf(stack!)?.findOutputs('*') ?? {})
+      if (prefix !== undefined) expect(outputs.filter((each) => each.startsWith(prefix))).toHaveLength(3)
+      else for (const each of purposes(name!)) expect(outputs, stack).toContain(each)
+    }
+  })
+
+  it('gives parameters that the stack takes, all that have no default', () => {
+    const given = [...shell.matchAll(/--parameters (\S+?):(\w+)=/g)].map(([, stack, name]) => [stack!, name!] as const)
+    const wanted = ['State', 'Network', 'Pipeline', 'Observability'].flatMap((stack) =>
+      Object.entries(templateOf(stack)!.findParameters('*'))
+        .filter(([, parameter]) => parameter.Default === undefined)
+        .map(([name]) => [`Waybill-dev-${stack}`, name] as const),
+    )
+    expect(given).toEqual(wanted)
+  })
+
+  it('makes secrets that a spec leads to, in the form that it says', async () => {
+    const secrets = [...shell.matchAll(/create-secret --name (\S+) --secret-string '([^']+)'/g)]
+    const asked: string[] = []
+    const client = { send: async ({ input }: { input: { SecretId: string } }) => ({ SecretString: asked.push(input.SecretId).toString() }) }
+    for (const targetAccess of ['reader', 'writer'] as const) {
+      const port = secretsManagerSecrets({ client: client as never, prefix: 'waybill/dev', targetAccess })
+      for (const side of ['source', 'target']) await port.resolve(`aws-secretsmanager://waybill/dev/${side}/orders`)
+    }
+    expect(secrets.map(([, name]) => name).sort()).toEqual([...new Set(asked)].sort())
+    const prefix = made.state.findOutputs('SecretsPrefix').SecretsPrefix!.Value as string
+    for (const [, name, url] of secrets) {
+      expect(name!.startsWith(`${prefix}/`)).toBe(true)
+      expect(new URL(url!).protocol).toBe('postgresql:')
+    }
+  })
+
+  it('makes database users by the names that tokens are for', () => {
+    for (const user of Object.values(DATABASE_USERS)) expect(text).toContain(`\`${user}\``)
+    for (const [, user] of blocks('sql')
+      .join('\n')
+      .matchAll(/CREATE ROLE (\w+)/g))
+      expect(Object.values(DATABASE_USERS)).toContain(user)
+  })
+
+  it('names the image repository, the functions and the address ranges as they are deployed', () => {
+    const [[, repository] = []] = resourcesOf(made.state, 'AWS::ECR::Repository')
+    for (const [, name] of shell.matchAll(/--repository-names? (\S+)/g)) expect(name).toBe(repository!.Properties.RepositoryName)
+    const [[, vpc] = []] = resourcesOf(made.network, 'AWS::EC2::VPC')
+    for (const [, range] of shell.matchAll(/--(?:destination-cidr-block|cidr) (\S+)/g)) expect(range).toBe(vpc!.Properties.CidrBlock)
+    for (const name of ['discover', 'profile', 'plan-chunks']) expect(LAMBDA_FUNCTIONS).toContain(name)
+    const [first] = /node:\d[\w.-]+@sha256:[0-9a-f]{64}/.exec(readFileSync(join(ROOT, 'infra/worker/Dockerfile'), 'utf8'))!
+    for (const [tag] of text.matchAll(/node:\d[\d.]+-bookworm-slim/g)) expect(first.startsWith(tag)).toBe(true)
+  })
+
+  it('leads to files that there are', () => {
+    const made = ['infra/settings.dev.json', 'infra/policy.json', 'infra/certificates.pem']
+    for (const [path] of text.matchAll(/\b(?:infra|docs|test)\/[\w./-]*\w/g))
+      if (!made.includes(path)) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true])
+    for (const [, link] of text.matchAll(/\]\(([\w.-]+\.md)/g)) expect(existsSync(join(ROOT, 'docs', link!)), link).toBe(true)
+  })
+
+  it('calls only operations that the services have', async () => {
+    const called = [...shell.matchAll(/\baws ([a-z0-9-]+) ([a-z-]+)/g)].map(([, service, operation]) => [service!, operation!] as const)
+    expect(called.length).toBeGreaterThan(12)
+    const clients: Record<string, () => Promise<object>> = {
+      cloudformation: () => import('@aws-sdk/client-cloudformation'),
+      ec2: () => import('@aws-sdk/client-ec2'),
+      kms: () => import('@aws-sdk/client-kms'),
+      secretsmanager: () => import('@aws-sdk/client-secrets-manager'),
+      sesv2: () => import('@aws-sdk/client-sesv2'),
+    }
+    // No client of these is installed; the few operations are looked up by hand.
+    const known = [
+      'sts get-caller-identity',
+      'ecr describe-repositories',
+      'ecr get-login-password',
+      'ecr describe-images',
+      'rds describe-db-instances',
+      'cognito-idp admin-create-user',
+    ]
+    for (const [service, operation] of called) {
+      const client = clients[service]
+      if (client === undefined) expect(known).toContain(`${service} ${operation}`)
+      else {
+        const name = operation.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase())
+        expect(Object.keys(await client()), `aws ${service} ${operation}`).toContain(`${name}Command`)
+      }
+    }
+  })
+
+  it('says of teardown what the templates do', () => {
+    // Progress is for who watches, and no evidence: it goes in both stages.
+    const policies = (synthesis: Synthesis, type: string) =>
+      new Set(resourcesOf(synthesis.state, type).flatMap(([id, { DeletionPolicy }]) => (id.startsWith('Progress') ? [] : [DeletionPolicy])))
+    for (const type of [
+      'AWS::KMS::Key',
+      'AWS::DynamoDB::Table',
+      'AWS::SecretsManager::Secret',
+      'AWS::S3::Bucket',
+      'AWS::ECR::Repository',
+    ]) {
+      expect([type, policies(made, type)]).toEqual([type, new Set(['Delete'])])
+      expect([type, policies(prod, type)]).toEqual([type, new Set(['Retain'])])
+    }
+    // CloudFormation's own default for a deleted key is 30 days.
+    for (const [id, { Properties }] of resourcesOf(made.state, 'AWS::KMS::Key')) expect(Properties.PendingWindowInDays ?? 30, id).toBe(30)
+    const [[, repository] = []] = resourcesOf(made.state, 'AWS::ECR::Repository')
+    expect(repository!.Properties.EmptyOnDelete).toBe(true)
+    for (const type of ['AWS::Lambda::LayerVersion', 'AWS::ECS::TaskDefinition'])
+      for (const [id, { DeletionPolicy }] of resourcesOf(made.pipeline, type)) expect([id, DeletionPolicy]).toEqual([id, 'Retain'])
+  })
+}, 60_000)
+
+const PURPOSE = /\$\{PURPOSE\}/
+
+/** `${PURPOSE}KeyArn` stands for one output a turn of the loop around it. */
+function purposes(name: string): string[] {
+  if (!PURPOSE.test(name)) return [name]
+  const [, list = ''] = /for PURPOSE in ([A-Za-z ]+);/.exec(shell) ?? []
+  return list.split(' ').map((purpose) => name.replace(PURPOSE, purpose))
+}
