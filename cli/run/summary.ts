@@ -39,7 +39,7 @@ export function mismatchText(mismatch: Mismatch): string {
   const row = changed
     ? [...mismatch.key.map((part) => `${part.column}=${part.value}`), ...changed]
     : parts.map((part) => `${part.column}=${part.value ?? 'NULL'}`)
-  return `${mismatch.kind.padEnd(7)} ${visible(row.join('  '))}  (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)`
+  return `${mismatch.kind.padEnd(7)} ${row.map(visible).join('  ')}  (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)`
 }
 
 /** What a reconciliation found: each pair of tables, and the first rows that differ. */
