@@ -1,33 +1,19 @@
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
-import { openBrowser } from '../functions/support/browser.ts'
-import { type Account, openAccount } from './harness/account.ts'
-import { type Flights, openFlights } from './harness/flights.ts'
-import { migrate, mustBe, packOf } from './harness/migrate.ts'
+import { afterAll, beforeAll } from 'vitest'
+import { openStage, type Stage } from './harness/stage.ts'
+import { corruptedRun } from './scenarios/corrupted-run.ts'
+import { killedWorkers } from './scenarios/killed-workers.ts'
+import { wholeMigration } from './scenarios/whole-migration.ts'
 
 const ROWS = 50_000
-let account: Account
-let flights: Flights
-let browser: Browser
+let stage: Stage
+const on = () => stage
 
+// One deployment for all: it is most of the time. Each scenario has a project, a target and secrets of its own.
 beforeAll(async () => {
-  ;[account, flights, browser] = await Promise.all([openAccount(), openFlights(ROWS), openBrowser()])
+  stage = await openStage(ROWS, [])
 })
-afterAll(async () => {
-  await browser?.close()
-  await flights?.stop()
-  await account?.close()
-})
+afterAll(() => stage?.close())
 
-describe('a migration in a deployed account', () => {
-  it('is approved by mail, copied and proved by workers, and leaves a pack that verifies', async () => {
-    await flights.prepare(account, 'flights-aws')
-    const ended = await migrate(account, browser, 'flights-aws')
-    mustBe(account, ended, 'SUCCEEDED')
-    console.log(ended.decisions)
-    const pack = await packOf(account, 'flights-aws')
-    expect((await verifyPack(memoryReader(pack))).faults).toEqual([])
-    console.log(account.workers.ran)
-  })
-})
+wholeMigration(on, ROWS)
+corruptedRun(on)
+killedWorkers(on)

@@ -7,7 +7,8 @@ import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
 import { dev } from '../../../infra/config.ts'
 import { s3ArtifactStore } from '../../../layers/aws/artifact-store.ts'
 import { systemClock } from '../../../layers/aws/clock.ts'
-import type { ArtifactStore } from '../../../layers/core/ports.ts'
+import { secretsManagerKeys } from '../../../layers/aws/keys.ts'
+import type { ArtifactStore, Keys } from '../../../layers/core/ports.ts'
 import type { Runner } from '../../../layers/local/asl/runner.ts'
 import { gitHub } from '../../support/git-hub.ts'
 import { type Deployment, deploy } from './deployment.ts'
@@ -24,9 +25,13 @@ export type Account = {
   emulator: Emulator
   deployment: Deployment
   runner: Runner
+  /** The largest input, output or variables any state had so far, in bytes of JSON. */
+  largestPayload(): { bytes: number; state: string }
   artifacts: ArtifactStore
   s3: S3Client
   bucket: string
+  /** The keys the stack generated. */
+  keys: Keys
   github: Awaited<ReturnType<typeof gitHub>>
   workers: ReturnType<typeof ecs>
   machine(name: 'migration' | 'reconcile'): string
@@ -51,11 +56,11 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
     const deployment = await deploy(emulator, folder, context)
     const secrets = new SecretsManagerClient({})
     const { SecretList = [] } = await secrets.send(new ListSecretsCommand({}))
-    const gitToken = SecretList.find(({ Name }) => /GitToken/.test(Name ?? ''))
-    await secrets.send(new PutSecretValueCommand({ SecretId: gitToken!.ARN, SecretString: GIT_TOKEN }))
+    const secretId = (name: RegExp) => SecretList.find(({ Name }) => name.test(Name ?? ''))!.ARN!
+    await secrets.send(new PutSecretValueCommand({ SecretId: secretId(/GitToken/), SecretString: GIT_TOKEN }))
 
     const s3 = new S3Client({ forcePathStyle: true })
-    const bucket = Object.values(deployment.outputs).find((value) => value.startsWith('waybill-dev-evidence-'))!
+    const bucket = deployment.outputs.EvidenceBucketName!
     // CloudFormation's Object Lock is dropped by the emulator; the template is asserted in test/infra.
     await s3.send(
       new PutObjectLockConfigurationCommand({
@@ -66,7 +71,7 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
     // What a person does once by hand: docs/deploy.md.
     await new SESv2Client({}).send(new CreateEmailIdentityCommand({ EmailIdentity: dev.mailFrom }))
     const artifacts = s3ArtifactStore({ s3, bucket, retention: { by: 'bucket', days: null }, now: systemClock.now })
-    const workers = ecs(emulator, deployment.staging, folder)
+    const workers = ecs(emulator, deployment, folder)
     const invoke = lambda(emulator)
     const runner = await states.install(emulator.url, {
       invoke: (name, payload) => invoke(name, payload),
@@ -83,9 +88,11 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
       emulator,
       deployment,
       runner,
+      largestPayload: states.largestPayload,
       artifacts,
       s3,
       bucket,
+      keys: secretsManagerKeys({ client: secrets, linkSecretId: () => secretId(/LinkKey/), maskSecretId: () => secretId(/MaskKey/) }),
       github,
       workers,
       machine: (name) => `arn:aws:states:eu-central-1:000000000000:stateMachine:waybill-dev-${name}`,

@@ -4,33 +4,31 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import {
-  DescribeTaskDefinitionCommand,
-  DescribeTasksCommand,
-  ECSClient,
-  ListClustersCommand,
-  RunTaskCommand,
-  StopTaskCommand,
-} from '@aws-sdk/client-ecs'
+import { DescribeTaskDefinitionCommand, DescribeTasksCommand, ECSClient, RunTaskCommand, StopTaskCommand } from '@aws-sdk/client-ecs'
+import type { Deployment } from './deployment.ts'
 import type { Emulator } from './ministack.ts'
+import type { Span } from './people.ts'
 
 const MODULES = join(dirname(fileURLToPath(import.meta.url)), '../../../node_modules')
 
-/** One task: the worker it runs, and its process. */
-export type WorkerTask = { worker: string; process: ChildProcessByStdio<null, Readable, Readable> }
+/** One task: the worker it runs, its process, and StopTask. */
+export type WorkerTask = { worker: string; process: ChildProcessByStdio<null, Readable, Readable>; stop(): Promise<unknown> }
+/** How a task ended: an exit code or a signal. */
+export type Ran = Span & { worker: string; ended: string }
 
 /**
  * ECS without a container engine: the image's file tree in a folder, and each task as the process its definition describes, with the definition's
  * environment and the override's. The task is run in the emulator too, so that it is listed, described and stopped there; what stops it there
  * stops the process as Fargate would: SIGTERM, and SIGKILL when `stopTimeout` is over.
  */
-export function ecs(emulator: Emulator, staging: string, folder: string) {
+export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder: string) {
+  const cluster = outputs.ClusterName!
   const tree = join(folder, 'worker')
   mkdirSync(tree, { recursive: true })
   cpSync(join(staging, 'worker'), tree, { recursive: true })
   symlinkSync(MODULES, join(tree, 'node_modules'))
   const client = new ECSClient({ endpoint: emulator.url })
-  const ran: string[] = []
+  const ran: Ran[] = []
   const hooks = { starting: async (_worker: string) => {}, started: (_task: WorkerTask) => {} }
 
   const run = async (taskDefinition: string, environment: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> => {
@@ -39,10 +37,8 @@ export function ecs(emulator: Emulator, staging: string, folder: string) {
     const [entry] = container.command!
     const worker = entry!.replace('.mjs', '')
     await hooks.starting(worker)
-    ran.push(worker)
+    const from = Date.now()
 
-    const { clusterArns } = await client.send(new ListClustersCommand({}))
-    const cluster = clusterArns!.find((arn) => /Waybill/.test(arn))!
     const overrides = { name: container.name!, environment: Object.entries(environment).map(([name, value]) => ({ name, value })) }
     const { tasks } = await client.send(
       new RunTaskCommand({ cluster, taskDefinition, launchType: 'FARGATE', overrides: { containerOverrides: [overrides] } }),
@@ -64,7 +60,7 @@ export function ecs(emulator: Emulator, staging: string, folder: string) {
     })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => emulator.note(`[${worker}] ${chunk}`))
     const ended = new Promise<string>((resolve) => child.once('close', (code, killedBy) => resolve(killedBy ?? String(code))))
-    hooks.started({ worker, process: child })
+    hooks.started({ worker, process: child, stop })
     let over = false
     const ending = ended.then((how) => {
       over = true
@@ -83,13 +79,14 @@ export function ecs(emulator: Emulator, staging: string, folder: string) {
       if (!over) child.kill('SIGKILL')
     }
     const [how] = await Promise.all([ending, follow()])
+    ran.push({ worker, ended: how, from, to: Date.now() })
     await stop()
     if (how === '0') return
     // As much as the service tells: that the essential container exited, and with what.
     throw new Error(`Essential container in task exited (${how})`)
   }
   return {
-    /** Names of the workers that ran, in order. */
+    /** The workers that ran, in the order they ended. */
     ran,
     /** `starting` is waited for before a worker's process is there. */
     hooks,

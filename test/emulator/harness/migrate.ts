@@ -1,27 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
 import type { Description } from '../../../layers/local/asl/runner.ts'
 import type { Account } from './account.ts'
-import { approveByMail, type Decision } from './people.ts'
+import { approveByMail, type Decision, type Mail } from './people.ts'
 
 export type Ended = { execution: Description; decisions: readonly Decision[] }
 
-/** Starts the migration of a stored spec and lets people decide until it ends. `take` starts it in another way. */
-export async function migrate(
+/** Starts the migration of a stored spec and lets people decide until it ends. */
+export async function migrate(account: Account, browser: Browser, projectId: string): Promise<Ended> {
+  const { result, decisions } = await whileDeciding(account, browser, async () => {
+    await account.runner.start(account.machine('migration'), projectId, { project_id: projectId, run_id: 'initial' })
+    return account.runner.wait(projectId)
+  })
+  return { execution: result, decisions }
+}
+
+/** Starts the migration and lets people decide until it stands in `state`; it is left there. @throws Error when it ends before */
+export async function migrateUntil(account: Account, browser: Browser, projectId: string, state: string, leaves: (mail: Mail) => boolean) {
+  const until = async () => {
+    await account.runner.start(account.machine('migration'), projectId, { project_id: projectId, run_id: 'initial' })
+    for (;;) {
+      const execution = account.runner.describe(projectId)
+      if (execution.standing.some((standing) => standing.state === state)) return
+      if (execution.status !== 'RUNNING') mustBe(account, { execution, decisions: [] }, 'RUNNING')
+      await sleep(100)
+    }
+  }
+  await whileDeciding(account, browser, until, leaves)
+}
+
+async function whileDeciding<T>(
   account: Account,
   browser: Browser,
-  projectId: string,
-  take = (): Promise<unknown> =>
-    account.runner.start(account.machine('migration'), projectId, { project_id: projectId, run_id: 'initial' }),
-): Promise<Ended> {
+  work: () => Promise<T>,
+  leaves?: (mail: Mail) => boolean,
+): Promise<{ result: T; decisions: readonly Decision[] }> {
   const over = new AbortController()
-  const people = approveByMail(account.emulator, browser, over.signal)
+  const people = approveByMail(account.emulator, browser, over.signal, leaves)
   // A page that fails is told at once; people who merely stop are waited for below.
   const failed = people.then(() => new Promise<never>(() => {}))
   try {
-    await take()
-    const execution = await Promise.race([account.runner.wait(projectId), failed])
+    const result = await Promise.race([work(), failed])
     over.abort()
-    return { execution, decisions: await people }
+    return { result, decisions: await people }
   } finally {
     over.abort()
   }
@@ -40,19 +61,5 @@ export function mustBe(account: Account, { execution, decisions }: Ended, status
       ...events.slice(-25),
       account.emulator.log().slice(-6000),
     ].join('\n'),
-  )
-}
-
-/** One file of an evidence pack as the bucket holds it. */
-export type PackFile = { path: string; bytes: Uint8Array; key: string; versionId: string }
-
-export async function packOf({ artifacts }: Account, projectId: string): Promise<PackFile[]> {
-  const prefix = `projects/${projectId}/evidence_pack/`
-  const keys = await artifacts.list(prefix)
-  return Promise.all(
-    keys.map(async (key) => {
-      const pointer = (await artifacts.find(key))!
-      return { path: key.slice(prefix.length), bytes: await artifacts.get(pointer), key, versionId: pointer.version_id }
-    }),
   )
 }

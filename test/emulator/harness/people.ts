@@ -3,16 +3,20 @@ import type { Browser, BrowserContext } from 'playwright-core'
 import type { Emulator } from './ministack.ts'
 
 /** What somebody did with a mail, and what the page then said. */
-export type Decision = { to: string; asked: string; said: string }
-export type Mail = { to: string; subject: string; text: string }
+/** `thinking`: the spans in which Waybill waited for them, in ms since 1970: until they opened the mail, and while they read the page. */
+export type Decision = { to: string; asked: string; said: string; thinking: readonly Span[] }
+export type Span = { from: number; to: number }
+export type Mail = { to: string; subject: string; text: string; sentAt: number }
 
 /** Every mail the emulator took, oldest first. Bodies are as they were sent, before any transfer encoding. */
 export async function mails(emulator: Emulator): Promise<Mail[]> {
   const response = await fetch(`${emulator.url}/_ministack/ses/messages`)
-  const { messages } = (await response.json()) as { messages: Record<string, { To: string[]; Subject: string; BodyText: string }[]> }
+  const { messages } = (await response.json()) as {
+    messages: Record<string, { To: string[]; Subject: string; BodyText: string; Timestamp: number }[]>
+  }
   return Object.values(messages)
     .flat()
-    .map(({ To, Subject, BodyText }) => ({ to: To[0] ?? '', subject: Subject, text: BodyText }))
+    .map(({ To, Subject, BodyText, Timestamp }) => ({ to: To[0] ?? '', subject: Subject, text: BodyText, sentAt: Timestamp * 1000 }))
 }
 
 /** The link a mail asks to open. */
@@ -20,18 +24,26 @@ const linkOf = ({ text }: Mail) => /https?:\/\/\S+\/approvals\/\S+/.exec(text)?.
 
 /**
  * Approvers: read every new mail, open its link in a browser, type the digest's beginning, press the button. Runs until the signal.
+ * Mails that somebody `leaves` stay unread.
  * @throws whatever a page threw: who waits for a decision must wait for this too
  */
-export async function approveByMail(emulator: Emulator, browser: Browser, signal: AbortSignal): Promise<Decision[]> {
+export async function approveByMail(
+  emulator: Emulator,
+  browser: Browser,
+  signal: AbortSignal,
+  leaves: (mail: Mail) => boolean = () => false,
+): Promise<Decision[]> {
   const opened = new Set((await mails(emulator)).map(linkOf))
   const decisions: Decision[] = []
   const context = await browser.newContext({ javaScriptEnabled: false })
   while (!signal.aborted) {
     for (const mail of await mails(emulator)) {
       const link = linkOf(mail)
-      if (link === null || opened.has(link)) continue
+      if (link === null || opened.has(link) || leaves(mail)) continue
       opened.add(link)
-      decisions.push({ to: mail.to, asked: mail.subject, said: await decide(context, link) })
+      const unread = { from: mail.sentAt, to: Date.now() }
+      const { said, reading } = await decide(context, link)
+      decisions.push({ to: mail.to, asked: mail.subject, said, thinking: [unread, reading] })
     }
     await sleep(300, undefined, { signal }).catch(() => {})
   }
@@ -39,18 +51,20 @@ export async function approveByMail(emulator: Emulator, browser: Browser, signal
   return decisions
 }
 
-async function decide(context: BrowserContext, link: string): Promise<string> {
+async function decide(context: BrowserContext, link: string): Promise<{ said: string; reading: Span }> {
   const page = await context.newPage()
   await page.goto(link)
+  const from = Date.now()
   const form = page.locator('#decide')
   const heading = async () => (await page.locator('h1').textContent()) ?? ''
   if ((await form.count()) === 0) throw new Error(`A mailed link opened a page without a form: ${await heading()}`)
   await page.fill('#digest_prefix', (await page.locator('.digest b').first().textContent()) ?? '')
   const answering = (await form.locator('button[value=answer]').count()) > 0
   for (const group of await form.locator('fieldset').all()) await group.locator('input[type=radio]').first().check()
+  const reading = { from, to: Date.now() }
   await form.locator(`button[value=${answering ? 'answer' : 'approve'}]`).click()
   await page.locator('#digest_prefix').waitFor({ state: 'detached' })
   const said = await heading()
   await page.close()
-  return said
+  return { said, reading }
 }

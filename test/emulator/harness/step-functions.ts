@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import type { DatabaseSync } from 'node:sqlite'
 import { DescribeStateMachineCommand, ListStateMachinesCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { load, type Machine } from '../../../layers/local/asl/load.ts'
 import type { Platform } from '../../../layers/local/asl/run.ts'
@@ -13,6 +14,8 @@ export type StepFunctions = {
   url: string
   /** Takes the definitions as CloudFormation deployed them. */
   install(emulatorUrl: string, platform: Platform): Promise<Runner>
+  /** The largest input, output or variables any state had so far, in bytes of JSON. */
+  largestPayload(): { bytes: number; state: string }
   stop(): Promise<void>
 }
 
@@ -20,6 +23,7 @@ export async function startStepFunctions(folder: string): Promise<StepFunctions>
   let runner: Runner | undefined
   const stopping = new AbortController()
   const home = openHome(folder)
+  const largestPayload = watchPayloads(home.db)
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -61,6 +65,7 @@ export async function startStepFunctions(folder: string): Promise<StepFunctions>
       runner = createRunner({ db: home.db, locks: home.locks, machines, platform, signal: stopping.signal, workers: 2 })
       return runner
     },
+    largestPayload,
     async stop() {
       stopping.abort()
       await runner?.settled()
@@ -68,6 +73,17 @@ export async function startStepFunctions(folder: string): Promise<StepFunctions>
       home.close()
     },
   }
+}
+
+/** A transition overwrites what the state before it had; triggers of this connection look at each. */
+function watchPayloads(db: DatabaseSync): StepFunctions['largestPayload'] {
+  const bytes = (column: string) => `coalesce(length(CAST(NEW.${column} AS BLOB)), 0)`
+  db.exec('CREATE TEMP TABLE payloads (bytes INTEGER, state TEXT)')
+  for (const change of ['INSERT', 'UPDATE'])
+    db.exec(`CREATE TEMP TRIGGER seen_${change} AFTER ${change} ON main.frames BEGIN
+      INSERT INTO payloads VALUES (max(${['input', 'output', 'variables'].map(bytes).join(', ')}), NEW.state); END`)
+  const largest = db.prepare('SELECT bytes, state FROM payloads ORDER BY bytes DESC LIMIT 1')
+  return () => ({ ...(largest.get() as { bytes: number; state: string }) })
 }
 
 type Body = Record<string, string>
