@@ -1,12 +1,11 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { keyOf } from '../../layers/core/flow/storing.ts'
-import { cleanNights, recordedNights } from '../../layers/core/nights/count.ts'
+import { cleanNights, parallelRunApprovedAt, recordedNights } from '../../layers/core/nights/count.ts'
 import { nextNight, nightOf } from '../../layers/core/nights/off-peak.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
-import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type SignedPolicyDeps, signedPolicy } from '../work/signed-policy.ts'
 
@@ -25,7 +24,7 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     const plan = artifactOf(project, 'migration_plan').sha256
     const entries = await deps.audit.read(project_id)
-    const since = approvedAt(entries)
+    const since = parallelRunApprovedAt(entries)
     const recorded = recordedNights(entries).filter((each) => each.plan_sha256 === plan && each.seq > since)
     const { nights, last } = cleanNights(recorded)
     const { clean_runs_required: required } = await signedPolicy(deps, project)
@@ -40,16 +39,6 @@ export function createHandler(deps: Deps) {
     await advance(deps, project_id, { to: 'PARALLEL_VALIDATED', actor, action: 'PARALLEL_RUN_COMPLETE', subject_sha256: proof, details })
     return { project_id, run_id, decision: 'CLEAN_ENOUGH' }
   }
-}
-
-/** The entry of the last approval of this gate: what was compared before people agreed to a parallel run is no part of it. */
-function approvedAt(entries: readonly AuditEntry[]): number {
-  return (
-    entries.findLast(
-      ({ action, details }) =>
-        action === 'DECISION_TAKEN' && details.transition === 'PR_CREATED->PARALLEL_VALIDATED' && details.decision === 'APPROVED',
-    )?.seq ?? Number.MAX_SAFE_INTEGER
-  )
 }
 
 /** The newest clean night's proof becomes the project's: it is what the next gate shows. */

@@ -157,6 +157,33 @@ describe('nights', { timeout: LONG }, () => {
     expect((await actions()).filter((action) => action === 'NIGHT_MISMATCHED')).toHaveLength(1)
   })
 
+  it('count for the parallel run from its approval on, under this plan, and only what the log vouches for is shown', async () => {
+    await takeUp()
+    on.later(24 * HOUR)
+    await night()
+    const { audit } = on.ports
+    const before = (await audit.read(id)).length
+    const clean = async (entries: (chain: Awaited<ReturnType<typeof audit.read>>) => typeof chain) => {
+      const read: typeof audit.read = async (project, from) => entries(await audit.read(project, from))
+      await count({ ...on.ports, audit: { ...audit, read } })({ project_id: id, run_id: 'count' })
+      return (await on.ports.projects.get(id)).clean_runs
+    }
+    const gate = 'PR_CREATED->PARALLEL_VALIDATED'
+    expect(await clean((chain) => chain)).toBe(2)
+    expect(await clean((chain) => chain.filter(({ details }) => details.transition !== gate))).toBe(0)
+    const late = (chain: Awaited<ReturnType<typeof audit.read>>) =>
+      chain.map((entry) => (entry.action === 'DECISION_TAKEN' && entry.details.transition === gate ? { ...entry, seq: before } : entry))
+    expect(await clean(late)).toBe(0)
+    expect(await clean((chain) => chain.map((entry) => ({ ...entry, details: { ...entry.details, plan_sha256: 'f'.repeat(64) } })))).toBe(0)
+    const shown = (await trendOf(on.ports, await on.ports.projects.get(id))).nights
+    const planted = Buffer.from(JSON.stringify({ ...shown[0], run_id: 'planted' }))
+    await on.ports.artifacts.put(`projects/${id}/nights/2026-01-01-1.json`, planted, {
+      contentType: 'application/json',
+      retainUntil: new Date(),
+    })
+    expect((await trendOf(on.ports, await on.ports.projects.get(id))).nights).toEqual(shown)
+  })
+
   it('and every other entry of theirs have a reasoning', async () => {
     await takeUp()
     on.later(24 * HOUR)

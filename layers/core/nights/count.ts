@@ -49,3 +49,15 @@ export function cleanNights(recorded: readonly RecordedNight[]): CleanNights {
   }
   return { nights, last }
 }
+
+/**
+ * The number of the entry by which people last agreed to the parallel run: nights before it are no part of it. A number beyond every entry where
+ * nobody has.
+ */
+export function parallelRunApprovedAt(entries: readonly AuditEntry[]): number {
+  const approved = entries.findLast(
+    ({ action, details }) =>
+      action === 'DECISION_TAKEN' && details.transition === 'PR_CREATED->PARALLEL_VALIDATED' && details.decision === 'APPROVED',
+  )
+  return approved?.seq ?? Number.MAX_SAFE_INTEGER
+}

@@ -1,11 +1,11 @@
 import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
-import { cleanNights, recordedNights } from '../nights/count.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
 import { unplannedTolerances } from '../tolerance/claim.ts'
+import { cleanNightFaults } from './clean-nights.ts'
 import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
 
@@ -30,7 +30,7 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
   for (const { path, report } of [...contents.checks, ...(contents.execution ? [contents.execution] : [])]) {
     if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
   }
-  faults.all('audit/entries.jsonl', cleanRunFaults(contents))
+  faults.all('audit/entries.jsonl', cleanNightFaults(contents))
   const stated = pack.files.get('merkle.json')
   const expected = canonicalBytes(merkleOf({ projectId, runs: contents.recons }))
   if (stated === undefined) faults.add('merkle.json', 'is missing')
@@ -65,22 +65,4 @@ function verdictFaults(report: ReconReport, { plan }: Contents): string[] {
       faults.push(`the verdict is pass although ${mapping.table_id} was not compared`)
   }
   return faults
-}
-
-/** The clean nights that the policy asks for, counted again: distinct days, each with a run whose report lies in the pack and passed. */
-function cleanRunFaults({ entries, recons, policy, replay }: Contents): string[] {
-  if (policy === null || !replay.reached.has('PARALLEL_VALIDATED')) return []
-  const opened = entries.findIndex((entry) => entry.details.to === 'PARALLEL_VALIDATED')
-  const said = entries.slice(0, opened)
-  const passed = new Set(recons.filter(({ report }) => report.verdict === 'pass').map(({ report }) => report.run_id))
-  // What the log calls clean and no report of the pack shows is no clean night; what it calls a mismatch is one.
-  const { nights } = cleanNights(recordedNights(said).filter((night) => night.result !== 'clean' || passed.has(night.run_id)))
-  // Logs from before nights had names count each run for itself.
-  const drifted = said.findLastIndex(({ action }) => action === 'PARALLEL_RUN_DRIFTED')
-  const counted = said.slice(drifted + 1).filter(({ action }) => action === 'PARALLEL_RUN_CLEAN')
-  const unnamed = new Set(counted.flatMap(({ details }) => details.run_id ?? []))
-  const clean = nights.size + [...unnamed].filter((run) => passed.has(run)).length
-  const required = policy.value.clean_runs_required
-  if (clean >= required) return []
-  return [`the parallel run was called complete after ${clean} clean nights that the reports show; the policy asks for ${required}`]
 }
