@@ -1,9 +1,10 @@
-import { type DynamoDBDocumentClient, GetCommand, QueryCommand, TransactWriteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { WaybillError } from '../core/errors.ts'
 import type { ApprovalStore } from '../core/ports.ts'
 import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
 import { asWaybillError, brokenCondition, sdkErrorName } from './sdk-errors.ts'
 import type { TokenSeal } from './token-seal.ts'
+import { transact } from './transaction.ts'
 
 /** Sparse index over groups whose state machine has not been told. */
 export const OUTBOX_INDEX = 'outbox'
@@ -121,7 +122,7 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
     }
     try {
       // Commit point: a request is decided, and a decision taken back, once. Who was asked, and about what, cannot change with it.
-      await db.send(new TransactWriteCommand({ TransactItems: [change, ...(next === undefined ? [] : joining(next))] }))
+      await transact(db, [change, ...(next === undefined ? [] : joining(next))])
     } catch (error) {
       if (brokenCondition(error)) throw new WaybillError('CONFLICT', refused)
       throw asWaybillError(error, 'Storing a decision')
@@ -142,26 +143,22 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
       const sealed = await seal.close(checked.task_token, tokenContext(checked.project_id, checked.group_id))
       const once = { TableName: table, ConditionExpression: 'attribute_not_exists(pk)' }
       try {
-        await db.send(
-          new TransactWriteCommand({
-            TransactItems: [
-              {
-                Put: {
-                  ...once,
-                  Item: {
-                    ...groupKey(checked.group_id),
-                    group_id: checked.group_id,
-                    project_id: checked.project_id,
-                    expires_at: checked.expires_at,
-                    sealed_token: sealed,
-                    outbox: 'open',
-                  },
-                },
+        await transact(db, [
+          {
+            Put: {
+              ...once,
+              Item: {
+                ...groupKey(checked.group_id),
+                group_id: checked.group_id,
+                project_id: checked.project_id,
+                expires_at: checked.expires_at,
+                sealed_token: sealed,
+                outbox: 'open',
               },
-              ...asked.flatMap(puts),
-            ],
-          }),
-        )
+            },
+          },
+          ...asked.flatMap(puts),
+        ])
       } catch (error) {
         if (brokenCondition(error))
           throw new WaybillError('ALREADY_EXISTS', `The approval group ${group.group_id}, or a request in it, exists already.`)
@@ -194,7 +191,7 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
 
     async join(request) {
       try {
-        await db.send(new TransactWriteCommand({ TransactItems: joining(request) }))
+        await transact(db, joining(request))
       } catch (error) {
         if (!brokenCondition(error)) throw asWaybillError(error, 'Opening an approval')
         if ((await item(groupKey(request.group_id))) === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval group.')

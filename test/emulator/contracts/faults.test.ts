@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto'
+import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { chainFaults } from '../../../layers/core/audit-chain.ts'
+import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
 import { record } from '../../../layers/core/ledger.ts'
 import type { Ports } from '../../../layers/core/ports.ts'
 import { advance, open } from '../../../layers/core/project-service.ts'
@@ -129,8 +132,66 @@ describe('a service that refuses for load', () => {
     expect(proxy.seen.filter(({ reached }) => !reached)).toHaveLength(7)
   })
 
+  it('is asked again for keys, secrets and mail as well', async () => {
+    const [keyArn, link, mask] = [await account.key('PlanKey'), await account.generated('LinkKey'), await account.generated('MaskKey')]
+    await new SESv2Client({}).send(new CreateEmailIdentityCommand({ EmailIdentity: 'waybill@example.org' })).catch(() => undefined)
+    const env = {
+      WAYBILL_SIGN_PLAN_KEY: keyArn,
+      WAYBILL_LINK_KEY_SECRET: link,
+      WAYBILL_MASK_KEY_SECRET: mask,
+      WAYBILL_MAIL_FROM: 'waybill@example.org',
+    }
+    const { signers, keys, notifier } = await account.ports(env)
+    for (const operation of ['Sign', 'GetPublicKey', 'GetSecretValue', 'POST mail']) proxy.upset(operation, 'throttle')
+    const digest = createHash('sha256').update('plan').digest()
+    expect(verifySignature(await signers.plan.publicKeyPem(), Buffer.from('plan'), lowS(await signers.plan.sign(digest)))).toBe(true)
+    expect((await keys.link()).length).toBe(32)
+    await notifier.send({ to: 'grace@example.org', subject: 'Please decide', text: 'Plain words', html: '<p>Words</p>' })
+    expect(proxy.seen.filter(({ reached }) => !reached).map(({ operation }) => operation)).toEqual([
+      'GetPublicKey',
+      'Sign',
+      'GetSecretValue',
+      'POST mail',
+    ])
+  })
+
   it('is given up on as a failure that may be tried again', async () => {
     proxy.upset('GetItem', 'throttle', 50)
     expect(await refusal(ports.projects.get('p1'))).toBe('CONNECTION_FAILED')
+  })
+})
+
+describe('a transaction that met another', () => {
+  const [one, two] = [approvalRequest('a1', 'g1'), { ...approvalRequest('a2', 'g1'), role: 'security' as const }]
+
+  it('is tried again, since nothing was judged and nothing written', async () => {
+    proxy.upset('TransactWriteItems', 'cancel', 2)
+    await ports.approvals.open(approvalGroup('g1'), [one, two])
+    proxy.upset('TransactWriteItems', 'cancel', 2)
+    await ports.approvals.decide(decided(one))
+    proxy.upset('TransactWriteItems', 'cancel', 2)
+    await ports.approvals.join({ ...one, approval_id: 'a3', approver: 'kay@example.org' })
+    expect(times('TransactWriteItems')).toBe(9)
+    expect((await ports.approvals.requests('g1')).map(({ approval_id, status }) => [approval_id, status])).toEqual([
+      ['a1', 'DECIDED'],
+      ['a2', 'PENDING'],
+      ['a3', 'PENDING'],
+    ])
+    proxy.upset('TransactWriteItems', 'cancel', 2)
+    expect(await refusal(ports.approvals.decide(decided(one, 'REJECTED')))).toBe('CONFLICT')
+  })
+
+  it('is given up on as a failure that may be tried again, and then nothing was decided', async () => {
+    await ports.approvals.open(approvalGroup('g1'), [one, two])
+    proxy.upset('TransactWriteItems', 'cancel', 20)
+    expect(await refusal(ports.approvals.decide(decided(one)))).toBe('CONNECTION_FAILED')
+    expect((await ports.approvals.request('a1')).status).toBe('PENDING')
+  })
+
+  it('takes an entry of the audit chain for one that came second: it is entered behind the other', async () => {
+    await record(ports, 'p1', { actor: 'ada@example.org', action: 'PLAN_SIGNED' })
+    proxy.upset('TransactWriteItems', 'cancel', 3)
+    await record(ports, 'p1', { actor: 'ada@example.org', action: 'PLAN_SIGNED' })
+    expect((await ports.audit.read('p1')).length).toBe(2)
   })
 })

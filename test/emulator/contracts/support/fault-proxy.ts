@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request as send } from 'node:http'
 
-/** What the service does to one request: loses its answer after the work was done, or refuses it for load. */
-export type Fault = 'lose the answer' | 'throttle'
+/** What the service does to one request: loses its answer after the work was done, refuses it for load, or cancels a transaction that met another. */
+export type Fault = 'lose the answer' | 'throttle' | 'cancel'
 
 export type FaultProxy = {
   url: string
@@ -21,7 +21,14 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     const operation = operationOf(request)
     const at = planned.findIndex((plan) => plan.operation === operation)
     const fault = at < 0 ? null : planned.splice(at, 1)[0]!.fault
-    seen.push({ operation, reached: fault !== 'throttle' })
+    seen.push({ operation, reached: fault === null || fault === 'lose the answer' })
+    if (fault === 'cancel') {
+      request.resume().once('end', () => {
+        const body = { __type: 'com.amazonaws.dynamodb.v20120810#TransactionCanceledException', CancellationReasons: REASONS }
+        response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(body))
+      })
+      return
+    }
     if (fault === 'throttle') {
       request.resume().once('end', () => {
         const s3 = request.headers['x-amz-target'] === undefined && !request.url?.startsWith('/v2/')
@@ -59,6 +66,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
   }
 }
 
+const REASONS = [{ Code: 'None' }, { Code: 'TransactionConflict', Message: 'Transaction is ongoing for the item' }]
 const SLOW_DOWN = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>'
 
 function operationOf({ headers, method, url }: IncomingMessage): string {

@@ -8,12 +8,10 @@ type Properties = Record<string, unknown>
 export type Templates = {
   /** The one resource of a type whose logical id begins so. `arns`: what `Fn::GetAtt … Arn` of other resources stands for, by the same beginning. */
   properties(type: string, id: string, arns?: Readonly<Record<string, string>>): Properties
-  /** Environment of a function of the pipeline stack, unresolved. */
-  environment(functionName: string): string[]
 }
 
 export function templates(): Templates {
-  const { state, pipeline } = synthesise('prod')
+  const { state } = synthesise('prod')
   const one = (template: Template, type: string, id: string): Properties => {
     const found = resourcesOf(template, type).filter(([name]) => name.startsWith(id))
     if (found.length !== 1) throw new Error(`${found.length} resources of ${type} begin with ${id}; one was expected`)
@@ -21,10 +19,6 @@ export function templates(): Templates {
   }
   return {
     properties: (type, id, arns = {}) => resolved(one(state, type, id), arns) as Properties,
-    environment: (name) => {
-      const { Environment } = one(pipeline, 'AWS::Lambda::Function', name) as { Environment: { Variables: Properties } }
-      return Object.keys(Environment.Variables)
-    },
   }
 }
 
