@@ -68,7 +68,7 @@ export function s3ArtifactStore({
       if (retention.by === 'bucket' && retention.days !== null && retainUntil.getTime() > now().getTime() + (retention.days + 1) * DAY_MS)
         throw new WaybillError(
           'BAD_INPUT',
-          `The evidence bucket keeps objects ${retention.days} days, but the policy asks for longer. Raise evidence.days in infra/config.ts first.`,
+          `The evidence bucket keeps objects ${retention.days} days, but the policy asks for longer. Raise evidence.days in infra/settings.<stage>.json first.`,
         )
       const lock = retention.by === 'object' ? { ObjectLockMode: retention.mode, ObjectLockRetainUntilDate: retainUntil } : {}
       try {

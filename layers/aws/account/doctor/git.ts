@@ -45,7 +45,7 @@ export async function gitLines(
       fail(
         'git-token',
         `The git host does not show ${GitRepository} to the token (HTTP ${about.status}).`,
-        'Give the token access to the repository, or name the right one in git.repository of infra/config.ts.',
+        'Give the token access to the repository, or name the right one in git.repository of infra/settings.<stage>.json.',
       ),
     ]
   const { default_branch: base, permissions } = found.data
