@@ -26,11 +26,16 @@ export async function imageLines({ session, deployment, outputs: { WorkerImage, 
 /** Schedules are on, and at the hour people meant. */
 export async function scheduleLines({ session, outputs: { ScheduleGroupName, ScheduleTimeZone: zone } }: Patient): Promise<DoctorLine[]> {
   const scheduler = new SchedulerClient(session.config)
-  if (!isTimeZone(zone)) return [fail('schedules', `${zone} is no time zone.`, 'Set nightly.timeZone in infra/settings.<stage>.json, then deploy.')]
+  if (!isTimeZone(zone))
+    return [fail('schedules', `${zone} is no time zone.`, 'Set nightly.timeZone in infra/settings.<stage>.json, then deploy.')]
   const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName: ScheduleGroupName }))
   if (Schedules.length === 0)
     return [
-      warn('schedules', 'No project is reconciled every night.', 'Name some in nightly.projects of infra/settings.<stage>.json, if any should be.'),
+      warn(
+        'schedules',
+        'No project is reconciled every night.',
+        'Name some in nightly.projects of infra/settings.<stage>.json, if any should be.',
+      ),
     ]
   const lines: DoctorLine[] = []
   for (const { Name } of Schedules) {
