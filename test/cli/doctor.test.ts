@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLocalPorts } from '../../functions/local.ts'
@@ -41,12 +41,14 @@ describe('waybill doctor', () => {
     await makeHome()
     const well = await examined()
     expect([well.code, well.of('home')[0]!.verdict, well.of('database')[0]!.verdict]).toEqual([0, 'ok', 'ok'])
-    chmodSync(join(home, 'keys'), 0o755)
+    chmodSync(join(home, 'keys'), 0o710)
     const open = await examined()
     expect([open.code, open.of('home')[0]!.verdict, open.of('home')[0]!.says]).toEqual([1, 'fail', expect.stringContaining('keys')])
     chmodSync(join(home, 'keys'), 0o700)
     writeFileSync(join(home, 'policy.json'), '{"version": 1}')
-    writeFileSync(join(home, 'waybill.sqlite'), 'x'.repeat(9000))
+    const damaged = readFileSync(join(home, 'waybill.sqlite'))
+    damaged.fill(0x55, 2 * 4096, 3 * 4096)
+    writeFileSync(join(home, 'waybill.sqlite'), damaged)
     const spoiled = await examined()
     expect([spoiled.code, spoiled.of('policy')[0]!.verdict, spoiled.of('database')[0]!.verdict]).toEqual([1, 'fail', 'fail'])
   }, 180_000)
@@ -103,19 +105,25 @@ describe('what the doctor looks at', () => {
     expect(overall([line!, fail('c', '', '')])).toBe('fail')
   })
 
-  it('reads what a policy leaves unclear as allowed to everybody', () => {
+  it('reads what a policy leaves unclear as allowed to everybody, and as denied to nobody', () => {
     const read = (statement: object) => readPolicy(JSON.stringify({ Statement: statement }))[0]!
-    expect(read({ Effect: 'Allow', Principal: { AWS: 'a' }, Action: 'kms:Sign' })).toEqual({
+    expect(read({ Effect: 'Allow', Principal: { AWS: 'a' }, Action: 'kms:Sign', Resource: 'r' })).toEqual({
       effect: 'Allow',
       principals: ['a'],
       actions: ['kms:Sign'],
+      resources: ['r'],
       conditional: false,
     })
-    expect(read({ Effect: 'Allow', Principal: '*', Action: ['x'] }).principals).toEqual(['*'])
-    expect(read({ Effect: 'Allow', NotPrincipal: { AWS: 'a' }, NotAction: 'x', Condition: {} })).toEqual({
-      effect: 'Allow',
-      principals: ['*'],
-      actions: ['*'],
+    expect(read({ Effect: 'Deny', Principal: '*', Action: ['x'] }).principals).toEqual(['*'])
+    expect(read({ Effect: 'Deny', Principal: { AWS: '*' }, Action: ['x'] }).principals).toEqual(['*'])
+    const byException = { NotPrincipal: { AWS: 'a' }, NotAction: 'x', NotResource: 'y', Condition: {} }
+    const unclear = { principals: ['*'], actions: ['*'], resources: ['*'], conditional: true }
+    expect(read({ Effect: 'Allow', ...byException })).toEqual({ effect: 'Allow', ...unclear })
+    expect(read({ Effect: 'Deny', ...byException })).toEqual({
+      effect: 'Deny',
+      principals: [],
+      actions: [],
+      resources: [],
       conditional: true,
     })
     for (const [pattern, covered] of [

@@ -2,7 +2,7 @@ import { GetBucketPolicyCommand, GetBucketVersioningCommand, GetObjectLockConfig
 import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
 import { sdkErrorName } from '../../sdk-errors.ts'
 import type { Patient } from './place.ts'
-import { readPolicy } from './policy.ts'
+import { covers, readPolicy } from './policy.ts'
 
 const ABSENT = new Set(['ObjectLockConfigurationNotFoundError', 'NoSuchBucketPolicy', 'ObjectLockConfigurationNotFound'])
 
@@ -21,12 +21,17 @@ export async function evidenceLines({ session: { s3 }, outputs }: Patient): Prom
   const again = 'Deploy the state stack again, and find out who changed the bucket.'
   const kept = lock?.ObjectLockConfiguration?.Rule?.DefaultRetention
   const keptDays = kept?.Days ?? (kept?.Years === undefined ? null : kept.Years * 365)
-  const denied = new Set(
-    readPolicy(policy?.Policy)
-      .filter(({ effect, conditional }) => effect === 'Deny' && !conditional)
-      .flatMap(({ actions }) => actions),
+  const free = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention'].filter(
+    (action) =>
+      !readPolicy(policy?.Policy).some(
+        ({ effect, principals, actions, resources, conditional }) =>
+          effect === 'Deny' &&
+          !conditional &&
+          principals.includes('*') &&
+          actions.some((pattern) => covers(pattern, action)) &&
+          resources.some((each) => each === '*' || each.endsWith(`:${Bucket}/*`)),
+      ),
   )
-  const free = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention'].filter((action) => !denied.has(action))
   return [
     versioning.Status === 'Enabled'
       ? ok('versions', `The evidence bucket ${Bucket} keeps versions.`)

@@ -8,33 +8,33 @@ const document = z.object({
       z.object({
         Effect: z.enum(['Allow', 'Deny']),
         Principal: z.union([z.string(), z.record(z.string(), many)]).optional(),
-        NotPrincipal: z.unknown().optional(),
         Action: many.optional(),
-        NotAction: z.unknown().optional(),
+        Resource: many.optional(),
         Condition: z.unknown().optional(),
       }),
     ),
   ),
 })
 
-export type Statement = {
-  effect: 'Allow' | 'Deny'
-  /** `*` stands for everybody, and for what is said by exception. */
-  principals: string[]
-  actions: string[]
-  conditional: boolean
-}
+export type Statement = { effect: 'Allow' | 'Deny'; principals: string[]; actions: string[]; resources: string[]; conditional: boolean }
 
-/** A resource's policy, read so that what is unclear counts as allowed to everybody. Nothing where there is none. */
+/**
+ * A resource's policy; nothing where there is none. `*` is everybody, or everything. What is said by exception (NotPrincipal, NotAction) is
+ * read so that it looks worse than it is: as allowed to everybody, or as denied to nobody.
+ */
 export function readPolicy(text: string | undefined): Statement[] {
   if (text === undefined || text === '') return []
-  return document.parse(JSON.parse(text)).Statement.map(({ Effect, Principal, NotPrincipal, Action, NotAction, Condition }) => ({
-    effect: Effect,
-    principals:
-      NotPrincipal !== undefined || Principal === undefined || typeof Principal === 'string' ? ['*'] : Object.values(Principal).flat(),
-    actions: NotAction !== undefined || Action === undefined ? ['*'] : Action,
-    conditional: Condition !== undefined,
-  }))
+  return document.parse(JSON.parse(text)).Statement.map(({ Effect, Principal, Action, Resource, Condition }) => {
+    const unclear = Effect === 'Allow' ? ['*'] : []
+    const named = typeof Principal === 'string' ? ['*'] : Principal && Object.values(Principal).flat()
+    return {
+      effect: Effect,
+      principals: named ?? unclear,
+      actions: Action ?? unclear,
+      resources: Resource ?? unclear,
+      conditional: Condition !== undefined,
+    }
+  })
 }
 
 /** Whether a pattern of a policy, such as `kms:*` or `kms:Si?n`, covers an action. */
