@@ -24,7 +24,7 @@ const linkOf = ({ text }: Mail) => /https?:\/\/\S+\/approvals\/\S+/.exec(text)?.
 
 /**
  * Approvers: read every new mail, open its link in a browser, type the digest's beginning, press the button. Runs until the signal.
- * Mails that somebody `leaves` stay unread.
+ * Mails that somebody `leaves` stay unread. `earlier`: what was mailed before is read too.
  * @throws whatever a page threw: who waits for a decision must wait for this too
  */
 export async function approveByMail(
@@ -32,8 +32,9 @@ export async function approveByMail(
   browser: Browser,
   signal: AbortSignal,
   leaves: (mail: Mail) => boolean = () => false,
+  earlier = false,
 ): Promise<Decision[]> {
-  const opened = new Set((await mails(emulator)).map(linkOf))
+  const opened = new Set(earlier ? [] : (await mails(emulator)).map(linkOf))
   const decisions: Decision[] = []
   const context = await browser.newContext({ javaScriptEnabled: false })
   while (!signal.aborted) {
