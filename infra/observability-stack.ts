@@ -52,7 +52,6 @@ export class ObservabilityStack extends Stack {
       reconcile.machine.metricTimedOut({ period: minutes }),
     )
     alarm('AnchorFailed', 'anchor-failed', 'The audit chain could not be anchored.', functionErrors('anchor-audit'))
-    alarm('AnchorLost', 'anchor-failed', 'An anchor was given up after its retries.', queued('anchors'))
     alarm('NightlyNotStarted', 'nightly-not-started', 'A nightly reconciliation was not started.', queued('nightly'))
     alarm('RemindingNotDone', 'reminding-not-done', 'People were not reminded, outcomes not told again.', queued('reminding'))
     alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', functionErrors('decide'))
@@ -127,7 +126,7 @@ export class ObservabilityStack extends Stack {
             'Function errors',
             [...pipeline.functions.values()].map((each) => each.function.metricErrors({ period: minutes, statistic: 'Sum' })),
           ),
-          graph('Dead letters', [queued('anchors'), queued('nightly'), queued('reminding')]),
+          graph('Dead letters', [queued('nightly'), queued('reminding')]),
         ],
       ],
     })

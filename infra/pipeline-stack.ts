@@ -31,7 +31,7 @@ export class PipelineStack extends Stack {
   readonly migration: Flow
   readonly reconcile: Flow
   readonly approvals: ApprovalApi
-  readonly deadLetters: Readonly<Record<'anchors' | 'nightly' | 'reminding', Queue>>
+  readonly deadLetters: Readonly<Record<'nightly' | 'reminding', Queue>>
 
   constructor(
     scope: Construct,
@@ -49,7 +49,6 @@ export class PipelineStack extends Stack {
     }).valueAsString
 
     this.deadLetters = {
-      anchors: this.deadLetterQueue('AnchorsDeadLetters'),
       nightly: this.deadLetterQueue('NightlyDeadLetters'),
       reminding: this.deadLetterQueue('RemindingDeadLetters'),
     }
@@ -102,7 +101,7 @@ export class PipelineStack extends Stack {
           config,
           neighbours,
           network: { vpc, securityGroup: network.workers },
-          ...(name === 'anchor-audit' ? { functionName: anchorName, deadLetters: this.deadLetters.anchors } : {}),
+          ...(name === 'anchor-audit' ? { functionName: anchorName } : {}),
         }),
       ]),
     )

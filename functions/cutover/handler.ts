@@ -1,14 +1,16 @@
 import { outstanding } from '../../layers/core/approvals.ts'
 import { artifactOf } from '../../layers/core/artifacts.ts'
+import { asLogged } from '../../layers/core/decision-log.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, artifactJson } from '../../layers/core/flow/project-artifacts.ts'
-import { acceptedStatements } from '../../layers/core/flow/statements.ts'
+import { signedStatements } from '../../layers/core/flow/statements.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
+import { decidedWhile, type Proof, proofSubjects, type Subject } from '../../layers/core/proof-subjects.ts'
 import { outcomePredicate, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
-import type { Policy } from '../../layers/core/schemas/policy.ts'
+import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { reconReport } from '../../layers/core/schemas/recon.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
@@ -58,20 +60,41 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
   return faults
 }
 
-/** Approvals of the first two gates may stand on an earlier proof: people approved the one there was. It must be one of this project's. */
+/** The three gates since, each about what it was about when people decided: the proof that was the newest then, and the plan of the cutover. */
 async function approvalFaults(deps: Deps, project: ProjectRecord, policy: Policy): Promise<string[]> {
   const { project_id: projectId, author } = project
-  const statements = await acceptedStatements(deps, projectId)
-  const certificates = (await listed(deps.artifacts, `projects/${projectId}/proof_certificate/`)).map(({ pointer }) => pointer.sha256)
-  const gates = [
-    ['PR_CREATED->PARALLEL_VALIDATED', certificates],
-    ['PARALLEL_VALIDATED->CUTOVER_READY', certificates],
-    ['CUTOVER_READY->CUTOVER_DONE', [artifactOf(project, 'cutover_plan').sha256]],
-  ] as const
+  const [signed, log, proofs] = await Promise.all([
+    signedStatements(deps, projectId),
+    deps.audit.read(projectId),
+    certificatesOf(deps, projectId),
+  ])
+  const proven = (gate: Parameters<typeof proofSubjects>[0]) => {
+    const passed = log.findLast(({ details }) => details.to === gate.split('->')[1] && details.from !== details.to)
+    return passed === undefined ? [] : proofSubjects(gate, log, proofs, passed.seq)
+  }
+  const gates: readonly [GatedTransition, readonly Subject[]][] = [
+    ['PR_CREATED->PARALLEL_VALIDATED', proven('PR_CREATED->PARALLEL_VALIDATED')],
+    ['PARALLEL_VALIDATED->CUTOVER_READY', proven('PARALLEL_VALIDATED->CUTOVER_READY')],
+    ['CUTOVER_READY->CUTOVER_DONE', [{ sha256: artifactOf(project, 'cutover_plan').sha256, from: -1, until: log.length }]],
+  ]
   return gates.flatMap(([transition, subjects]) => {
-    const standings = subjects.map((subjectSha256) => outstanding(policy, transition, statements, { author, subjectSha256, projectId }))
+    const standings = subjects.map((subject) => {
+      const statements = asLogged(signed, decidedWhile(log, subject))
+      return outstanding(policy, transition, statements, { author, subjectSha256: subject.sha256, projectId })
+    })
     return standings.some((standing) => standing.approved)
       ? []
-      : [`${transition} is not approved: ${standings.at(-1)?.reasons[0] ?? 'nobody was asked'}`]
+      : [`${transition} is not approved: ${standings.at(-1)?.reasons[0] ?? 'no proof that holds was the newest when people decided'}`]
   })
+}
+
+/** Every certificate of the project that is authentic. */
+async function certificatesOf(deps: Deps, projectId: string): Promise<Proof[]> {
+  const stored = await listed(deps.artifacts, `projects/${projectId}/proof_certificate/`)
+  return Promise.all(
+    stored.map(async ({ pointer }) => {
+      const { predicate } = openPredicate(await deps.artifacts.get(pointer), deps.trust, 'outcome', outcomePredicate)
+      return { sha256: pointer.sha256, run_id: predicate.run_id, valid: predicate.proof_status === 'VALID' }
+    }),
+  )
 }

@@ -11,7 +11,6 @@ import {
   Tracing,
   type Version,
 } from 'aws-cdk-lib/aws-lambda'
-import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { LAYER_CERTIFICATES } from '../build.ts'
 import type { StageConfig } from '../config.ts'
@@ -31,7 +30,6 @@ export type WaybillFunctionProps = {
   network: { vpc: IVpc; securityGroup: ISecurityGroup }
   /** Only for a function that others call by name. */
   functionName?: string
-  deadLetters?: IQueue
 }
 
 /** One folder of `functions/`, with the permissions of its line in the table and no others. */
@@ -53,9 +51,6 @@ export class WaybillFunction extends Construct {
         actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords', ...(permission.network === true ? VPC_ACTIONS : [])],
         resources: ['*'],
       }),
-      ...(props.deadLetters === undefined
-        ? []
-        : [new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [props.deadLetters.queueArn] })]),
     ]
     const policy = new Policy(this, 'Policy', { roles: [role], statements })
     acceptKnownWildcards(policy, statements)
@@ -91,7 +86,6 @@ export class WaybillFunction extends Construct {
             securityGroups: [props.network.securityGroup],
           }
         : {}),
-      ...(props.deadLetters === undefined ? {} : { deadLetterQueue: props.deadLetters, retryAttempts: 2 }),
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
     })
     this.function.node.addDependency(policy)

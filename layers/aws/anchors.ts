@@ -4,24 +4,28 @@ import type { Anchors } from '../core/ports.ts'
 import { asWaybillError } from './sdk-errors.ts'
 
 /**
- * Asks the anchor-audit function, which alone may sign with the evidence key, to read and sign the chain's head. Asynchronous: Lambda
- * queues the event and retries it twice; a failed anchor lies in the dead-letter queue, and its alarm rings.
+ * Asks the anchor-audit function, which alone may sign with the evidence key, to read and sign the chain's head, and waits for it: a change of
+ * state counts only under an anchor, so the next step must find it there. A refusal fails the step, and its retry only anchors again.
  */
 export function lambdaAnchors({ lambda, functionName }: { lambda: LambdaClient; functionName: string }): Anchors {
   return {
     async anchor(projectId) {
-      const { StatusCode } = await lambda
+      const { FunctionError } = await lambda
         .send(
           new InvokeCommand({
             FunctionName: functionName,
-            InvocationType: 'Event',
+            InvocationType: 'RequestResponse',
             Payload: new TextEncoder().encode(JSON.stringify({ project_id: projectId, run_id: 'anchor' })),
           }),
         )
         .catch((error) => {
           throw asWaybillError(error, 'Asking for an anchor')
         })
-      if (StatusCode !== 202) throw new WaybillError('CONNECTION_FAILED', 'The anchor request was not accepted. It is safe to try again.')
+      if (FunctionError !== undefined)
+        throw new WaybillError(
+          'CONNECTION_FAILED',
+          'The audit chain could not be anchored; see the log of anchor-audit. It is safe to try again.',
+        )
     },
   }
 }

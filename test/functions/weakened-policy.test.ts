@@ -74,4 +74,24 @@ describe('a policy weakened after the plan was signed', () => {
     on.ports.artifacts = artifacts
     await expect(cutover()).resolves.toMatchObject({ project_id: id })
   })
+
+  it('does not let the cutover pass on answers about a proof that was replaced since', { timeout: LONG }, async () => {
+    const id = await storeSpec(on)
+    on.failNext('cutover', new Error('not yet'), 20)
+    await tell(on, id)
+    const log = await on.ports.audit.read(id)
+    const earlier = log.find(({ action }) => action === 'OUTCOME_PROVEN')!
+    await advance(on.ports, id, {
+      actor: 'test',
+      action: 'OUTCOME_PROVEN',
+      subject_sha256: earlier.subject_sha256,
+      details: { run_id: earlier.details.run_id! },
+    })
+    await advance(on.ports, id, { to: 'CUTOVER_READY', actor: 'test', action: 'STANDS_AGAIN' })
+    const { createHandler } = await import('../../functions/cutover/handler.ts')
+    await expect(createHandler(on.ports)({ project_id: id, run_id: 'by-hand' })).rejects.toMatchObject({
+      code: 'PLAN_NOT_AUTHORISED',
+      details: [expect.stringContaining('PARALLEL_VALIDATED->CUTOVER_READY is not approved')],
+    })
+  })
 })

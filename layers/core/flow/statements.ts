@@ -1,4 +1,4 @@
-import { asLogged } from '../decision-log.ts'
+import { asLogged, type SignedDecision } from '../decision-log.ts'
 import { sha256 } from '../digest.ts'
 import { isWaybillError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
@@ -14,12 +14,16 @@ export async function acceptedStatements(
   deps: Pick<Ports, 'artifacts' | 'audit' | 'trust'>,
   projectId: string,
 ): Promise<ApprovalPredicate[]> {
+  return asLogged(await signedStatements(deps, projectId), await deps.audit.read(projectId))
+}
+
+/** What people signed in a project, signatures checked, whatever the log says of it. */
+export async function signedStatements(deps: Pick<Ports, 'artifacts' | 'trust'>, projectId: string): Promise<SignedDecision[]> {
   const envelopes = await approvalStatements(deps.artifacts, projectId)
-  const statements = envelopes.flatMap((bytes) => {
+  return envelopes.flatMap((bytes) => {
     const predicate = readApproval(bytes, deps.trust)
     return predicate !== null && predicate.project_id === projectId ? [{ sha256: sha256(bytes), predicate }] : []
   })
-  return asLogged(statements, await deps.audit.read(projectId))
 }
 
 /** The predicate of one approval statement, or null when signature, shape or subject do not hold. */

@@ -1,10 +1,11 @@
 import { countingFault, outstanding, sittingsOf } from '../approvals.ts'
 import { asLogged, notLogged, type SignedDecision, unknownToTheLog } from '../decision-log.ts'
 import { sha256 } from '../digest.ts'
-import type { ApprovalPredicate, AuditEntry } from '../schemas/governance.ts'
+import { decidedWhile, type Proof, proofSubjects, type Subject } from '../proof-subjects.ts'
+import type { ApprovalPredicate } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
 import { emptySeats, type Seat } from '../separation.ts'
-import { type Contents, PROVING } from './contents.ts'
+import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
 
 /** Every gate that the project passed was opened by enough distinct people, each having seen exactly what the gate is about. */
@@ -79,18 +80,8 @@ function inTime({ decided_at }: ApprovalPredicate, passedAt: string): boolean {
   return Date.parse(decided_at) <= Date.parse(passedAt) + CLOCKS_MS
 }
 
-/** The log without approvals that it records before their subject stood, after another one took its place, or after the step. */
-function decidedWhile(entries: readonly AuditEntry[], { from, until }: Subject): AuditEntry[] {
-  return entries.filter(({ seq, action, details }) => {
-    return action !== 'DECISION_TAKEN' || details.decision !== 'APPROVED' || (from < seq && seq < until)
-  })
-}
-
 /** Clocks of Waybill's own functions may differ by this much. */
 const CLOCKS_MS = 10_000
-
-/** What a gate can be about, and the entries of the log between which it stood. */
-type Subject = { sha256: string; from: number; until: number }
 
 /** @param passed the number of the entry by which the gate was passed */
 function subjectsOf(pack: OpenedPack, contents: Contents, gate: GatedTransition, passed: number): Subject[] {
@@ -101,26 +92,18 @@ function subjectsOf(pack: OpenedPack, contents: Contents, gate: GatedTransition,
       return file(contents.plan?.bytes)
     case 'PLANNED->EXECUTED':
       return file(contents.signedPlan?.bytes)
-    case 'PR_CREATED->PARALLEL_VALIDATED': {
-      // Approved before the parallel runs, each of which made a newer proof; after a failure people are asked about the newest again.
-      const opened = contents.entries.findLast(
-        ({ seq, details }) => seq < passed && details.to === 'PR_CREATED' && details.from !== 'PR_CREATED',
-      )
-      return proofsOf(contents, passed).filter(({ until }) => opened !== undefined && until > opened.seq)
-    }
+    case 'PR_CREATED->PARALLEL_VALIDATED':
     case 'PARALLEL_VALIDATED->CUTOVER_READY':
-      return proofsOf(contents, passed).slice(-1)
+      return proofSubjects(gate, contents.entries, proofsIn(contents), passed)
     case 'CUTOVER_READY->CUTOVER_DONE':
       return file(pack.files.get('cutover/cutover_plan.json'))
   }
 }
 
-/** The proofs that the log records before an entry, each with the time it was the newest; one that does not hold opens nothing. */
-function proofsOf({ certificates, entries }: Contents, before: number): Subject[] {
-  const recorded = entries.filter(({ seq, action }) => seq < before && PROVING.includes(action))
-  return recorded.flatMap(({ seq, subject_sha256, details }, index) => {
-    const certificate = certificates.find(({ bytes }) => sha256(bytes) === subject_sha256)
-    const holds = certificate?.predicate.proof_status === 'VALID' && certificate.predicate.run_id === details.run_id
-    return holds ? [{ sha256: sha256(certificate.bytes), from: seq, until: recorded[index + 1]?.seq ?? before }] : []
-  })
+function proofsIn({ certificates }: Contents): Proof[] {
+  return certificates.map(({ bytes, predicate }) => ({
+    sha256: sha256(bytes),
+    run_id: predicate.run_id,
+    valid: predicate.proof_status === 'VALID',
+  }))
 }

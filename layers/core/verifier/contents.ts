@@ -42,9 +42,6 @@ export type Contents = {
   replay: Replay
 }
 
-/** Entries that make a certificate the project's proof; each names its digest and its run. */
-export const PROVING: readonly string[] = ['OUTCOME_PROVEN', 'PARALLEL_RUN_CLEAN', 'PARALLEL_RUN_PROOF_TAKEN']
-
 export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faults } {
   const faults = new Faults()
   const one = <S extends z.ZodType>(path: string, schema: S): { path: string; bytes: Uint8Array; value: z.infer<S> } | null => {
