@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
 import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
+import {
+  CreateActivityCommand,
+  CreateStateMachineCommand,
+  DescribeExecutionCommand,
+  GetActivityTaskCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { chainFaults } from '../../../layers/core/audit-chain.ts'
 import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
@@ -104,6 +112,23 @@ describe('an answer that is lost after the work was done', () => {
     proxy.upset('UpdateItem', 'lose the answer')
     await approvals.told('g1', '2026-03-01T10:00:00.000Z')
     expect((await approvals.group('g1')).told_at).toBe('2026-03-01T10:00:00.000Z')
+  })
+
+  it('tells a waiting state once: the second telling finds it over, which is what the outbox takes for told', async () => {
+    const sfn = new SFNClient({})
+    const name = `waiting-${crypto.randomUUID()}`
+    const { activityArn } = await sfn.send(new CreateActivityCommand({ name }))
+    const definition = { StartAt: 'Wait', States: { Wait: { Type: 'Task', Resource: activityArn, End: true } } }
+    const roleArn = 'arn:aws:iam::000000000000:role/states'
+    const { stateMachineArn } = await sfn.send(new CreateStateMachineCommand({ name, definition: JSON.stringify(definition), roleArn }))
+    const { executionArn } = await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }))
+    const { taskToken } = await sfn.send(new GetActivityTaskCommand({ activityArn }))
+    proxy.upset('SendTaskSuccess', 'lose the answer')
+    expect(await refusal(ports.tasks.succeed(taskToken!, { decision: 'APPROVED' }))).toBe('NOT_FOUND')
+    expect(times('SendTaskSuccess')).toBe(2)
+    const ended = () => sfn.send(new DescribeExecutionCommand({ executionArn }))
+    await expect.poll(async () => (await ended()).status, { timeout: 30_000 }).toBe('SUCCEEDED')
+    expect(JSON.parse((await ended()).output!)).toEqual({ decision: 'APPROVED' })
   })
 
   it('stores an artifact once', async () => {
