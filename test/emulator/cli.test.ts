@@ -14,7 +14,7 @@ import type { DoctorLine } from '../../layers/core/doctor.ts'
 import { type Running, startWaybill } from '../end-to-end/command.ts'
 import { openBrowser } from '../functions/support/browser.ts'
 import { type Account, openAccount } from './harness/account.ts'
-import { breakages, type GitAnswers } from './harness/breakages.ts'
+import { breakages, changeSchedule, type GitAnswers } from './harness/breakages.ts'
 import { approveByMail } from './harness/people.ts'
 import { openShop, type Shop } from './harness/shop.ts'
 
@@ -34,6 +34,8 @@ let git: { server: Server; url: string; answers: GitAnswers }
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'waybill-cli-'))
   account = await openAccount(['-c', 'nightly=shop-night'])
+  // CloudFormation's time zone of a schedule is dropped by the emulator; the template is asserted in test/infra.
+  await changeSchedule(account.deployment.outputs, { ScheduleExpressionTimezone: dev.nightly.timeZone })
   shop = await openShop('shop')
   await account.storeSecret('waybill/dev/source/shop', shop.sourceUrl)
   for (const role of ['reader', 'writer']) await account.storeSecret(`waybill/dev/target/shop/${role}`, shop.targetUrl)

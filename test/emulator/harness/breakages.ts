@@ -42,15 +42,29 @@ export type Breakage = {
   harm(): Promise<(() => Promise<unknown>) | undefined>
 }
 
+/** Changes the nightly schedule. Gives what changes it back. */
+export async function changeSchedule(
+  { ScheduleGroupName: GroupName }: Readonly<Record<string, string>>,
+  change: { ScheduleExpressionTimezone?: string; State?: ScheduleState },
+): Promise<() => Promise<unknown>> {
+  const scheduler = new SchedulerClient({})
+  const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName }))
+  const { Name, ScheduleExpression, ScheduleExpressionTimezone, State, FlexibleTimeWindow, Target } = await scheduler.send(
+    new GetScheduleCommand({ Name: Schedules[0]!.Name, GroupName }),
+  )
+  const before = { Name, GroupName, ScheduleExpression, ScheduleExpressionTimezone, State, FlexibleTimeWindow, Target }
+  await scheduler.send(new UpdateScheduleCommand({ ...before, ...change }))
+  return () => scheduler.send(new UpdateScheduleCommand(before))
+}
+
 /** Everything that the doctor can see wrong and that the emulator can be made to do. What cannot be mended comes last. */
 export function breakages(account: Account, git: { answers: GitAnswers }, guarded: GitAnswers): Breakage[] {
   const { s3, bucket: Bucket } = account
   const outputs = account.deployment.outputs as Record<string, string>
-  const [ec2, kms, ses, scheduler, secrets, ecs] = [
+  const [ec2, kms, ses, secrets, ecs] = [
     new EC2Client({}),
     new KMSClient({}),
     new SESv2Client({}),
-    new SchedulerClient({}),
     new SecretsManagerClient({}),
     new ECSClient({}),
   ]
@@ -73,24 +87,6 @@ export function breakages(account: Account, git: { answers: GitAnswers }, guarde
     return () => kms.send(new PutKeyPolicyCommand({ KeyId, PolicyName: 'default', Policy }))
   }
   const root = { AWS: 'arn:aws:iam::000000000000:root' }
-  const schedule = async (change: { ScheduleExpressionTimezone?: string; State?: ScheduleState }) => {
-    const GroupName = outputs.ScheduleGroupName!
-    const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName }))
-    const { ScheduleExpression, FlexibleTimeWindow, Target, ...rest } = await scheduler.send(
-      new GetScheduleCommand({ Name: Schedules[0]!.Name, GroupName }),
-    )
-    const { ScheduleExpressionTimezone, State } = rest
-    const put = (what: object) =>
-      scheduler.send(
-        new UpdateScheduleCommand({
-          ...{ Name: Schedules[0]!.Name, GroupName, ScheduleExpression, FlexibleTimeWindow, Target },
-          ...{ ScheduleExpressionTimezone, State },
-          ...what,
-        }),
-      )
-    await put(change)
-    return () => put({})
-  }
   const answering = (answers: GitAnswers) => async () => {
     git.answers = answers
     return async () => {
@@ -191,11 +187,11 @@ export function breakages(account: Account, git: { answers: GitAnswers }, guarde
     },
     {
       ...{ name: 'a schedule counts other hours', check: 'schedules', verdict: 'fail', says: /America\/New_York, not in Europe\/Berlin/ },
-      harm: () => schedule({ ScheduleExpressionTimezone: 'America/New_York' }),
+      harm: () => changeSchedule(outputs, { ScheduleExpressionTimezone: 'America/New_York' }),
     },
     {
       ...{ name: 'a schedule is off', check: 'schedules', verdict: 'fail', says: /switched off/ },
-      harm: () => schedule({ State: 'DISABLED' }),
+      harm: () => changeSchedule(outputs, { State: 'DISABLED' }),
     },
     {
       ...{ name: 'the repository is not the token’s', check: 'git-token', verdict: 'fail', says: /HTTP 404/ },
