@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { NEVER } from '../../infra/constructs/agent-boundary.ts'
-import { FUNCTIONS } from '../../infra/permissions.ts'
+import { FUNCTIONS, type Permission, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
+import { awsPorts } from '../../layers/aws/ports.ts'
+import { connectors } from '../../layers/connectors/index.ts'
 import { stateName } from '../../layers/core/names.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { defaultPolicy } from '../../layers/core/rulebooks.ts'
 import { flat, resourcesOf, type Statement, type Synthesis, statementsOf } from './synth.ts'
 
 type Granted = Statement & { role: string }
@@ -28,6 +32,44 @@ const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   'logs:PutResourcePolicy': 'lets the delivery service write, for the account',
   'logs:DescribeResourcePolicies': 'describing has no resource',
   'logs:DescribeLogGroups': 'describing has no resource',
+}
+
+/** Which ports a line of the permission table means. */
+function reachedBy(permission: Permission): Record<string, boolean> {
+  const { projects, audit, approvals, reads, writes, signs, secrets } = permission
+  return {
+    projects: projects !== undefined,
+    audit: audit !== undefined,
+    approvals: approvals !== undefined,
+    artifacts: reads !== undefined || writes !== undefined,
+    signer: signs !== undefined,
+    secrets: secrets !== undefined,
+    leases: permission.leases === true,
+    notifier: permission.mail === true,
+    anchors: permission.anchors === true,
+    git: permission.git === true,
+    progress: permission.progress === true,
+    workers: permission.stops === true,
+    publicUrl: permission.link === true,
+  }
+}
+
+const NOTHING: Parameters<typeof awsPorts>[1] = {
+  connectors,
+  policy: defaultPolicy,
+  signIn: null,
+  trust: null,
+  log: { info() {}, warn() {}, error() {} },
+}
+
+/** Whether a port can be made; one that the stack did not configure refuses. */
+function isGiven(read: () => unknown): boolean {
+  try {
+    return read() !== undefined
+  } catch (error) {
+    if ((error as { code?: string }).code === 'PERMISSION_DENIED') return false
+    throw error
+  }
 }
 
 /** Who may do what, read from the policies of the prod templates and from nothing else. */
@@ -144,6 +186,37 @@ export function accessTests(prod: Synthesis): void {
       expect(holders('ecs:ListTasks')).toEqual(['StopWorkers'])
       for (const each of granted.filter(({ Action }) => Action.some((action) => /^ecs:(StopTask|DescribeTasks|ListTasks)$/.test(action))))
         expect(JSON.stringify(each.Condition)).toMatch(/^\{"ArnEquals":\{"ecs:cluster":/)
+    })
+
+    it('each function and worker can reach what it may use, and is told of nothing else', () => {
+      const reaches = (permission: Permission, names: string[]) => {
+        const env = Object.fromEntries(names.map((name) => [name, 'something/or-other']))
+        const ports = awsPorts({ ...env, WAYBILL_TIME_ZONE: 'Europe/Berlin' }, NOTHING)
+        for (const [port, granted] of Object.entries(reachedBy(permission)))
+          expect([
+            port,
+            isGiven(() => (port === 'signer' ? ports.signers[permission.signs ?? 'plan'] : ports[port as keyof Ports])),
+          ]).toEqual([port, granted])
+      }
+      const variablesOf = (type: string, id: RegExp) => {
+        const [found, ...more] = resourcesOf(prod.pipeline, type).filter(([name]) => id.test(name))
+        expect([found === undefined, more.length]).toEqual([false, 0])
+        return found![1].Properties as { Environment?: { Variables: object }; ContainerDefinitions?: { Environment: { Name: string }[] }[] }
+      }
+      for (const [name, permission] of Object.entries(FUNCTIONS)) {
+        const { Environment } = variablesOf('AWS::Lambda::Function', new RegExp(`^${stateName(name)}Function[0-9A-F]{8}$`))
+        reaches(permission, Object.keys(Environment!.Variables))
+      }
+      for (const [name, permission] of Object.entries(WORKER_PERMISSIONS)) {
+        const { ContainerDefinitions } = variablesOf(
+          'AWS::ECS::TaskDefinition',
+          new RegExp(`^${stateName(name)}WorkerDefinition[0-9A-F]{8}$`),
+        )
+        reaches(
+          permission,
+          ContainerDefinitions![0]!.Environment.map(({ Name }) => Name),
+        )
+      }
     })
 
     it('only workers write their progress, and no function reads it', () => {
