@@ -1,7 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLocalPorts } from '../../functions/local.ts'
+import { approvalsLines } from '../../layers/aws/account/doctor/approvals.ts'
+import type { Patient } from '../../layers/aws/account/doctor/place.ts'
 import { covers, readPolicy } from '../../layers/aws/account/doctor/policy.ts'
 import { type DoctorLine, fail, looked, ok, overall, warn } from '../../layers/core/doctor.ts'
 import { nodeLines, spaceLines, toolLines } from '../../layers/local/doctor.ts'
@@ -103,6 +107,29 @@ describe('what the doctor looks at', () => {
       'undecided',
     ])
     expect(overall([line!, fail('c', '', '')])).toBe('fail')
+  })
+
+  it('whether the approval pages answer, and are the approval pages', async () => {
+    const answers: [number, Record<string, string>][] = [
+      [404, { 'content-security-policy': "default-src 'none'; form-action 'self'" }],
+      [404, { 'content-type': 'application/json' }],
+      [502, {}],
+      [200, { 'content-security-policy': "default-src 'none'" }],
+    ]
+    let next = 0
+    const asked: (string | undefined)[] = []
+    const server = createServer((request, response) => {
+      asked.push(request.url)
+      response.writeHead(...answers[next++]!).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const look = async () => (await approvalsLines({ outputs: { ApprovalsUrl: url } } as Patient, fetch))[0]!
+    const seen = []
+    for (const _ of answers) seen.push((await look()).verdict)
+    await new Promise((resolve) => server.close(resolve))
+    expect([...seen, (await look()).verdict]).toEqual(['ok', 'fail', 'fail', 'fail', 'fail'])
+    expect(new Set(asked)).toEqual(new Set(['/approvals/doctor']))
   })
 
   it('reads what a policy leaves unclear as allowed to everybody, and as denied to nobody', () => {
