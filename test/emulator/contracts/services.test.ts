@@ -17,7 +17,7 @@ import {
 import { afterAll, describe, expect, it } from 'vitest'
 import { kmsSigner } from '../../../layers/aws/signer.ts'
 import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
-import { SIGNING_PURPOSES } from '../../../layers/core/ports.ts'
+import { type Ports, SIGNING_PURPOSES } from '../../../layers/core/ports.ts'
 import { gitHostContract } from '../../contracts/git-host.ts'
 import { notifierContract, type SentMail } from '../../contracts/notifier.ts'
 import { refusal } from '../../contracts/samples.ts'
@@ -189,12 +189,10 @@ describe('workers: ECS', () => {
 
 const folder = mkdtempSync(join(tmpdir(), 'waybill-anchors-'))
 afterAll(() => rmSync(folder, { recursive: true }))
-anchorsContract('Lambda', async () => {
-  // In place of anchor-audit, which test/emulator/migration.test.ts has deployed: a function that writes down what it is asked.
+/** In place of anchor-audit, which test/emulator/migration.test.ts has deployed: a function that does what `body` says. */
+async function anchoring(body: string, file: string): Promise<Ports['anchors']> {
   const FunctionName = `anchor-${crypto.randomUUID()}`
-  const file = join(folder, FunctionName)
-  const code = `import { appendFileSync } from 'node:fs'
-    export const handler = async (event) => appendFileSync(process.env.ASKED, JSON.stringify(event) + '\\n')`
+  const code = `import { appendFileSync } from 'node:fs'\nexport const handler = async (event) => { ${body} }`
   await new LambdaClient({}).send(
     new CreateFunctionCommand({
       FunctionName,
@@ -205,8 +203,13 @@ anchorsContract('Lambda', async () => {
       Environment: { Variables: { ASKED: file } },
     }),
   )
+  return (await account.ports({ WAYBILL_ANCHOR_FUNCTION: FunctionName })).anchors
+}
+
+anchorsContract('Lambda', async () => {
+  const file = join(folder, crypto.randomUUID())
   return {
-    anchors: (await account.ports({ WAYBILL_ANCHOR_FUNCTION: FunctionName })).anchors,
+    anchors: await anchoring("appendFileSync(process.env.ASKED, JSON.stringify(event) + '\\n')", file),
     async anchored(projectId) {
       const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
       return lines.filter((line) => (JSON.parse(line) as { project_id: string }).project_id === projectId)
@@ -216,9 +219,11 @@ anchorsContract('Lambda', async () => {
 })
 
 describe('anchors: Lambda', () => {
-  it('that nobody makes are a failure', async () => {
+  it('that nobody makes, or that fail, are a failure of whoever asked', async () => {
     const { anchors } = await account.ports({ WAYBILL_ANCHOR_FUNCTION: 'not-there' })
     expect(await refusal(anchors.anchor('p1'))).toBe('CONNECTION_FAILED')
+    const failing = await anchoring("throw new Error('the key is disabled')", '')
+    expect(await refusal(failing.anchor('p1'))).toBe('CONNECTION_FAILED')
   })
 })
 
