@@ -8,7 +8,11 @@ export async function approvalsLines({ outputs: { ApprovalsUrl: url } }: Patient
   const answer = await fetch(address, { redirect: 'manual', signal: AbortSignal.timeout(35_000) }).catch(() => null)
   if (answer === null)
     return [
-      fail('approvals', `The approval pages at ${url} cannot be reached from here.`, 'Approvers need the way there that is missing here.'),
+      fail(
+        'approvals',
+        `The approval pages at ${url} cannot be reached from here.`,
+        'If this machine reaches other pages, look at the API in API Gateway: approvers have to reach it.',
+      ),
     ]
   const { status } = answer
   // Without a route the gateway refuses too; only a page of ours forbids everything it does not need.

@@ -39,7 +39,7 @@ export async function evidenceLines({ session: { s3 }, outputs }: Patient): Prom
     keptDays === null
       ? fail('lock', 'The evidence bucket locks nothing: it has no default retention.', again)
       : kept?.Mode === mode && keptDays >= Number(days)
-        ? ok('lock', `New evidence is locked for ${keptDays} days (${mode}), as deployed.`)
+        ? ok('lock', `New evidence is locked for ${keptDays === 1 ? '1 day' : `${keptDays} days`} (${mode}), as deployed.`)
         : fail('lock', `New evidence is locked for ${keptDays} days (${kept?.Mode}); deployed was ${days} days (${mode}).`, again),
     free.length === 0
       ? ok('bucket-policy', 'Nobody may choose another retention for evidence, or go round it.')

@@ -52,7 +52,14 @@ export async function scheduleLines({ session, outputs: { ScheduleGroupName, Sch
         ),
       )
   }
-  return lines.length > 0 ? lines : [ok('schedules', `${Schedules.length} nightly reconciliations are scheduled, in ${zone}.`)]
+  return lines.length > 0
+    ? lines
+    : [
+        ok(
+          'schedules',
+          `${Schedules.length === 1 ? 'One project is' : `${Schedules.length} projects are`} reconciled every night, by the clocks of ${zone}.`,
+        ),
+      ]
 }
 
 function isTimeZone(zone: string): boolean {
