@@ -2,12 +2,14 @@ import { z } from 'zod'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { record } from '../../layers/core/ledger.ts'
 import { cleanNights, recordedNights } from '../../layers/core/nights/count.ts'
 import { isOffPeak, nextOffPeak, nightOf } from '../../layers/core/nights/off-peak.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { Lease } from '../../layers/core/schemas/lease.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { COMPARABLE } from '../work/comparable.ts'
 import { leaseEnd } from '../work/lease.ts'
 import { type NightDeps, recordNight } from '../work/nights.ts'
 
@@ -34,8 +36,6 @@ export type Opened = TaskResult & {
 
 /** Of nobody else's run: asked again soon, since it may be done long before its lease is over. */
 const ASK_AGAIN_MS = 2 * 60_000
-
-const ENDED_OR_STUCK: readonly LifecycleState[] = ['REJECTED', 'ROLLED_BACK', 'FAILED']
 
 /**
  * Before anything is read: is it night, has nobody else begun, and under which fence is it done. A migration waits for both; a night that
@@ -68,10 +68,20 @@ export function createHandler(deps: Deps) {
   }
 }
 
+const WHY: Partial<Record<LifecycleState, string>> = {
+  FAILED: ' and has to be taken up first',
+  REJECTED: '',
+  ROLLED_BACK: ', so the target holds nothing of it',
+}
+
 /** Why this night is not compared now; `done` when nothing is left to say; null when it may be. */
 async function notNow(deps: Deps, project: ProjectRecord, event: Opening, night: string, now: Date): Promise<string | 'done' | null> {
-  if (ENDED_OR_STUCK.includes(project.state))
-    return `Not compared: the project is ${project.state}${project.state === 'FAILED' ? ' and has to be taken up first' : ''}.`
+  if (!COMPARABLE.includes(project.state)) {
+    const why = `Not compared: the project is ${project.state}${WHY[project.state] ?? ', and nothing was copied yet'}.`
+    // Waiting would not help a migration whose project somebody ended meanwhile.
+    if (event.purpose === 'parallel-run') throw new WaybillError('ILLEGAL_TRANSITION', why)
+    return why
+  }
   const plan = artifactOf(project, 'migration_plan').sha256
   const recorded = recordedNights(await deps.audit.read(project.project_id)).filter((each) => each.plan_sha256 === plan)
   const by = event.again === true ? undefined : cleanNights(recorded).nights.get(night)
@@ -83,6 +93,11 @@ async function notNow(deps: Deps, project: ProjectRecord, event: Opening, night:
 
 async function skip(deps: Deps, project: ProjectRecord, event: Opening, night: string, reason: string): Promise<Opened> {
   const { project_id, run_id } = event
+  if (project.artifacts.migration_plan === undefined) {
+    const details = { night, run_id, result: 'skipped', reason }
+    await record(deps, project_id, { actor: 'waybill/open-reconciliation', action: 'NIGHT_SKIPPED', details })
+    return { project_id, run_id, decision: 'NOT_COMPARED' }
+  }
   const at = deps.clock.now().toISOString()
   await recordNight(deps, project, {
     run_id,

@@ -6,21 +6,11 @@ import { planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { jsonLines, keyOf, placeOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import type { LifecycleState } from '../../layers/core/schemas/project.ts'
 import type { SegmentItem } from '../../layers/core/schemas/work.ts'
+import { COMPARABLE } from '../work/comparable.ts'
 import { underFence } from '../work/lease.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
-
-const COMPARABLE: readonly LifecycleState[] = [
-  'EXECUTED',
-  'RECONCILED',
-  'PR_CREATED',
-  'PARALLEL_VALIDATED',
-  'CUTOVER_READY',
-  'CUTOVER_DONE',
-  'EVIDENCE_COMPLETE',
-]
 
 /** What the id of a reconciliation run begins with; a long one is shortened, so that there is room for its number. */
 export function reconciliationRun(runId: string): string {

@@ -125,6 +125,27 @@ describe('nights', { timeout: LONG }, () => {
     expect(on.systems.opened.length).toBe(before)
   })
 
+  it('of a project in which nothing was copied yet are skipped without a mail, and a migration does not wait for one that ended', async () => {
+    const early = await storeSpec(on)
+    await on.call('create-project', { project_id: early, run_id: 'initial' })
+    on.mails.length = 0
+    const event = {
+      project_id: early,
+      run_id: 'recon-early',
+      holder: 'recon-early',
+      purpose: 'night',
+      scheduled: on.ports.clock.now().toISOString(),
+    }
+    expect(await open(on.ports)(event)).toMatchObject({ decision: 'NOT_COMPARED' })
+    const last = (await on.ports.audit.read(early)).at(-1)
+    expect([last?.action, last?.details.reason]).toEqual([
+      'NIGHT_SKIPPED',
+      'Not compared: the project is CREATED, and nothing was copied yet.',
+    ])
+    expect(on.mails).toEqual([])
+    await expect(opening('parallel', { purpose: 'parallel-run' })).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' })
+  })
+
   it('are told to author, data owner and QA lead once each, with counts and without a value, unless they are clean', async () => {
     await takeUp()
     on.mails.length = 0
