@@ -1,4 +1,4 @@
-import { Stack, type StackProps } from 'aws-cdk-lib'
+import { Fn, Stack, type StackProps } from 'aws-cdk-lib'
 import {
   FlowLogDestination,
   GatewayVpcEndpointAwsService,
@@ -25,10 +25,12 @@ export class NetworkStack extends Stack {
   readonly vpc: Vpc
   /** For workers, and for the functions that read catalogs. */
   readonly workers: SecurityGroup
+  private readonly zones: number
 
   constructor(scope: Construct, id: string, props: StackProps & { config: StageConfig }) {
     super(scope, id, props)
     const { config } = props
+    this.zones = config.network.zones
 
     this.vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr(config.network.cidr),
@@ -75,5 +77,10 @@ export class NetworkStack extends Stack {
       WorkerSubnetIds: this.vpc.isolatedSubnets.map((subnet) => subnet.subnetId).join(','),
       EndpointServices: ['s3', 'dynamodb', ...Object.values(services).map(({ shortName }) => shortName)].join(','),
     })
+  }
+
+  /** As many as the settings say, whatever they are called where the stack is deployed: without an account, CDK would take two. */
+  override get availabilityZones(): string[] {
+    return Array.from({ length: this.zones }, (_, at) => Fn.select(at, Fn.getAzs()))
   }
 }

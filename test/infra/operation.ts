@@ -108,6 +108,14 @@ export function operationTests(prod: Synthesis): void {
   })
 
   describe('network', () => {
+    it('lies in as many zones as the settings say, with its endpoints in each', () => {
+      const zones = resourcesOf(prod.network, 'AWS::EC2::Subnet').map(([, { Properties }]) => JSON.stringify(Properties.AvailabilityZone))
+      expect(zones).toHaveLength(3)
+      expect(new Set(zones).size).toBe(3)
+      for (const [id, { Properties }] of resourcesOf(prod.network, 'AWS::EC2::VPCEndpoint'))
+        if (Properties.VpcEndpointType === 'Interface') expect(Properties.SubnetIds, id).toHaveLength(3)
+    })
+
     it('has no way out', () => {
       for (const type of ['AWS::EC2::NatGateway', 'AWS::EC2::InternetGateway', 'AWS::EC2::EgressOnlyInternetGateway'])
         expect(resourcesOf(prod.network, type)).toEqual([])
