@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { Image } from './image-tree.ts'
 
 export type Ended = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }
-export type Container = { child: ChildProcess; ended: Promise<Ended> }
+export type Container = { child: ChildProcessByStdio<null, Readable, Readable>; ended: Promise<Ended> }
 
 /** Whether this machine lets us mount, change root and change user. Without it a container cannot be imitated faithfully. */
 export const canContain =
@@ -28,19 +29,32 @@ for each in $BENEATH; do mount --rbind "$ROOT_FOLDER/$each" "$ROOT_FOLDER.ro/$ea
 mount --rbind /proc "$ROOT_FOLDER.ro/proc"
 mount --rbind /dev "$ROOT_FOLDER.ro/dev"
 mount -t tmpfs -o mode=1777 none "$ROOT_FOLDER.ro/tmp"
+for each in $VISIBLE; do
+  mkdir -p "$ROOT_FOLDER.ro$(dirname "$each")"
+  touch "$ROOT_FOLDER.ro$each"
+  mount --bind "$each" "$ROOT_FOLDER.ro$each"
+  mount -o remount,bind,ro "$ROOT_FOLDER.ro$each"
+done
 in=$ROOT_FOLDER.ro wd=$WORK_FOLDER user=$USER_ID group=$GROUP_ID
 enter=$(command -v unshare) lower=$(command -v setpriv) PATH=$IMAGE_PATH
-unset ROOT_FOLDER WORK_FOLDER USER_ID GROUP_ID BENEATH NODE_BINARY IMAGE_PATH
+unset ROOT_FOLDER WORK_FOLDER USER_ID GROUP_ID BENEATH VISIBLE NODE_BINARY IMAGE_PATH
 exec "$lower" --clear-groups --no-new-privs "$enter" --root "$in" --wd "$wd" --setgid "$group" --setuid "$user" -- "$@"`
 
-/** Runs a command in the image, its entry point by default, as a container engine would with \`--read-only\` and nothing but a /tmp. `root + '.ro'` must exist. */
+/** Runs a command in the image, its entry point by default, as a container engine would with `--read-only` and nothing but a /tmp. `root + '.ro'` must exist. */
 export function runImage(
   { root, config, beneath }: Image,
   {
     command,
     entrypoint = config.entrypoint,
     env = {},
-  }: { command: readonly string[]; entrypoint?: readonly string[]; env?: Record<string, string> },
+    visible = [],
+  }: {
+    command: readonly string[]
+    entrypoint?: readonly string[]
+    env?: Record<string, string>
+    /** Files below /tmp of this machine that are there, read-only, in the container's as well. */
+    visible?: readonly string[]
+  },
 ): Container {
   const [user = '', group = user] = config.user.split(':')
   const [program = '', ...args] = [...entrypoint, ...command]
@@ -55,6 +69,7 @@ export function runImage(
       USER_ID: user,
       GROUP_ID: group,
       BENEATH: beneath.join(' '),
+      VISIBLE: [...new Set(visible)].join(' '),
       NODE_BINARY: process.execPath,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
