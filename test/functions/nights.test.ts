@@ -303,6 +303,18 @@ describe('a lease', { timeout: LONG }, () => {
     expect((await on.ports.projects.get(id)).artifacts[`recon_report.${mine.run_id}`]).toBeUndefined()
   })
 
+  it('from a table that was set back to an earlier day opens nothing', async () => {
+    const { leases } = on.ports
+    const expires_at = new Date(on.ports.clock.now().getTime() + HOUR).toISOString()
+    const take: typeof leases.take = async ({ project_id, holder }) => ({
+      taken: true,
+      lease: { project_id, holder, fence: '1', expires_at },
+    })
+    on.ports.leases = { ...leases, take }
+    await expect(opening('restored')).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    expect(BigInt((await on.ports.projects.get(id)).recon_fence ?? '0')).toBeGreaterThan(1n)
+  })
+
   it('of a project that never had one lets pass what names none, and nothing that names one', async () => {
     const { recon_fence: _, ...never } = await on.ports.projects.get(id)
     await on.ports.projects.update(projectRecord.parse({ ...never, revision: never.revision + 1 }))
