@@ -32,7 +32,8 @@ export async function examineHome({ home, env, spec }: Options): Promise<DoctorL
   return [...lines, ...ends.flat()]
 }
 
-function policyOf(home: string): { policy: Policy; lines: DoctorLine[] } {
+/** The policy of a home, or the default one with what is wrong. */
+export function policyOf(home: string): { policy: Policy; lines: DoctorLine[] } {
   const path = join(home, 'policy.json')
   if (!existsSync(path)) return { policy: defaultPolicy, lines: [] }
   try {

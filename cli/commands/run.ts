@@ -1,13 +1,18 @@
 import { Command, Option } from 'commander'
+import { workloadOf } from '../../functions/local-estimate.ts'
+import { estimateScale } from '../../layers/core/scale/estimate.ts'
+import { readSpec } from '../../layers/core/spec-reader.ts'
+import { interruption } from '../failure.ts'
 import { ensureFolder } from '../folder.ts'
 import { onPlatform } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { usePolicy } from '../policy-file.ts'
 import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
+import { printEstimate } from '../run/estimate.ts'
 import { type RequestOptions, readRequest } from '../run/request.ts'
 import { type Terminal, visible } from '../terminal.ts'
 
-type Options = RequestOptions & PlaceOptions & { out: string; policy?: string; json?: boolean }
+type Options = RequestOptions & PlaceOptions & { out: string; policy?: string; json?: boolean; estimate?: boolean }
 
 export function runCommand(terminal: Terminal): Command {
   const command = new Command('run')
@@ -26,6 +31,12 @@ export function runCommand(terminal: Terminal): Command {
       [] as string[],
     )
     .option('--json', 'the result as JSON')
+    .addOption(
+      new Option(
+        '--estimate',
+        "only reckon time and cost of doing it in an AWS account, from the source's catalog; nothing is moved",
+      ).conflicts(['aws', 'policy']),
+    )
     .addHelpText(
       'after',
       '\nApprovers get their links by mail (outbox/ in the home, or WAYBILL_SMTP_URL). "waybill approve" lists them.\nCtrl-C stops cleanly; "waybill resume" goes on.\nWith --aws the account does the work: Ctrl-C only stops watching it, and its policy is the deployed one.',
@@ -33,6 +44,13 @@ export function runCommand(terminal: Terminal): Command {
     .action(async (file: string, options: Options) => {
       const request = await readRequest(file, options)
       for (const note of request.notes) terminal.err(`note: ${visible(note)}`)
+      if (options.estimate) {
+        const signal = interruption(terminal)
+        const estimate = estimateScale(await workloadOf({ home: options.home, env: process.env, spec: readSpec(request.text), signal }))
+        if (options.json) terminal.out(JSON.stringify(estimate, null, 2))
+        else printEstimate(terminal, estimate)
+        return
+      }
       const prepare = async (home: string) => {
         await ensureFolder(home, 0o700)
         if (options.policy) await usePolicy(home, options.policy)

@@ -1,11 +1,10 @@
+import { PAIRS_PER_TASK } from '../../layers/core/scale/estimate.ts'
+
 /** A differences file holds at most 200,000 lines a table; the counts stay exact, and the report says where it was cut. */
 export const MAX_DIFFERENCES = 200_000
 
 /** Beside each result: the plan, the run and the systems it is about. */
 export const ENDS = 'ends.json'
-
-/** Table pairs of one task: the state machine makes batches of so many. */
-export const PAIRS_PER_TASK = 20
 
 /** Servers have a hundred connections where nobody raised it, and a table is not compared faster by more. */
 const MOST_CONNECTIONS = 16

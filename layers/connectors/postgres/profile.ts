@@ -1,4 +1,5 @@
 import type { TableRef } from '../../core/connector.ts'
+import { PROFILED_BYTES } from '../../core/scale/throughput.ts'
 import type { CatalogTable, Profile, TableProfile } from '../../core/schemas/catalog.ts'
 import { quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
 import type { Ask } from './ask.ts'
@@ -9,9 +10,9 @@ const EXACT_DISTINCT_ROWS = 200_000n
 
 /**
  * Bytes that are scanned for a profile, together. A profile advises: it sizes work and asks questions, and no proof rests on it. A function has
- * fifteen minutes for it, in which a server reads fifty gigabytes from a disk of 60 MB a second.
+ * fifteen minutes for it; a server with a disk of 60 MB a second needs six for as much.
  */
-const MOST_BYTES = 50_000_000_000n
+const MOST_BYTES = BigInt(PROFILED_BYTES)
 
 /** The tables that are profiled: the smallest first, as long as all together stay within what is scanned. The others keep the system's estimates. */
 export function profiled<T extends Pick<CatalogTable, 'bytes'>>(tables: readonly T[]): T[] {
