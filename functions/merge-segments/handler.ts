@@ -1,5 +1,6 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { leasedEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
 import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { findJson, keyOf, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
@@ -27,8 +28,11 @@ export function createHandler(deps: Deps) {
     const items = readLines(await artifactBytes(deps.artifacts, project, `segments.${run_id}`), segmentItem)
     const results: TableResult[] = []
     const lost: string[] = []
-    for (const item of items) {
-      const result = await findJson(deps.artifacts, workKey(project_id, run_id, 'hash-segments', item.item_id), tableResult)
+    const found = await atOnce(items, (item) =>
+      findJson(deps.artifacts, workKey(project_id, run_id, 'hash-segments', item.item_id), tableResult),
+    )
+    for (const [at, item] of items.entries()) {
+      const result = found[at] ?? null
       if (result !== null && result.table_id === item.table_id && result.segments.length === result.segments_expected) results.push(result)
       // An inconclusive pair says itself why its segments are not all there; any other with too few is not a result.
       else if (result !== null && result.table_id === item.table_id && result.verdict === 'inconclusive') results.push(result)
@@ -98,8 +102,11 @@ async function checkBindings(
   const refuse = (what: string) => {
     throw new WaybillError('EVIDENCE_INVALID', `${what}. Start the reconciliation again.`)
   }
-  for (const { table_id } of results) {
-    const met = await findJson(deps.artifacts, workKey(projectId, runId, 'hash-segments', table_id, ENDS), comparedUnder)
+  const stored = await atOnce(results, ({ table_id }) =>
+    findJson(deps.artifacts, workKey(projectId, runId, 'hash-segments', table_id, ENDS), comparedUnder),
+  )
+  for (const [at, { table_id }] of results.entries()) {
+    const met = stored[at] ?? null
     if (met === null || !sameSystem(met.source, planned.source) || !sameSystem(met.target, planned.target))
       return refuse(`${table_id} was not compared in the systems of the plan`)
     if (met.plan_sha256 !== planned.plan_sha256 || met.run_id !== runId || met.table_id !== table_id)
@@ -128,13 +135,12 @@ async function differencesOf(
   runId: string,
   results: readonly TableResult[],
 ): Promise<ArtifactPointer | null> {
-  const parts: Uint8Array[] = []
-  for (const result of results) {
-    const pointer = await deps.artifacts.find(workKey(projectId, runId, 'hash-segments', result.table_id, 'jsonl'))
+  const parts = await atOnce(results, async ({ table_id }) => {
+    const pointer = await deps.artifacts.find(workKey(projectId, runId, 'hash-segments', table_id, 'jsonl'))
     if (pointer === null)
-      throw new WaybillError('SEGMENT_INCOMPLETE', `the differences file of ${result.table_id} is missing. Start the reconciliation again.`)
-    parts.push(await deps.artifacts.get(pointer))
-  }
+      throw new WaybillError('SEGMENT_INCOMPLETE', `the differences file of ${table_id} is missing. Start the reconciliation again.`)
+    return deps.artifacts.get(pointer)
+  })
   const bytes = Buffer.concat(parts)
   if (bytes.length === 0) return null
   return storeOnce(deps, keyOf(projectId, 'differences', runId, 'jsonl'), 'application/x-ndjson', () => bytes)
