@@ -20,6 +20,7 @@ import { keepSayingAlive } from '../layers/aws/alive.ts'
 import { databaseToken, IAM_PASSWORD } from '../layers/aws/database-token.ts'
 import { outwardError, placesOf } from '../layers/aws/failure.ts'
 import { httpRequestOf, httpResultOf } from '../layers/aws/http-event.ts'
+import { awsPolicyInForce, refusalUnder } from '../layers/aws/policy-in-force.ts'
 import { awsPorts, awsTrust, variable } from '../layers/aws/ports.ts'
 import { connectors } from '../layers/connectors/index.ts'
 import { makePasswordsBy } from '../layers/connectors/postgres/passwords.ts'
@@ -91,6 +92,9 @@ export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTa
     const task = workerTask.parse(JSON.parse(variable(process.env, 'WAYBILL_TASK')))
     logger.appendKeys({ project_id: task.project_id, run_id: task.run_id, worker: task.worker })
     const handler = await afterPorts(log, createHandler)()
+    // The worker looks at its signal before anything else, and records why it did nothing.
+    const refusal = await awsPolicyInForce(process.env).then((inForce) => refusalUnder(inForce, defaultPolicy), asError)
+    if (refusal !== null) stop.abort(refusal)
     await handler(task, { signal: stop.signal, progress: (progress) => log.info('progress', { progress }) })
     process.exit(0)
   } catch (error) {
@@ -99,6 +103,8 @@ export async function workerMain(createHandler: (deps: Ports) => (task: WorkerTa
     lastWords(outward)
   }
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 /** Ends the process with why, as its last line on stderr. */
 function lastWords({ name, message }: Error): void {

@@ -41,6 +41,7 @@ const COMMON: BuildOptions = {
 
 /** Where an organisation puts the policy that its stacks deploy; without it, the one Waybill ships. `waybill policy check` reads it first. */
 export const DEPLOYED_POLICY = join(ROOT, 'infra/policy.json')
+export const SHIPPED_POLICY = join(ROOT, 'layers/core/rulebooks/policy.default.json')
 
 /** Where the CAs of databases lie in the layer and in the image; node trusts them when NODE_EXTRA_CA_CERTS says so. */
 const CERTIFICATES = 'certificates.pem'

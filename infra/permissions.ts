@@ -39,6 +39,8 @@ export type Permission = {
   stops?: true
   /** Says how far it is, in rows that nobody decides anything by. */
   progress?: true
+  /** Asks which policy is in force now, whatever its own code carries: whoever writes, and nobody else. */
+  policy?: true
   /** Database credentials it may read. */
   secrets?: readonly ('source' | 'target-reader' | 'target-writer')[]
   /** Runs inside the VPC, where the databases can be reached. */
@@ -144,9 +146,9 @@ const READS_BOTH = ['source', 'target-reader'] as const
 const WRITES_TARGET = ['source', 'target-writer'] as const
 
 export const WORKER_PERMISSIONS: Record<Worker, Permission> = {
-  'prepare-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
-  'copy-chunk': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
-  'finish-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET },
+  'prepare-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET, policy: true },
+  'copy-chunk': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET, policy: true },
+  'finish-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET, policy: true },
   'hash-segments': { ...WORKS, leases: true, writes: ['work'], secrets: READS_BOTH, mask: true },
   'run-checks': { ...WORKS, leases: true, writes: ['work', 'checks_report'], secrets: READS_BOTH },
   'roll-back-target': { ...WORKS, writes: ['work', 'rollback_report'], secrets: WRITES_TARGET },

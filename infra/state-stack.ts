@@ -1,9 +1,11 @@
-import { RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib'
+import { existsSync, readFileSync } from 'node:fs'
+import { RemovalPolicy, SecretValue, Stack, type StackProps } from 'aws-cdk-lib'
 import { AttributeType } from 'aws-cdk-lib/aws-dynamodb'
 import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws-ecr'
 import type { Role } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
+import { DEPLOYED_POLICY, SHIPPED_POLICY } from './build.ts'
 import type { StageConfig } from './config.ts'
 import { accept } from './constructs/accepted.ts'
 import { ApproverDirectory } from './constructs/approver-directory.ts'
@@ -32,6 +34,8 @@ export class StateStack extends Stack {
   readonly linkKey: Secret
   readonly maskKey: Secret
   readonly gitToken: Secret
+  /** The policy of this deployment, as a document: workers of earlier ones read it, and stop. */
+  readonly policyInForce: Secret
   readonly images: Repository
   /** Null where approvers sign in elsewhere, or not at all. */
   readonly directory: ApproverDirectory | null
@@ -86,6 +90,14 @@ export class StateStack extends Stack {
     this.linkKey = this.generated('LinkKey', 'HMAC key of approval links', config)
     this.maskKey = this.generated('MaskKey', 'HMAC key that masks values in evidence', config)
     this.gitToken = this.generated('GitToken', 'Token of the git host: replace the generated text by a token that cannot merge', config)
+
+    this.policyInForce = new Secret(this, 'PolicyInForce', {
+      description: `Waybill ${config.stage}: the policy in force; no secret, but kept where workers without a way out can read it`,
+      encryptionKey: this.dataKey.key,
+      secretStringValue: SecretValue.unsafePlainText(readFileSync(existsSync(DEPLOYED_POLICY) ? DEPLOYED_POLICY : SHIPPED_POLICY, 'utf8')),
+      removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+    accept(this.policyInForce, 'AwsSolutions-SMG4', 'It holds a policy, which a deployment changes and nothing rotates.')
 
     this.directory =
       config.signIn !== null && 'directory' in config.signIn

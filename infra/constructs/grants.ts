@@ -117,6 +117,7 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
     ...(permission.link === true ? [state.linkKey] : []),
     ...(permission.mask === true ? [state.maskKey] : []),
     ...(permission.git === true ? [state.gitToken] : []),
+    ...(permission.policy === true ? [state.policyInForce] : []),
   ]
   if (secrets.length > 0) {
     allow(
@@ -188,6 +189,7 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     ...(permission.link && { WAYBILL_LINK_KEY_SECRET: state.linkKey.secretArn, WAYBILL_PUBLIC_URL: beside.publicUrl }),
     ...(permission.link && beside.signIn && { WAYBILL_OIDC_ISSUER: beside.signIn.issuer, WAYBILL_OIDC_CLIENT_ID: beside.signIn.clientId }),
     ...(permission.mask && { WAYBILL_MASK_KEY_SECRET: state.maskKey.secretArn }),
+    ...(permission.policy && { WAYBILL_POLICY_IN_FORCE_SECRET: state.policyInForce.secretArn }),
     ...(permission.git && { WAYBILL_GIT_REPOSITORY: config.git.repository, WAYBILL_GIT_TOKEN_SECRET: state.gitToken.secretArn }),
     ...(permission.secrets && {
       WAYBILL_SECRETS_PREFIX: `waybill/${config.stage}`,

@@ -2,6 +2,9 @@ import { afterAll, beforeAll } from 'vitest'
 import { openStage, type Stage } from './harness/stage.ts'
 import { corruptedRun } from './scenarios/corrupted-run.ts'
 import { killedWorkers } from './scenarios/killed-workers.ts'
+import { NIGHTLY_PROJECT, nightlyRun } from './scenarios/nightly-run.ts'
+import { policyChange } from './scenarios/policy-change.ts'
+import { teardown } from './scenarios/teardown.ts'
 import { wholeMigration } from './scenarios/whole-migration.ts'
 
 const ROWS = 50_000
@@ -10,10 +13,13 @@ const on = () => stage
 
 // One deployment for all: it is most of the time. Each scenario has a project, a target and secrets of its own.
 beforeAll(async () => {
-  stage = await openStage(ROWS, [])
+  stage = await openStage(ROWS, ['-c', `nightly=${NIGHTLY_PROJECT}`])
 })
 afterAll(() => stage?.close())
 
 wholeMigration(on, ROWS)
 corruptedRun(on)
 killedWorkers(on)
+nightlyRun(on)
+policyChange(on)
+teardown(on)

@@ -30,7 +30,13 @@ export const catcher = z.strictObject({ ErrorEquals: errorNames, Next: name, ...
 export type Catcher = z.infer<typeof catcher>
 const patience = { Retry: z.array(retrier).default([]), Catch: z.array(catcher).default([]) }
 
-const RESOURCES = ['lambda:invoke', 'lambda:invoke.waitForTaskToken', 'ecs:runTask.sync', 'states:startExecution.sync:2'] as const
+const RESOURCES = [
+  'lambda:invoke',
+  'lambda:invoke.waitForTaskToken',
+  'ecs:runTask.sync',
+  'states:startExecution',
+  'states:startExecution.sync:2',
+] as const
 const arn = /^arn:aws[a-z-]*:states:::/
 const resource = z
   .string()

@@ -30,4 +30,6 @@ export type Run = {
   idle(milliseconds: number | null, signal: AbortSignal): Promise<void>
   /** Starts, or takes up, an execution nested in this one. @returns false when there is no such machine or the name is taken by another */
   nest(machine: string, name: string, input: Json, parent: string): boolean
+  /** Starts an execution of its own. @returns false when there is no such machine or the name is taken otherwise, or by one that has ended */
+  launch(machine: string, name: string, input: Json): boolean
 }

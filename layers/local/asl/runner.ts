@@ -144,7 +144,7 @@ export function createRunner(options: RunnerOptions): Runner {
       else void time.sleep(left, inner).then(over)
     }
     const { machine, input, started_at } = execution
-    const run: Run = { name, machine, input, started_at, store, platform, time, random, workerSlot, idle, nest }
+    const run: Run = { name, machine, input, started_at, store, platform, time, random, workerSlot, idle, nest, launch }
     try {
       await runFrame(run, 'root', definition, inner)
     } catch (error) {
@@ -163,6 +163,17 @@ export function createRunner(options: RunnerOptions): Runner {
     } else if (before.parent !== parent) {
       // As in the service: a name of one's own choosing is the same execution only while it runs, with the same input.
       if (before.status !== 'RUNNING' || before.machine !== machine || canonicalJson(before.input) !== canonicalJson(input)) return false
+    }
+    void begin(name).catch(() => undefined)
+    return true
+  }
+
+  const launch: Run['launch'] = (machine, name, input) => {
+    const loaded = Object.hasOwn(machines, machine) ? machines[machine] : undefined
+    if (loaded === undefined) return false
+    if (!store.create(name, machine, loaded, input, null)) {
+      const before = store.execution(name)
+      if (before?.status !== 'RUNNING' || before.machine !== machine || canonicalJson(before.input) !== canonicalJson(input)) return false
     }
     void begin(name).catch(() => undefined)
     return true

@@ -40,8 +40,10 @@ export async function performTask(run: Run, frame: Frame, state: TaskState, sign
       return invokeAndWait(run, frame, state, signal)
     case 'ecs:runTask.sync':
       return runWorker(run, frame, state, signal)
+    case 'states:startExecution':
+      return startExecution(run, frame, state)
     case 'states:startExecution.sync:2':
-      return startExecution(run, frame, state, signal)
+      return nestExecution(run, frame, state, signal)
   }
 }
 
@@ -126,7 +128,21 @@ async function runWorker(run: Run, frame: Frame, state: TaskState, signal: Abort
   })
 }
 
-async function startExecution(run: Run, frame: Frame, state: TaskState, signal: AbortSignal): Promise<Json> {
+/** Starts an execution and goes on: what becomes of it is its own affair, also when this one is stopped. */
+async function startExecution(run: Run, frame: Frame, state: TaskState): Promise<Json> {
+  const { StateMachineArn, Input, Name } = await argumentsOf(run, frame, state, nestedArguments)
+  // A name of this visit's own: after a crash the same execution is meant.
+  const name = Name ?? createHash('sha256').update(`${run.name} ${frame.frame}@${frame.step} `).digest('hex').slice(0, 40)
+  run.store.begin(run.name, frame)
+  if (!run.launch(StateMachineArn, name, Input))
+    throw new StateFailed(
+      'StepFunctions.ExecutionAlreadyExistsException',
+      `There is another execution named ${name}, or no machine ${StateMachineArn}.`,
+    )
+  return { ExecutionArn: name, StartDate: Date.parse(run.store.execution(name)!.started_at) }
+}
+
+async function nestExecution(run: Run, frame: Frame, state: TaskState, signal: AbortSignal): Promise<Json> {
   const { StateMachineArn, Input, Name } = await argumentsOf(run, frame, state, nestedArguments)
   const timeout = await secondsOf(run, frame, state.TimeoutSeconds)
   const parent = `${run.name} ${frame.frame}@${frame.step} `

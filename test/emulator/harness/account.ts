@@ -1,14 +1,18 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetObjectCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateSecretCommand, ListSecretsCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { dev } from '../../../infra/config.ts'
 import { s3ArtifactStore } from '../../../layers/aws/artifact-store.ts'
+import { dynamoAuditLog } from '../../../layers/aws/audit-log.ts'
 import { systemClock } from '../../../layers/aws/clock.ts'
 import { secretsManagerKeys } from '../../../layers/aws/keys.ts'
-import type { ArtifactStore, Keys } from '../../../layers/core/ports.ts'
+import { secretText } from '../../../layers/aws/secrets.ts'
+import type { ArtifactStore, AuditLog, Keys } from '../../../layers/core/ports.ts'
 import type { Runner } from '../../../layers/local/asl/runner.ts'
 import { gitHub } from '../../support/git-hub.ts'
 import { type Deployment, deploy } from './deployment.ts'
@@ -34,8 +38,11 @@ export type Account = {
   keys: Keys
   github: Awaited<ReturnType<typeof gitHub>>
   workers: ReturnType<typeof ecs>
-  machine(name: 'migration' | 'reconcile'): string
+  machine(name: 'migration' | 'reconcile' | 'nightly'): string
   storeSecret(name: string, text: string): Promise<void>
+  /** Replaces what the one secret holds whose name is like that. @returns what it held */
+  replaceSecret(name: RegExp, text: string): Promise<string>
+  audit: AuditLog
   close(): Promise<void>
 }
 
@@ -99,6 +106,13 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
       async storeSecret(Name, SecretString) {
         await secrets.send(new CreateSecretCommand({ Name, SecretString }))
       },
+      async replaceSecret(name, SecretString) {
+        const SecretId = secretId(name)
+        const before = await secretText(secrets, SecretId)
+        await secrets.send(new PutSecretValueCommand({ SecretId, SecretString }))
+        return before
+      },
+      audit: dynamoAuditLog({ db: DynamoDBDocumentClient.from(new DynamoDBClient({})), table: deployment.outputs.AuditTableName! }),
       close,
     }
   } catch (error) {

@@ -29,14 +29,16 @@ export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder
   symlinkSync(MODULES, join(tree, 'node_modules'))
   const client = new ECSClient({ endpoint: emulator.url })
   const ran: Ran[] = []
-  const hooks = { starting: async (_worker: string) => {}, started: (_task: WorkerTask) => {} }
+  const hooks = { starting: async (_worker: string, _signal: AbortSignal) => {}, started: (_task: WorkerTask) => {} }
 
   const run = async (taskDefinition: string, environment: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> => {
     const described = await client.send(new DescribeTaskDefinitionCommand({ taskDefinition }))
     const container = described.taskDefinition!.containerDefinitions![0]!
     const [entry] = container.command!
     const worker = entry!.replace('.mjs', '')
-    await hooks.starting(worker)
+    await hooks.starting(worker, signal)
+    // As in the service: an execution that was stopped meanwhile starts no task.
+    signal.throwIfAborted()
     const from = Date.now()
 
     const overrides = { name: container.name!, environment: Object.entries(environment).map(([name, value]) => ({ name, value })) }

@@ -255,6 +255,17 @@ const accepted: [string, Record<string, unknown>][] = [
   ],
   ['worker', top({ A: worker('w', '{}', { End: true }) })],
   [
+    'starting',
+    top({
+      A: {
+        Type: 'Task',
+        Resource: 'arn:aws:states:::states:startExecution',
+        Arguments: { StateMachineArn: 'arn:aws:states:us-east-1:111111111111:stateMachine:m' },
+        End: true,
+      },
+    }),
+  ],
+  [
     'nested',
     top({
       A: {
@@ -308,6 +319,11 @@ describe('what load accepts', () => {
       expect(refusalOf(source)).toBe('accepted')
       expect(linted(source)).toBe('valid')
     })
+
+  it('takes the machine that schedules start', () => {
+    const nightly = readFileSync(new URL('../../../infra/constructs/nightly.asl.json', import.meta.url), 'utf8')
+    expect(refusalOf(JSON.parse(nightly), { ReconcileStateMachineArn: 'reconcile' })).toBe('accepted')
+  })
 
   const folder = fileURLToPath(new URL('../../../statemachines/', import.meta.url))
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.asl.json')))

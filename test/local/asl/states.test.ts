@@ -586,3 +586,51 @@ describe('Task: nested execution', () => {
     expect((await run(nested(), { n: 1 })).ended.failure?.error).toBe('StepFunctions.ExecutionAlreadyExistsException')
   })
 })
+
+describe('Task: starting an execution without waiting for it', () => {
+  const Catch = [{ ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], Next: 'Already' }]
+  const starting = {
+    A: {
+      Type: 'Task',
+      Resource: 'arn:aws:states:::states:startExecution',
+      Arguments: { StateMachineArn: 'other', Name: 'night', Input: { n: '{% $states.input.n %}' } },
+      Output: '{% $states.result.ExecutionArn %}',
+      Catch,
+      End: true,
+    },
+    Already: { Type: 'Pass', Output: 'already', End: true },
+  }
+  const open = () => {
+    const other = machine({ X: waiting('ask', { End: true, Output: '{% $states.result %}' }) })
+    return bench({ machines: { main: machine(starting), other }, functions: { ask: () => undefined } })
+  }
+
+  it('goes on at once, and the other one goes on by itself', async () => {
+    const on = open()
+    await on.runner.start('main', 'one', { n: 7 })
+    expect(await on.runner.wait('one')).toMatchObject({ status: 'SUCCEEDED', output: 'night' })
+    expect(on.runner.describe('night')).toMatchObject({ status: 'RUNNING', machine: 'other', input: { n: 7 } })
+    await on.done()
+  })
+
+  it('starts one however often it is delivered, and tells another input from the same', async () => {
+    const on = open()
+    for (const [name, n, output] of [
+      ['one', 7, 'night'],
+      ['two', 7, 'night'],
+      ['three', 8, 'already'],
+    ] as const) {
+      await on.runner.start('main', name, { n })
+      expect((await on.runner.wait(name)).output).toBe(output)
+    }
+    await on.runner.stop('night', 'Over', '')
+    await on.runner.start('main', 'four', { n: 7 })
+    expect((await on.runner.wait('four')).output).toBe('already')
+    await on.done()
+  })
+
+  it('of no machine fails', async () => {
+    const { ended } = await run({ A: { ...starting.A, Catch: [] } }, { n: 1 })
+    expect(ended.failure?.error).toBe('StepFunctions.ExecutionAlreadyExistsException')
+  })
+})
