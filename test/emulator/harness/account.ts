@@ -46,7 +46,8 @@ export type Account = {
   close(): Promise<void>
 }
 
-export async function openAccount(context: readonly string[] = []): Promise<Account> {
+/** `contained`: workers run as the image would have them, which takes root. */
+export async function openAccount(context: readonly string[] = [], contained = false): Promise<Account> {
   const folder = mkdtempSync(join(tmpdir(), 'waybill-aws-'))
   for (const name of ['emulator', 'states']) mkdirSync(join(folder, name))
   const github = await gitHub(REPOSITORY, GIT_TOKEN)
@@ -78,7 +79,7 @@ export async function openAccount(context: readonly string[] = []): Promise<Acco
     // What a person does once by hand: docs/deploy.md.
     await new SESv2Client({}).send(new CreateEmailIdentityCommand({ EmailIdentity: dev.mailFrom }))
     const artifacts = s3ArtifactStore({ s3, bucket, retention: { by: 'bucket', days: null }, now: systemClock.now })
-    const workers = ecs(emulator, deployment, folder)
+    const workers = ecs(emulator, deployment, folder, contained)
     const invoke = lambda(emulator)
     const runner = await states.install(emulator.url, {
       invoke: (name, payload) => invoke(name, payload),

@@ -5,6 +5,8 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { DescribeTaskDefinitionCommand, DescribeTasksCommand, ECSClient, RunTaskCommand, StopTaskCommand } from '@aws-sdk/client-ecs'
+import { runImage } from '../../infra/image/container.ts'
+import { assembleImage } from '../../infra/image/image-tree.ts'
 import type { Deployment } from './deployment.ts'
 import type { Emulator } from './ministack.ts'
 import type { Span } from './people.ts'
@@ -18,15 +20,21 @@ export type Ran = Span & { worker: string; ended: string }
 
 /**
  * ECS without a container engine: the image's file tree in a folder, and each task as the process its definition describes, with the definition's
- * environment and the override's. The task is run in the emulator too, so that it is listed, described and stopped there; what stops it there
+ * environment and the override's. `contained`: the tree is assembled by the Dockerfile, and the process has another root, read-only but for an empty /tmp, is
+ * user 1000 and has no rights; only root can have it so. The task is run in the emulator too, so that it is listed, described and stopped there; what stops it there
  * stops the process as Fargate would: SIGTERM, and SIGKILL when `stopTimeout` is over.
  */
-export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder: string) {
+export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder: string, contained = false) {
   const cluster = outputs.ClusterName!
-  const tree = join(folder, 'worker')
+  const tree = join(folder, contained ? 'image' : 'worker')
   mkdirSync(tree, { recursive: true })
-  cpSync(join(staging, 'worker'), tree, { recursive: true })
-  symlinkSync(MODULES, join(tree, 'node_modules'))
+  if (contained) mkdirSync(`${tree}.ro`)
+  const image = contained ? assembleImage(tree, staging) : null
+  if (image === null) {
+    cpSync(join(staging, 'worker'), tree, { recursive: true })
+    symlinkSync(MODULES, join(tree, 'node_modules'))
+  }
+  const visible: string[] = []
   const client = new ECSClient({ endpoint: emulator.url })
   const ran: Ran[] = []
   const hooks = { starting: async (_worker: string, _signal: AbortSignal) => {}, started: (_task: WorkerTask) => {} }
@@ -48,18 +56,18 @@ export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder
     const task = tasks![0]!.taskArn!
     const stop = () => client.send(new StopTaskCommand({ cluster, task, reason: 'ended' }))
 
-    const child = spawn(process.execPath, [join(tree, entry!)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...Object.fromEntries(container.environment!.map(({ name, value }) => [name, value])),
-        ...environment,
-        ...emulator.env,
-        NODE_ENV: 'production',
-        PATH: process.env.PATH ?? '',
-        HOME: folder,
-        TMPDIR: folder,
-      },
-    })
+    const env = {
+      ...Object.fromEntries(container.environment!.map(({ name, value }) => [name!, value!])),
+      ...environment,
+      ...emulator.env,
+    }
+    const child =
+      image === null
+        ? spawn(process.execPath, [join(tree, entry!)], {
+            stdio: ['ignore', 'pipe', 'pipe'],
+            env: { ...env, NODE_ENV: 'production', PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder },
+          })
+        : runImage(image, { command: container.command!, env, visible }).child
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => emulator.note(`[${worker}] ${chunk}`))
     const ended = new Promise<string>((resolve) => child.once('close', (code, killedBy) => resolve(killedBy ?? String(code))))
     hooks.started({ worker, process: child, stop })
@@ -92,6 +100,8 @@ export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder
     ran,
     /** `starting` is waited for before a worker's process is there. */
     hooks,
+    /** Files below /tmp that a contained worker sees as well, such as a database's CA. */
+    visible,
     run,
   }
 }

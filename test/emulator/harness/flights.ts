@@ -42,6 +42,7 @@ export async function openFlights(rows: number): Promise<Flights> {
         if (user !== undefined) [parsed.username, parsed.password] = user
         return verified(parsed.href)
       }
+      account.workers.visible.push(server.ca)
       await account.storeSecret(`waybill/dev/source/${projectId}`, verified(sourceUrl))
       await account.storeSecret(`waybill/dev/target/${projectId}/writer`, at(writer))
       await account.storeSecret(`waybill/dev/target/${projectId}/reader`, at(writer, ['target_reader', 'reads-only']))
