@@ -32,9 +32,7 @@ it('a number that a handler logs leaves as a metric of its stage, and not as tex
       service: 'waybill',
       Mismatches: 3,
       _aws: expect.objectContaining({
-        CloudWatchMetrics: [
-          { Namespace: 'Waybill', Dimensions: [['service', 'stage']], Metrics: [{ Name: 'Mismatches', Unit: 'None' }] },
-        ],
+        CloudWatchMetrics: [{ Namespace: 'Waybill', Dimensions: [['service', 'stage']], Metrics: [{ Name: 'Mismatches', Unit: 'None' }] }],
       }),
     }),
   ])
