@@ -1,5 +1,5 @@
-import { PEOPLE } from '../../functions/support/story.ts'
 import { startTlsServer } from '../../connectors/postgres/tls-server.ts'
+import { PEOPLE } from '../../functions/support/story.ts'
 import { withClient } from '../../support/postgres.ts'
 
 /** A small shop to migrate: one table of 400 rows, from a server that admits nobody without TLS, as databases of an account do. */
