@@ -12,7 +12,7 @@ export type Permission = {
   projects?: 'read' | 'write'
   /** Goes through all projects: whoever reminds people must find them. */
   lists?: true
-  /** Audit entries: `read`, or `append`. Nobody updates or deletes. */
+  /** Audit entries: `read`, or `append`. Nobody updates or deletes; what an append replaces, anchors show. */
   audit?: 'read' | 'append'
   /** `ask` opens requests (and seals task tokens); `read` sees requests; `decide` decides, invites in somebody's place, and opens task tokens to answer them. */
   approvals?: 'ask' | 'read' | 'decide'
@@ -137,21 +137,23 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     tasks: true,
     link: true,
   },
-  'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'evidence' },
+  'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'evidence', trusts: true },
 }
 
 /** Every worker checks the barrier itself: it reads the plan, its signature, the approvals, the audit chain and public keys. None changes the project or its audit chain. */
 const WORKS = { projects: 'read', audit: 'read', reads: [ALL], trusts: true, progress: true, network: true } as const
 const READS_BOTH = ['source', 'target-reader'] as const
 const WRITES_TARGET = ['source', 'target-writer'] as const
+/** Each stores its own results. Threat: a worker that writes to the target and stored what the comparing one says would prove itself. */
+const results = (name: Worker) => [`work/*/${name}`, 'work/*/failures']
 
 export const WORKER_PERMISSIONS: Record<Worker, Permission> = {
-  'prepare-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET, policy: true },
-  'copy-chunk': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET, policy: true },
-  'finish-target': { ...WORKS, writes: ['work'], secrets: WRITES_TARGET, policy: true },
-  'hash-segments': { ...WORKS, leases: true, writes: ['work'], secrets: READS_BOTH, mask: true },
-  'run-checks': { ...WORKS, leases: true, writes: ['work', 'checks_report'], secrets: READS_BOTH },
-  'roll-back-target': { ...WORKS, writes: ['work', 'rollback_report'], secrets: WRITES_TARGET },
+  'prepare-target': { ...WORKS, writes: results('prepare-target'), secrets: WRITES_TARGET, policy: true },
+  'copy-chunk': { ...WORKS, writes: results('copy-chunk'), secrets: WRITES_TARGET, policy: true },
+  'finish-target': { ...WORKS, writes: results('finish-target'), secrets: WRITES_TARGET, policy: true },
+  'hash-segments': { ...WORKS, leases: true, writes: results('hash-segments'), secrets: READS_BOTH, mask: true },
+  'run-checks': { ...WORKS, leases: true, writes: [...results('run-checks'), 'checks_report'], secrets: READS_BOTH },
+  'roll-back-target': { ...WORKS, writes: [...results('roll-back-target'), 'rollback_report'], secrets: WRITES_TARGET },
 }
 
 /** Seconds; a function that reads a catalog may take as long as Lambda allows, the others answer quickly or are broken. */

@@ -8,6 +8,7 @@ import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { anchorsOf } from './anchors.ts'
 import { stateFaults } from './recorded-state.ts'
 import { findPolicy, keptPolicy } from './signed-policy.ts'
 
@@ -43,6 +44,8 @@ export async function passBarrier(
   const planBytes = await bytesOrNone(deps, project.artifacts.migration_plan)
   const signedPlan = await bytesOrNone(deps, project.artifacts.signed_plan)
   const policy = purpose === 'write' ? deps.policy : await policyUnderWhich(deps, projectId, planBytes)
+  // Anchors before the log: one made meanwhile lies over entries that an earlier reading does not have.
+  const anchors = await anchorsOf(deps, projectId)
   const log = await deps.audit.read(projectId)
   const plan = authorise({
     planBytes,
@@ -62,7 +65,7 @@ export async function passBarrier(
       `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`,
     )
   }
-  const faults = await stateFaults(deps, project, log)
+  const faults = await stateFaults(deps, project, log, anchors)
   if (faults.length > 0) {
     throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${faults[0]}`, { details: faults })
   }

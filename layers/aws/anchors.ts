@@ -4,7 +4,7 @@ import type { Anchors } from '../core/ports.ts'
 import { asWaybillError } from './sdk-errors.ts'
 
 /**
- * Asks the anchor-audit function, which alone may sign with the evidence key, to read and sign the chain's head, and waits for it: a change of
+ * Asks the anchor-audit function, which alone may write anchors, to read and sign the chain's head, and waits for it: a change of
  * state counts only under an anchor, so the next step must find it there. A refusal fails the step, and its retry only anchors again.
  */
 export function lambdaAnchors({ lambda, functionName }: { lambda: LambdaClient; functionName: string }): Anchors {

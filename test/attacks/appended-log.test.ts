@@ -53,6 +53,22 @@ describe('entries appended to the log of a migration', () => {
     expect((await chain(asked, 'WORK_REFUSED')).length).toBeGreaterThan(0)
   })
 
+  it('do not take the revisions to come: a move passed over for a change that moved nothing stops every worker', {
+    timeout: 60_000,
+  }, async () => {
+    asked = await askedFor((mail) => mail.to === PEOPLE.tech_lead)
+    const { revision, state } = await asked.on.ports.projects.get(asked.projectId)
+    for (let next = revision + 1; next < revision + 60; next++) await append('RUN_RECORDED', { to: state, revision: String(next) })
+    const read = asked.on.mails.length
+    await post(linkIn(asked.mail(PEOPLE.tech_lead)), await filled(linkIn(asked.mail(PEOPLE.tech_lead)), 'approve'))
+    await toTheEnd(asked, read).catch(() => {})
+    const touched = [...asked.on.systems.touched]
+    await editRecord('PLANNED')
+    await expect(byHand('prepare-target')).rejects.toMatchObject(refused(/which a change that moved nothing had taken/))
+    expect(asked.on.systems.touched).toEqual(touched)
+    expect((await chain(asked, 'WORK_REFUSED')).length).toBeGreaterThan(0)
+  })
+
   it('do not bring a project forward: a move that no anchor lies over is not believed', { timeout: 60_000 }, async () => {
     asked = await askedFor((mail) => mail.to === PEOPLE.qa_lead)
     const { revision, state } = await asked.on.ports.projects.get(asked.projectId)

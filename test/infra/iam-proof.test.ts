@@ -1,7 +1,7 @@
 /** The synthesised policies put to an IAM simulator: every role against everything that it must not do, on resources as an account would hold them. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { FUNCTIONS, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
-import { stateName } from '../../layers/core/names.ts'
+import { stateName, type Worker } from '../../layers/core/names.ts'
 import { ACCOUNT, type Account, accountOf, type Role } from './iam/account.ts'
 import { synthesise } from './synth.ts'
 
@@ -160,6 +160,30 @@ describe('workers', () => {
   it('that only read are denied the credentials that write', async () => {
     const act: Act = { action: 'secretsmanager:GetSecretValue', resource: secret('target/orders/writer') }
     expect(await allowed(rolesOf(['HashSegmentsWorkerTask', 'RunChecksWorkerTask']), [act])).toEqual([])
+  })
+})
+
+describe('what a worker found', () => {
+  it('is stored by that worker and by nobody else: who writes to the target does not say how the comparison ended', async () => {
+    for (const name of Object.keys(WORKER_PERMISSIONS)) {
+      const resource = `${on.bucket}/projects/orders/work/initial-r1/${name}/orders.json`
+      const act = { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } }
+      expect([name, await allowed(account.roles, [act])]).toEqual([name, [`${stateName(name as Worker)}WorkerTask: s3:PutObject`]])
+    }
+  })
+
+  it('is made one report by one function', async () => {
+    const writers = {
+      recon_report: 'MergeSegments',
+      execution_report: 'RecordExecution',
+      checks_report: 'RunChecksWorkerTask',
+      rollback_report: 'RollBackTargetWorkerTask',
+    }
+    for (const [name, writer] of Object.entries(writers)) {
+      const resource = `${on.bucket}/projects/orders/${name}/initial-r1.json`
+      const act = { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } }
+      expect([name, await allowed(account.roles, [act])]).toEqual([name, [`${writer}: s3:PutObject`]])
+    }
   })
 })
 

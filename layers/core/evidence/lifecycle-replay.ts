@@ -18,22 +18,30 @@ export type Replay = {
 
 /**
  * Follows the state changes that an audit chain records, and names every one that the lifecycle does not have. Of several entries for one
- * revision of the project the first counts, save where `CHANGE_NOT_MADE` takes it back (see `takenBack`).
+ * revision of the project the first counts, save where `CHANGE_NOT_MADE` takes it back (see `takenBack`). Threat: whoever may append could
+ * take the revisions to come with changes that change nothing, and every real move would be the second of its revision. So a move that is
+ * passed over for such a change is a fault, until a later revision leads to the same state, or unless its writer said at once that it was not made.
  *
  * @param anchored sequence numbers of all entries that a signed anchor names
  */
 export function replayLifecycle(entries: readonly AuditEntry[], anchored: readonly number[]): Replay {
   const undone = takenBack(entries, anchored)
+  const lost = givenUp(entries, anchored)
   const replay: Replay = { state: 'CREATED', gates: [], passed: new Map(), reached: new Set(['CREATED']), lastChange: null, faults: [] }
   let failedFrom: LifecycleState | null = null
-  const made = new Set<number>()
+  /** Whether the change that took a revision moved the project. */
+  const made = new Map<number, boolean>()
+  let passedOver: AuditEntry[] = []
   for (const entry of entries) {
     const to = lifecycleState.safeParse(entry.details.to)
     if (!to.success || undone.has(entry.seq)) continue
     const revision = revisionOf(entry)
     if (revision === null) replay.faults.push(`audit entry ${entry.seq} changes the project and does not say which revision of it`)
-    else if (made.has(revision)) continue
-    else made.add(revision)
+    else if (made.has(revision)) {
+      const moves = entry.details.from === replay.state && to.data !== replay.state
+      if (moves && made.get(revision) === false && !lost.has(entry.seq)) passedOver.push(entry)
+      continue
+    } else made.set(revision, to.data !== replay.state || replay.lastChange === null)
     const from = lifecycleState.safeParse(entry.details.from)
     if (from.success && from.data !== replay.state) {
       replay.faults.push(`audit entry ${entry.seq} says that the project was ${from.data}, it was ${replay.state}`)
@@ -52,9 +60,14 @@ export function replayLifecycle(entries: readonly AuditEntry[], anchored: readon
       replay.passed.set(gate, entry)
     }
     if (to.data === 'FAILED') failedFrom = origin
+    passedOver = passedOver.filter(({ details }) => details.to !== to.data)
     replay.state = to.data
     replay.reached.add(to.data)
   }
+  for (const { seq, details } of passedOver)
+    replay.faults.push(
+      `audit entry ${seq} moves the project under revision ${details.revision}, which a change that moved nothing had taken`,
+    )
   return replay
 }
 
@@ -83,6 +96,14 @@ function takenBack(entries: readonly AuditEntry[], anchored: readonly number[]):
     if (winner !== undefined) undone.add(named)
   }
   return undone
+}
+
+/** Entries whose own writer said that they were not made, before any anchor lay over them. */
+function givenUp(entries: readonly AuditEntry[], anchored: readonly number[]): Set<number> {
+  const named = entries
+    .filter(({ action }) => action === 'CHANGE_NOT_MADE')
+    .map(({ seq, details }) => ({ seq, entry: /^\d{1,9}$/.test(details.entry ?? '') ? Number(details.entry) : seq }))
+  return new Set(named.filter(({ seq, entry }) => !anchored.some((at) => entry <= at && at < seq)).map(({ entry }) => entry))
 }
 
 /** The revision of the project that an entry's change made; null for an entry without a change. */
