@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
-import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { record } from '../../layers/core/ledger.ts'
 import { cleanNights, recordedNights } from '../../layers/core/nights/count.ts'
@@ -15,6 +14,7 @@ import { reconReport } from '../../layers/core/schemas/recon.ts'
 import { isProven, type ProofDeps, proveRun } from '../prove-outcome/proof.ts'
 import { storeReports } from '../prove-outcome/report-files.ts'
 import { type NightDeps, recordNight } from '../work/nights.ts'
+import { mergedReport } from '../work/recorded-reports.ts'
 import { type TellingDeps, tellNight } from './telling.ts'
 
 type Deps = NightDeps & ProofDeps & TellingDeps & Pick<Ports, 'projects' | 'leases' | 'trust'>
@@ -85,7 +85,7 @@ async function closeNight(
 
 /** A night is clean when its proof holds. What is not proven differs, or is not known: nothing else may be told of it. */
 async function judged(deps: Deps, project: ProjectRecord, runId: string) {
-  const report = await artifactJson(deps.artifacts, project, `recon_report.${runId}`, reconReport)
+  const { report, sha256 } = await mergedReport(deps, project.project_id, runId)
   const { outcome } = await proveRun(deps, project, runId)
   const plan = artifactOf(project, 'migration_plan').sha256
   const before = recordedNights(await deps.audit.read(project.project_id)).filter((each) => each.plan_sha256 === plan)
@@ -94,7 +94,7 @@ async function judged(deps: Deps, project: ProjectRecord, runId: string) {
     lastClean === undefined
       ? null
       : await findJson(deps.artifacts, keyOf(project.project_id, 'recon_report', lastClean.run_id), reconReport)
-  const figures = { ...figuresOf(report, earlier, artifactOf(project, `recon_report.${runId}`).sha256), outcome }
+  const figures = { ...figuresOf(report, earlier, sha256), outcome }
   if (isProven(outcome)) return { ...figures, result: 'clean' as const, reason: '' }
   const lostNights = cleanNights(before).nights.size
   const takenAway = lostNights === 0 ? '' : ` Clean nights counted so far (${lostNights}) no longer count.`

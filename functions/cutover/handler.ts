@@ -8,14 +8,14 @@ import { signedStatements } from '../../layers/core/flow/statements.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
-import { decidedWhile, type Proof, proofSubjects, type Subject } from '../../layers/core/proof-subjects.ts'
+import { decidedWhile, PROVING, type Proof, proofSubjects, type Subject } from '../../layers/core/proof-subjects.ts'
 import { outcomePredicate, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { reconReport } from '../../layers/core/schemas/recon.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { isProven } from '../prove-outcome/proof.ts'
 import { type BarrierDeps, passBarrier } from '../work/authorisation.ts'
+import { mergedReport } from '../work/recorded-reports.ts'
 
 type Deps = BarrierDeps & ProjectDeps & Pick<Ports, 'projects' | 'artifacts' | 'trust' | 'policy'>
 
@@ -55,8 +55,15 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
     faults.push('the outcome is not the one that was signed')
   if (!isProven(outcome) || predicate.proof_status !== 'VALID') faults.push('the newest proof is not valid')
   if (outcome.inputs.plan_sha256 !== artifactOf(project, 'migration_plan').sha256) faults.push('the proof is about another plan')
-  const newest = await artifactJson(deps.artifacts, project, 'recon_report', reconReport)
-  if (newest.verdict !== 'pass') faults.push(`the newest reconciliation (${newest.run_id}) came to ${newest.verdict}`)
+  const log = await deps.audit.read(project.project_id)
+  const proven = log.findLast(({ action }) => PROVING.includes(action))
+  if (proven?.subject_sha256 !== artifactOf(project, 'proof_certificate').sha256)
+    faults.push('the proof is not the newest that the audit log records')
+  const compared = await mergedReport(deps, project.project_id, predicate.run_id)
+  if (outcome.inputs.recon_report_sha256 !== compared.sha256) faults.push('the proof is about another comparison than the one recorded')
+  const newest = log.findLast(({ action }) => action === 'RECONCILIATION_MERGED')?.details.run_id ?? predicate.run_id
+  const { verdict } = (await mergedReport(deps, project.project_id, newest)).report
+  if (verdict !== 'pass') faults.push(`the newest reconciliation (${newest}) came to ${verdict}`)
   return faults
 }
 

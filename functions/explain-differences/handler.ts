@@ -1,9 +1,9 @@
 import { diffExplainerAgent } from '../../layers/agents/diff-explainer.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
-import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
+import { planOf } from '../../layers/core/flow/project-artifacts.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { reconReport } from '../../layers/core/schemas/recon.ts'
 import { type ProposingDeps, propose } from '../work/proposing.ts'
+import { mergedReport } from '../work/recorded-reports.ts'
 
 type Deps = ProposingDeps & Pick<Ports, 'projects'>
 
@@ -13,7 +13,7 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
     const { tables } = await planOf(deps.artifacts, project)
-    const report = await artifactJson(deps.artifacts, project, `recon_report.${run_id}`, reconReport)
+    const { report } = await mergedReport(deps, project_id, run_id)
     await propose(deps, {
       agent: diffExplainerAgent,
       facts: { mapping: { tables }, tables: report.tables },

@@ -11,8 +11,8 @@ import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { Outcome } from '../../layers/core/schemas/outcome.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { explanation } from '../../layers/core/schemas/proposal.ts'
-import { checksReport, reconReport } from '../../layers/core/schemas/recon.ts'
-import { executionReport } from '../../layers/core/schemas/work.ts'
+import { checksReport } from '../../layers/core/schemas/recon.ts'
+import { mergedReport, recordedExecution } from '../work/recorded-reports.ts'
 
 type Deps = StoringDeps & Pick<Ports, 'trust' | 'audit'>
 
@@ -47,8 +47,8 @@ async function modelOf(deps: Deps, project: ProjectRecord, outcome: Outcome, rec
     title: project.title,
     state: project.state === 'EXECUTED' ? 'RECONCILED' : project.state,
     plan: await planOf(artifacts, project),
-    execution: await artifactJson(artifacts, project, 'execution_report', executionReport),
-    recon: await artifactJson(artifacts, project, `recon_report.${reconRunId}`, reconReport),
+    execution: await recordedExecution(deps, id),
+    recon: (await mergedReport(deps, id, reconRunId)).report,
     checks: await getJson(artifacts, checks!, checksReport),
     outcome,
     explanation: project.artifacts[explained] ? await artifactJson(artifacts, project, explained, explanation) : null,

@@ -8,6 +8,7 @@ import { approvalStatements, artifactJson } from '../../layers/core/flow/project
 import { readApproval } from '../../layers/core/flow/statements.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
 import { type Ports, SIGNING_PURPOSES, type SigningPurpose } from '../../layers/core/ports.ts'
+import { mergingOf } from '../../layers/core/recorded-reports.ts'
 import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
 import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -46,7 +47,10 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   const anchors = (await folder('anchors'))
     .map((file) => file.bytes)
     .filter((each) => openPredicate(each, deps.trust, 'anchor', auditAnchor).predicate.sequence < entries)
-  const certificates = await folder('proof_certificate')
+  const chain = (await deps.audit.read(id)).slice(0, entries)
+  // A comparison that was merged after the cut, by a night that ran meanwhile, is no part of this pack.
+  const isMerged = ({ part }: { part: string }) => mergingOf(chain, part.replace(/(\.dsse)?\.json$/, '')).length > 0
+  const certificates = (await folder('proof_certificate')).filter(isMerged)
   const current = project.artifacts.proof_certificate?.sha256
   const outcome = await bytes('outcome')
   const certificate = await bytes('proof_certificate')
@@ -77,7 +81,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
         }))
       : [],
     executionReport: await bytes('execution_report'),
-    reconReports: (await folder('recon_report')).map((file) => file.bytes),
+    reconReports: (await folder('recon_report')).filter(isMerged).map((file) => file.bytes),
     reconFolder: [
       ...checks.map((file) => ({ path: `checks_report.${file.part}`, bytes: file.bytes })),
       ...explanations.map((file) => ({ path: `explanation.${file.part}`, bytes: file.bytes })),
@@ -101,7 +105,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
       ['cutover_plan.json', 'cutover_plan'],
       ['rollback_report.json', 'rollback_report'],
     ]),
-    entries: (await deps.audit.read(id)).slice(0, entries),
+    entries: chain,
     anchors,
     keys,
   }

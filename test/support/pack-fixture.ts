@@ -5,6 +5,7 @@ import { sha256 } from '../../layers/core/digest.ts'
 import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
 import { composePack, type PackFile, type PackInput, type PackKey, sealPack } from '../../layers/core/evidence/pack.ts'
 import { envelopeFiles } from '../../layers/core/evidence/pack-files.ts'
+import { figuresOf } from '../../layers/core/nights/figures.ts'
 import { assembleOutcome, type OutcomeInput } from '../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../layers/core/outcome/certificate-statement.ts'
 import { segmentRoot } from '../../layers/core/outcome/table-recomputation.ts'
@@ -22,6 +23,7 @@ import type { Role } from '../../layers/core/schemas/common.ts'
 import { type Findings, VALIDATORS } from '../../layers/core/schemas/finding.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { SystemIdentity } from '../../layers/core/schemas/identity.ts'
+import type { NightRecord } from '../../layers/core/schemas/night.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { GatedTransition } from '../../layers/core/schemas/policy.ts'
 import type { ChecksReport, ReconReport, TableResult } from '../../layers/core/schemas/recon.ts'
@@ -353,7 +355,7 @@ export type PackOptions = {
   plan?: Plan
   signers?: Signers
   tables?: TableResult[]
-  /** The run that the chain calls clean; the pack holds the report of `run-1`. */
+  /** The run of the night that the chain calls clean; the pack holds the report and the night of `run-2`. */
   cleanRun?: string
   /** Approvals that are never asked for. */
   without?: readonly Role[]
@@ -468,20 +470,27 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
   await approve('PLAN_DRAFTED->PLANNED', planBytes, 'migration_plan.json', 15)
   await move('PLANNED', 20)
   await approve('PLANNED->EXECUTED', signedPlan, 'signed_plan.dsse.json', 25)
-  await move('EXECUTED', 50)
+  await move('EXECUTED', 50, 'PLAN_EXECUTED', { subject_sha256: digestOf(fixtureExecution(plan)) })
   const base = fixtureOutcomeInput(plan, { auditEntries: [...entries] })
   const outcomeInput = { ...base, reconReport: fixtureRecon(plan, options.tables) }
+  merged(log, outcomeInput.reconReport, 72)
   const outcome = assembleOutcome(outcomeInput)
   const document = canonicalBytes(outcome)
   const certificate = (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
   const newest =
     options.newerProof === undefined ? certificate : (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
+  const night = fixtureNight(outcomeInput)
+  const valid = outcome.proof_certificate.proof_status === 'VALID'
   await move('RECONCILED', 75, 'OUTCOME_PROVEN', { subject_sha256: sha256(certificate), details: { run_id: 'run-1' } })
   const cutover = canonicalBytes({ steps: [] })
-  if (outcome.proof_certificate.proof_status === 'VALID') {
+  if (valid) {
     await move('PR_CREATED', 90)
     await approve('PR_CREATED->PARALLEL_VALIDATED', certificate, 'proof_certificate.dsse.json', 95)
-    log('PARALLEL_RUN_CLEAN', 98, { subject_sha256: sha256(certificate), details: { run_id: options.cleanRun ?? 'run-1' } })
+    merged(log, night.reconReport, 97)
+    log('NIGHT_CLEAN', 98, {
+      subject_sha256: digestOf(night.record),
+      details: { night: night.record.night, run_id: options.cleanRun ?? 'run-2', plan_sha256: night.record.plan_sha256 },
+    })
     if (options.newerProof !== undefined) {
       log('PARALLEL_RUN_PROOF_TAKEN', 99, { subject_sha256: sha256(newest), details: { run_id: 'run-1' } })
     }
@@ -512,9 +521,20 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
     signedPlan,
     code: [{ path: 'models/flight.sql', bytes: Buffer.from('select 1\n') }],
     executionReport: canonicalBytes(outcomeInput.executionReport),
-    reconReports: [canonicalBytes(outcomeInput.reconReport)],
+    reconReports: [outcomeInput.reconReport, ...(valid ? [night.reconReport] : [])].map((report) => canonicalBytes(report)),
     reconFolder: [
       file('checks_report.run-1.json', outcomeInput.checksReport),
+      ...(valid
+        ? [
+            file('checks_report.run-2.json', night.checksReport),
+            file('night.2026-03-01-2.json', night.record),
+            ...envelopeFiles(
+              'proof_certificate.run-2',
+              (await signStatement(signers.evidence, certificateStatement(assembleOutcome(night)))).bytes,
+              (await keysOfSigners(signers)).slice(2),
+            ),
+          ]
+        : []),
       ...(newest === certificate ? [] : envelopeFiles('proof_certificate.run-1', certificate, (await keysOfSigners(signers)).slice(2))),
     ],
     outcome: { document, certificate: newest },
@@ -526,6 +546,30 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
     keys: await keysOfSigners(signers),
   }
   return { input, signers }
+}
+
+/** A second comparison, by night, and what is kept of it. */
+function fixtureNight(first: OutcomeInput): OutcomeInput & { record: NightRecord } {
+  const reconReport = { ...first.reconReport, run_id: 'run-2', started_at: at(96), finished_at: at(97) }
+  const record: NightRecord = {
+    schema: 'waybill/night/v1',
+    project_id: first.plan.project_id,
+    run_id: 'run-2',
+    night: at(96).slice(0, 10),
+    result: 'clean',
+    reason: '',
+    plan_sha256: first.planSha256,
+    opened_at: at(96),
+    recorded_at: at(98),
+    ...figuresOf(reconReport, null, digestOf(reconReport)),
+    last_clean: null,
+  }
+  return { ...first, reconReport, checksReport: { ...first.checksReport, run_id: 'run-2' }, record }
+}
+
+function merged(log: (action: string, seconds: number, more: Partial<EntryFields>) => AuditEntry, report: ReconReport, seconds: number) {
+  const details = { run_id: report.run_id, verdict: report.verdict, tables: String(report.tables.length) }
+  log('RECONCILIATION_MERGED', seconds, { subject_sha256: digestOf(report), details })
 }
 
 function file(path: string, value: unknown): PackFile {

@@ -2,6 +2,7 @@ import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
+import { executionRecorded, mergedFaults } from '../recorded-reports.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
 import { unplannedTolerances } from '../tolerance/claim.ts'
@@ -16,7 +17,7 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
   if (contents.replay.reached.has('RECONCILED') && contents.recons.length === 0)
     faults.add('recon', 'no reconciliation report, although the project was reconciled')
   const runs = new Set<string>()
-  for (const { path, report } of contents.recons) {
+  for (const { path, bytes, report } of contents.recons) {
     if (path !== `recon/recon_report.${report.run_id}.json`) faults.add(path, `is the report of run ${report.run_id}`)
     if (runs.has(report.run_id)) faults.add(path, `a second report of run ${report.run_id}`)
     runs.add(report.run_id)
@@ -25,11 +26,14 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
       if (contents.plan !== null && !sameSystem(report.identities[side], contents.plan.value[side].identity))
         faults.add(path, `compares another ${side} than the plan's: ${identityInWords(report.identities[side])}`)
     }
+    faults.all(path, mergedFaults(contents.entries, { run_id: report.run_id, sha256: sha256(bytes), verdict: report.verdict }))
     faults.all(path, verdictFaults(report, contents))
   }
   for (const { path, report } of [...contents.checks, ...(contents.execution ? [contents.execution] : [])]) {
     if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
   }
+  if (contents.execution !== null && sha256(contents.execution.bytes) !== executionRecorded(contents.replay))
+    faults.add(contents.execution.path, 'is not the execution that the audit log records')
   faults.all('audit/entries.jsonl', cleanNightFaults(contents))
   const stated = pack.files.get('merkle.json')
   const expected = canonicalBytes(merkleOf({ projectId, runs: contents.recons }))

@@ -1,0 +1,29 @@
+import type { Replay } from './evidence/lifecycle-replay.ts'
+import type { Verdict } from './schemas/common.ts'
+import type { AuditEntry } from './schemas/governance.ts'
+
+/** A reconciliation report: its run, the digest of its bytes, and what it came to. */
+export type MergedReport = { run_id: string; sha256: string; verdict: Verdict }
+
+/**
+ * Where the audit log does not say the same of a comparison as its report does, in sentences. Threat: the project record names the report of
+ * a run, and every function that changes a project can write that record; the log named digest and verdict when the segments were merged.
+ * Every such entry of the run must agree, so that a second one appended later makes nothing true.
+ */
+export function mergedFaults(entries: readonly AuditEntry[], { run_id, sha256, verdict }: MergedReport): string[] {
+  const said = mergingOf(entries, run_id)
+  if (said.length === 0) return [`the audit log does not record that the comparison of run ${run_id} was merged`]
+  return said
+    .filter((entry) => entry.subject_sha256 !== sha256 || entry.details.verdict !== verdict)
+    .map(({ seq }) => `audit entry ${seq} records another comparison of run ${run_id} than this one, which says ${verdict}`)
+}
+
+/** Every entry by which the comparison of a run was merged, in order; a retry may have made more than one. */
+export function mergingOf(entries: readonly AuditEntry[], runId: string): AuditEntry[] {
+  return entries.filter(({ action, details }) => action === 'RECONCILIATION_MERGED' && details.run_id === runId)
+}
+
+/** The digest of the execution report by which the plan counts as executed; null where the log names none. */
+export function executionRecorded({ passed }: Pick<Replay, 'passed'>): string | null {
+  return passed.get('PLANNED->EXECUTED')?.subject_sha256 ?? null
+}
