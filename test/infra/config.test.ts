@@ -133,7 +133,10 @@ describe('settings', () => {
 })
 
 describe('certificates of databases', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'waybill-certificates-'))
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'waybill-certificates-'))
+  })
   const issued = (name: string, ca: boolean) => {
     const path = join(folder, `${name}.pem`)
     const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-days', '2']
