@@ -47,8 +47,9 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id, purpose } = event
     const project = await deps.projects.get(project_id)
     const now = deps.clock.now()
-    const night =
-      purpose === 'proof' ? '' : nightOf(nextOffPeak(event.scheduled ? new Date(event.scheduled) : now, deps.nights), deps.nights)
+    // Without a window nothing says which night a late one was meant for: it is the one in which it runs.
+    const meant = event.scheduled !== undefined && deps.nights.off_peak !== null ? new Date(event.scheduled) : now
+    const night = purpose === 'proof' ? '' : nightOf(nextOffPeak(meant, deps.nights), deps.nights)
     if (purpose !== 'proof') {
       const reason = await notNow(deps, project, event, night, now)
       if (reason === 'done') return { project_id, run_id, decision: 'NOT_COMPARED' }

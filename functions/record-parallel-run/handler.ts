@@ -1,12 +1,14 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { keyOf } from '../../layers/core/flow/storing.ts'
-import { cleanNights, parallelRunApprovedAt, recordedNights } from '../../layers/core/nights/count.ts'
+import { cleanNights } from '../../layers/core/nights/count.ts'
 import { nextNight, nightOf } from '../../layers/core/nights/off-peak.ts'
+import { shownNights } from '../../layers/core/nights/shown.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { nightEvidence } from '../work/night-evidence.ts'
 import { type SignedPolicyDeps, signedPolicy } from '../work/signed-policy.ts'
 
 type Deps = SignedPolicyDeps & ProjectDeps & Pick<Ports, 'projects' | 'audit' | 'nights'>
@@ -15,7 +17,7 @@ type Deps = SignedPolicyDeps & ProjectDeps & Pick<Ports, 'projects' | 'audit' | 
 type Counted = TaskResult & { next_at?: string }
 
 /**
- * Counts the clean nights since the parallel run was approved, whoever began them. `decision`: CLEAN_ENOUGH (the project is PARALLEL_VALIDATED),
+ * Counts the clean nights since the parallel run was approved that records, comparisons and certificates show, whoever began them. `decision`: CLEAN_ENOUGH (the project is PARALLEL_VALIDATED),
  * MORE, or DRIFT when the newest night that decided anything found a difference.
  */
 export function createHandler(deps: Deps) {
@@ -24,8 +26,7 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     const plan = artifactOf(project, 'migration_plan').sha256
     const entries = await deps.audit.read(project_id)
-    const since = parallelRunApprovedAt(entries)
-    const recorded = recordedNights(entries).filter((each) => each.plan_sha256 === plan && each.seq > since)
+    const recorded = shownNights(entries, await nightEvidence(deps, project_id, entries), plan, deps.clock.now())
     const { nights, last } = cleanNights(recorded)
     const { clean_runs_required: required } = await signedPolicy(deps, project)
     const details = { clean_nights: String(nights.size), required: String(required), nights: [...nights.keys()].join(' ') }

@@ -64,6 +64,8 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   const checks = await folder('checks_report')
   const explanations = await folder('explanation')
   const differences = await folder('differences')
+  const subjects = new Set(chain.map(({ subject_sha256 }) => subject_sha256))
+  const nights = (await folder('nights')).filter(({ pointer }) => subjects.has(pointer.sha256))
   return {
     projectId: id,
     planFolder: [
@@ -86,6 +88,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
       ...checks.map((file) => ({ path: `checks_report.${file.part}`, bytes: file.bytes })),
       ...explanations.map((file) => ({ path: `explanation.${file.part}`, bytes: file.bytes })),
       ...differences.map((file) => ({ path: `differences.${file.part}`, bytes: file.bytes })),
+      ...nights.map((file) => ({ path: `night.${file.part}`, bytes: file.bytes })),
       // Earlier proofs: people approved them before a newer one was made.
       ...certificates
         .filter((file) => file.pointer.sha256 !== current)

@@ -1,28 +1,30 @@
-import { cleanNights, parallelRunApprovedAt, recordedNights } from '../nights/count.ts'
+import { sha256 } from '../digest.ts'
+import { cleanNights } from '../nights/count.ts'
+import { type NightEvidence, shownNights } from '../nights/shown.ts'
 import type { Contents } from './contents.ts'
 
-/** The clean nights that the policy asks for, counted again: distinct days, each with a run whose report lies in the pack and passed. */
-export function cleanNightFaults({
-  entries,
-  recons,
-  policy,
-  replay,
-}: Pick<Contents, 'entries' | 'recons' | 'policy' | 'replay'>): string[] {
+/** The clean nights that the policy asks for, counted again: each with its record, its comparison and its certificate in the pack. */
+export function cleanNightFaults(
+  contents: Pick<Contents, 'entries' | 'recons' | 'nights' | 'certificates' | 'plan' | 'policy' | 'replay'>,
+): string[] {
+  const { entries, plan, policy, replay } = contents
   if (policy === null || !replay.reached.has('PARALLEL_VALIDATED')) return []
   const opened = entries.findIndex((entry) => entry.details.to === 'PARALLEL_VALIDATED')
   const said = entries.slice(0, opened)
-  const passed = new Set(recons.filter(({ report }) => report.verdict === 'pass').map(({ report }) => report.run_id))
-  const since = parallelRunApprovedAt(said)
-  // What the log calls clean and no report of the pack shows is no clean night; what it calls a mismatch is one.
-  const { nights } = cleanNights(
-    recordedNights(said).filter((night) => night.seq > since && (night.result !== 'clean' || passed.has(night.run_id))),
-  )
-  // Logs from before nights had names count each run for itself.
-  const drifted = said.findLastIndex(({ action }) => action === 'PARALLEL_RUN_DRIFTED')
-  const counted = said.slice(drifted + 1).filter(({ action }) => action === 'PARALLEL_RUN_CLEAN')
-  const unnamed = new Set(counted.flatMap(({ details }) => details.run_id ?? []))
-  const clean = nights.size + [...unnamed].filter((run) => passed.has(run)).length
+  const until = new Date(entries[opened]?.at ?? 0)
+  const planSha256 = plan === null ? '' : sha256(plan.bytes)
+  // What the log calls clean and the pack does not show is no clean night; what it calls a mismatch is one.
+  const clean = cleanNights(shownNights(said, evidenceOf(contents), planSha256, until)).nights.size
   const required = policy.value.clean_runs_required
   if (clean >= required) return []
-  return [`the parallel run was called complete after ${clean} clean nights that the reports show; the policy asks for ${required}`]
+  return [`the parallel run was called complete after ${clean} clean nights that the pack shows; the policy asks for ${required}`]
+}
+
+function evidenceOf({ nights, recons, certificates }: Pick<Contents, 'nights' | 'recons' | 'certificates'>): NightEvidence {
+  const valid = certificates.filter(({ predicate }) => predicate.proof_status === 'VALID')
+  return {
+    records: new Map(nights.map(({ bytes, report }) => [sha256(bytes), report])),
+    reports: new Map(recons.map(({ bytes, report }) => [report.run_id, { sha256: sha256(bytes), report }])),
+    proven: new Map(valid.map(({ predicate }) => [predicate.run_id, predicate.plan_sha256])),
+  }
 }

@@ -12,6 +12,7 @@ import {
   type PlanPredicate,
   planPredicate,
 } from '../schemas/governance.ts'
+import { type NightRecord, nightRecord } from '../schemas/night.ts'
 import { type Outcome, type OutcomePredicate, outcome, outcomePredicate } from '../schemas/outcome.ts'
 import { type Plan, plan } from '../schemas/plan.ts'
 import { type Policy, policy } from '../schemas/policy.ts'
@@ -32,6 +33,7 @@ export type Contents = {
   findings: { bytes: Uint8Array; value: Findings } | null
   execution: Report<ExecutionReport> | null
   recons: Report<ReconReport>[]
+  nights: Report<NightRecord>[]
   checks: Report<ChecksReport>[]
   outcome: { bytes: Uint8Array; value: Outcome } | null
   certificates: Signed<OutcomePredicate>[]
@@ -65,6 +67,7 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
     findings: one('plan/findings.json', findings),
     execution: many(/^recon\/execution_report\.json$/, executionReport)[0] ?? null,
     recons: many(/^recon\/recon_report\.[^/]+\.json$/, reconReport),
+    nights: many(/^recon\/night\.[^/]+\.json$/, nightRecord),
     checks: many(/^recon\/checks_report\.[^/]+\.json$/, checksReport),
     outcome: one('outcome.json', outcome),
     certificates: signed(/^(recon\/)?proof_certificate(\.[^/]+)?\.dsse\.json$/, 'outcome', outcomePredicate),

@@ -16,7 +16,7 @@ export function projectFaults(
     ['plan/signed_plan.dsse.json', contents.signedPlan?.predicate.project_id],
     ['plan/findings.json', contents.findings?.value.project_id],
     ['outcome.json', contents.outcome?.value.project_id],
-    ...[...contents.recons, ...contents.checks, ...(contents.execution ? [contents.execution] : [])].map(
+    ...[...contents.recons, ...contents.nights, ...contents.checks, ...(contents.execution ? [contents.execution] : [])].map(
       ({ path, report }): [string, string] => [path, report.project_id],
     ),
     ...[...contents.approvals, ...contents.waivers, ...contents.anchors, ...contents.certificates].map(

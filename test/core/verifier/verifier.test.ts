@@ -520,9 +520,9 @@ describe('when things were done', () => {
   })
 })
 
-it('counts the clean runs by their reports, not by what the chain says', async () => {
+it('counts the clean nights by what the pack shows of them, not by what the chain says', async () => {
   const { faults } = await verify(await fixturePack({ cleanRun: 'run-of-nobody' }))
-  expect(faults.join('\n')).toContain('complete after 0 clean nights that the reports show; the policy asks for 1')
+  expect(faults.join('\n')).toContain('complete after 0 clean nights that the pack shows; the policy asks for 1')
 })
 
 describe('systems', () => {

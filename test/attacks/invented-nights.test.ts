@@ -1,0 +1,41 @@
+import { afterEach, expect, it } from 'vitest'
+import { nextEntry } from '../../layers/core/audit-chain.ts'
+import { type Asked, askedFor } from '../functions/support/asked.ts'
+import { chain, filled, post, toTheEnd } from '../functions/support/decisions.ts'
+import { linkIn, PEOPLE } from '../functions/support/story.ts'
+
+/** Somebody who appends to the audit log, which takes no key. */
+let asked: Asked
+afterEach(() => asked.close())
+
+it('adds no night to a parallel run by entries: the nights asked for are compared all the same', { timeout: 90_000 }, async () => {
+  asked = await askedFor((mail) => mail.to === PEOPLE.qa_lead, { policy: { clean_runs_required: 3 } })
+  const { audit, clock, projects, tasks } = asked.on.ports
+  const project = await projects.get(asked.projectId)
+  const [first] = await chain(asked, 'RECONCILIATION_MERGED')
+  const invent = async (night: string, runId: string) => {
+    const details = { night, run_id: runId, result: 'clean', plan_sha256: project.artifacts.migration_plan!.sha256 }
+    const fields = { project_id: asked.projectId, at: clock.now().toISOString(), actor: 'waybill/close-reconciliation' }
+    const subject_sha256 = first!.subject_sha256
+    await audit.append(nextEntry(await audit.head(asked.projectId), { ...fields, action: 'NIGHT_CLEAN', subject_sha256, details }))
+  }
+  let done = false
+  asked.on.ports.tasks = {
+    ...tasks,
+    // After the last approval, before anything is counted.
+    succeed: async (...given) => {
+      if (!done) for (const day of [1, 2, 3, 4, 5]) await invent(`2026-01-0${day}`, day === 5 ? 'of-nobody' : first!.details.run_id!)
+      done = true
+      return tasks.succeed(...given)
+    },
+  }
+  const read = asked.on.mails.length
+  const link = linkIn(asked.mail(PEOPLE.qa_lead))
+  await post(link, await filled(link, 'approve'))
+  const { faults } = await toTheEnd(asked, read)
+  expect(faults).toEqual([])
+  const counts = (await chain(asked, 'CLEAN_NIGHTS_COUNTED')).map(({ details }) => [details.clean_nights, details.nights])
+  expect(counts.map(([count]) => count)).toEqual(['1', '2', '3'])
+  expect(counts.at(-1)?.[1]).not.toContain('2026-01')
+  expect((await projects.get(asked.projectId)).clean_runs).toBe(3)
+})
