@@ -6,6 +6,7 @@ import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../lay
 import { artifactBytes, artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { signedStatements } from '../../layers/core/flow/statements.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
+import { nightsOfParallelRun } from '../../layers/core/nights/shown.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { decidedWhile, PROVING, type Proof, proofSubjects, type Subject } from '../../layers/core/proof-subjects.ts'
@@ -15,13 +16,14 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { isProven } from '../prove-outcome/proof.ts'
 import { type BarrierDeps, passBarrier } from '../work/authorisation.ts'
+import { nightEvidence } from '../work/night-evidence.ts'
 import { mergedReport } from '../work/recorded-reports.ts'
 
 type Deps = BarrierDeps & ProjectDeps & Pick<Ports, 'projects' | 'artifacts' | 'trust' | 'policy'>
 
 /**
  * Records the handover, after checking everything once more, now: plan and approvals at the barrier, the proof's signature and content,
- * the newest reconciliation, and the approvals of all three gates since. The project is CUTOVER_DONE.
+ * the newest reconciliation, the nights of the parallel run, and the approvals of all three gates since. The project is CUTOVER_DONE.
  */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
@@ -29,7 +31,11 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     if (project.state === 'CUTOVER_DONE') return { project_id, run_id }
     const { policy } = await passBarrier(deps, project_id, 'read', [])
-    const faults = [...(await proofFaults(deps, project)), ...(await approvalFaults(deps, project, policy))]
+    const faults = [
+      ...(await proofFaults(deps, project)),
+      ...(await nightFaults(deps, project, policy)),
+      ...(await approvalFaults(deps, project, policy)),
+    ]
     if (faults.length > 0) {
       throw new WaybillError('PLAN_NOT_AUTHORISED', `The cutover was not made: ${faults[0]}`, { details: faults })
     }
@@ -65,6 +71,15 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
   const { verdict } = (await mergedReport(deps, project.project_id, newest)).report
   if (verdict !== 'pass') faults.push(`the newest reconciliation (${newest}) came to ${verdict}`)
   return faults
+}
+
+/** Threat: the count in the project record, and the entry that calls the parallel run complete, take no key. */
+async function nightFaults(deps: Deps, project: ProjectRecord, policy: Policy): Promise<string[]> {
+  const { project_id: projectId } = project
+  const log = await deps.audit.read(projectId)
+  const clean = nightsOfParallelRun(log, await nightEvidence(deps, projectId, log), artifactOf(project, 'migration_plan').sha256)
+  const required = policy.clean_runs_required
+  return clean >= required ? [] : [`the parallel run showed ${clean} clean nights, and ${required} are asked for`]
 }
 
 /** The three gates since, each about what it was about when people decided: the proof that was the newest then, and the plan of the cutover. */

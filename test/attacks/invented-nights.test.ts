@@ -1,15 +1,14 @@
-import { afterEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, post, toTheEnd } from '../functions/support/decisions.ts'
-import { linkIn, PEOPLE } from '../functions/support/story.ts'
+import { testPlatform } from '../functions/support/platform.ts'
+import { linkIn, PEOPLE, storeSpec, tell } from '../functions/support/story.ts'
 
 /** Somebody who appends to the audit log, which takes no key. */
-let asked: Asked
-afterEach(() => asked.close())
 
 it('adds no night to a parallel run by entries: the nights asked for are compared all the same', { timeout: 90_000 }, async () => {
-  asked = await askedFor((mail) => mail.to === PEOPLE.qa_lead, { policy: { clean_runs_required: 3 } })
+  const asked: Asked = await askedFor((mail) => mail.to === PEOPLE.qa_lead, { policy: { clean_runs_required: 3 } })
   const { audit, clock, projects, tasks } = asked.on.ports
   const project = await projects.get(asked.projectId)
   const [first] = await chain(asked, 'RECONCILIATION_MERGED')
@@ -38,4 +37,20 @@ it('adds no night to a parallel run by entries: the nights asked for are compare
   expect(counts.map(([count]) => count)).toEqual(['1', '2', '3'])
   expect(counts.at(-1)?.[1]).not.toContain('2026-01')
   expect((await projects.get(asked.projectId)).clean_runs).toBe(3)
+  await asked.close()
+})
+
+it('makes no cutover where the nights that were counted are not there any more', { timeout: 90_000 }, async () => {
+  const on = await testPlatform()
+  const { artifacts, projects } = on.ports
+  const id = await storeSpec(on)
+  const gone = async () => (await projects.get(id)).state === 'CUTOVER_READY'
+  on.ports.artifacts = {
+    ...artifacts,
+    list: async (prefix) => (prefix.endsWith('/nights/') && (await gone()) ? [] : artifacts.list(prefix)),
+  }
+  const { project } = await tell(on, id)
+  expect([project?.state, project?.failed_from, project?.failure?.code]).toEqual(['FAILED', 'CUTOVER_READY', 'PLAN_NOT_AUTHORISED'])
+  expect(project?.failure?.reason).toContain('the parallel run showed 0 clean nights, and 1 are asked for')
+  await on.close()
 })

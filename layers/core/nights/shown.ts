@@ -2,7 +2,7 @@ import { mergedFaults, mergingOf } from '../recorded-reports.ts'
 import type { AuditEntry } from '../schemas/governance.ts'
 import type { NightRecord } from '../schemas/night.ts'
 import type { ReconReport } from '../schemas/recon.ts'
-import { parallelRunApprovedAt, type RecordedNight, recordedNights } from './count.ts'
+import { cleanNights, parallelRunApprovedAt, type RecordedNight, recordedNights } from './count.ts'
 
 /** What nights leave behind besides the log. Whoever may append to the log can write none of it. */
 export type NightEvidence = {
@@ -43,6 +43,14 @@ export function shownNights(entries: readonly AuditEntry[], evidence: NightEvide
     nightOfRun.set(recorded.run_id, recorded.night)
     return true
   })
+}
+
+/** How many clean nights stood when the parallel run was called complete: those of the entries before the first one that says so. */
+export function nightsOfParallelRun(entries: readonly AuditEntry[], evidence: NightEvidence, planSha256: string): number {
+  const opened = entries.findIndex(({ details }) => details.to === 'PARALLEL_VALIDATED')
+  const complete = entries[opened]
+  if (complete === undefined) return 0
+  return cleanNights(shownNights(entries.slice(0, opened), evidence, planSha256, new Date(complete.at))).nights.size
 }
 
 function isShown(

@@ -1,6 +1,5 @@
 import { sha256 } from '../digest.ts'
-import { cleanNights } from '../nights/count.ts'
-import { type NightEvidence, shownNights } from '../nights/shown.ts'
+import { type NightEvidence, nightsOfParallelRun } from '../nights/shown.ts'
 import type { Contents } from './contents.ts'
 
 /** The clean nights that the policy asks for, counted again: each with its record, its comparison and its certificate in the pack. */
@@ -9,12 +8,8 @@ export function cleanNightFaults(
 ): string[] {
   const { entries, plan, policy, replay } = contents
   if (policy === null || !replay.reached.has('PARALLEL_VALIDATED')) return []
-  const opened = entries.findIndex((entry) => entry.details.to === 'PARALLEL_VALIDATED')
-  const said = entries.slice(0, opened)
-  const until = new Date(entries[opened]?.at ?? 0)
-  const planSha256 = plan === null ? '' : sha256(plan.bytes)
   // What the log calls clean and the pack does not show is no clean night; what it calls a mismatch is one.
-  const clean = cleanNights(shownNights(said, evidenceOf(contents), planSha256, until)).nights.size
+  const clean = nightsOfParallelRun(entries, evidenceOf(contents), plan === null ? '' : sha256(plan.bytes))
   const required = policy.value.clean_runs_required
   if (clean >= required) return []
   return [`the parallel run was called complete after ${clean} clean nights that the pack shows; the policy asks for ${required}`]
