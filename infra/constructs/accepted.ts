@@ -18,6 +18,10 @@ const WILDCARDS: readonly { resource: RegExp; reason: string }[] = [
     reason: 'The wildcards stand for a project id and a file below one artifact name; both are unknown at deploy time.',
   },
   {
+    resource: /:s3:::waybill-[^/]+\/projects\/\*\/work\/\*\/[a-z-]+\/\*$/,
+    reason: 'The wildcards stand for a project, a run and a file of one worker in it; all are unknown at deploy time.',
+  },
+  {
     resource: /:secretsmanager:.*:secret:waybill\/(dev|prod)\/(source\/\*|target\/\*\/(reader|writer)-\?{6})$/,
     reason: 'Connections are named by projects that come later; one side and one kind of access is all this role gets.',
   },
