@@ -309,6 +309,8 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
             run_id: night,
             purpose: 'night',
             scheduled: '2026-03-05T02:30:00Z',
+            // The clock stands where the migration ended, in a night that its parallel run found clean.
+            again: true,
           })
     const record = await inner.projects.get(project)
     if (record.state !== 'EVIDENCE_COMPLETE') throw new Error(`the project is ${record.state}`)
