@@ -91,6 +91,10 @@ it('counts no night that an entry alone says, whatever else of it is there', () 
   /** The entry names the changed record, which lies in the pack. */
   const kept = (changed: NightRecord) =>
     faultsOf([approved, ...clean(1), merged(2), night('clean', 2, 'r2', changed), complete], { records: [recordOf(1), changed] })
+  const late = record({ opened_at: `${day(5)}T01:30:00.000Z`, recorded_at: `${day(5)}T01:40:00.000Z` })
+  const early = record({ night: day(5) })
+  const counting = (number: number, merging: Said, changed: NightRecord) =>
+    faultsOf([approved, ...clean(1), merging, night('clean', number, 'r2', changed), complete], { records: [recordOf(1), changed] })
   const found = {
     'no record': faultsOf(both, { records: [recordOf(1)] }),
     'no comparison': faultsOf(both, { reports: [reportOf('r1')] }),
@@ -105,7 +109,8 @@ it('counts no night that an entry alone says, whatever else of it is there', () 
     'a record of another project': kept(record({ project_id: 'another' })),
     'a record of a mismatch': kept(record({ result: 'mismatch' })),
     'a record of another comparison': kept(record({ compared: recordOf(2, 'other').compared })),
-    'a night begun on another day': kept(record({ opened_at: `${day(4)}T01:30:00.000Z`, recorded_at: `${day(4)}T01:40:00.000Z` })),
+    'a night begun days after it': counting(2, merged(5, 'r2'), late),
+    'a night begun days before it': counting(5, merged(2), early),
     'a night begun before the approval': kept(record({ opened_at: '2026-02-28T23:00:00.000Z' })),
     'a night recorded before its comparison': kept(record({ recorded_at: `${day(2)}T01:31:00.000Z` })),
     'a night recorded after the step': kept(record({ recorded_at: '2026-03-09T13:00:00.000Z' })),
