@@ -93,6 +93,8 @@ it('counts no night that an entry alone says, whatever else of it is there', () 
     faultsOf([approved, ...clean(1), merged(2), night('clean', 2, 'r2', changed), complete], { records: [recordOf(1), changed] })
   const late = record({ opened_at: `${day(5)}T01:30:00.000Z`, recorded_at: `${day(5)}T01:40:00.000Z` })
   const early = record({ night: day(5) })
+  const failed = reportOf('r2', { verdict: 'fail' })
+  const over = record({ compared: { ...recordOf(2).compared!, recon_report_sha256: digestOf(failed) } })
   const counting = (number: number, merging: Said, changed: NightRecord) =>
     faultsOf([approved, ...clean(1), merging, night('clean', number, 'r2', changed), complete], { records: [recordOf(1), changed] })
   const found = {
@@ -100,6 +102,16 @@ it('counts no night that an entry alone says, whatever else of it is there', () 
     'no comparison': faultsOf(both, { reports: [reportOf('r1')] }),
     'a comparison that failed': faultsOf(both, { reports: [reportOf('r1'), reportOf('r2', { verdict: 'fail' })] }),
     'no certificate': faultsOf(both, { proven: ['r1'] }),
+    'a comparison that failed, as the log and the record say': faultsOf(
+      [
+        approved,
+        ...clean(1),
+        [merged(2)[0], { run_id: 'r2', verdict: 'fail' }, digestOf(failed), merged(2)[3]!],
+        night('clean', 2, 'r2', over),
+        complete,
+      ],
+      { records: [recordOf(1), over], reports: [reportOf('r1'), failed] },
+    ),
     'a comparison that was not merged': faultsOf([approved, ...clean(1), night('clean', 2), complete]),
     'one merged before the approval': faultsOf([merged(2), approved, ...clean(1), night('clean', 2), complete]),
     'one merged after the entry': faultsOf([approved, ...clean(1), night('clean', 2), merged(2), complete]),
