@@ -91,7 +91,10 @@ describe('a policy weakened after the plan was signed', () => {
     const { createHandler } = await import('../../functions/cutover/handler.ts')
     await expect(createHandler(on.ports)({ project_id: id, run_id: 'by-hand' })).rejects.toMatchObject({
       code: 'PLAN_NOT_AUTHORISED',
-      details: [expect.stringContaining('PARALLEL_VALIDATED->CUTOVER_READY is not approved')],
+      details: [
+        'the proof is not the newest that the audit log records',
+        expect.stringContaining('PARALLEL_VALIDATED->CUTOVER_READY is not approved'),
+      ],
     })
   })
 })
