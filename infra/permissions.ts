@@ -156,8 +156,7 @@ export const WORKER_PERMISSIONS: Record<Worker, Permission> = {
   'roll-back-target': { ...WORKS, writes: [...results('roll-back-target'), 'rollback_report'], secrets: WRITES_TARGET },
 }
 
-/** Seconds; a function that reads a catalog may take as long as Lambda allows, the others answer quickly or are broken. */
+/** Seconds; people wait for a page, and the others have as long as Lambda allows: with ten thousand tables, reading their results takes minutes. */
 export function timeoutSeconds(name: LambdaFunction): number {
-  if (FUNCTIONS[name].network === true) return 900
-  return name === 'approval-page' || name === 'decide' ? 25 : 300
+  return name === 'approval-page' || name === 'decide' ? 25 : 900
 }

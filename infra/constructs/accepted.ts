@@ -19,11 +19,16 @@ const WILDCARDS: readonly { resource: RegExp; reason: string }[] = [
   },
   {
     resource: /:s3:::waybill-[^/]+\/projects\/\*\/work\/\*\/[a-z-]+\/\*$/,
-    reason: 'The wildcards stand for a project, a run and a file of one worker in it; all are unknown at deploy time.',
+    reason: 'The wildcards stand for a project id, a run id and a file; a worker stores its own results there and nobody else’s.',
   },
   {
     resource: /:secretsmanager:.*:secret:waybill\/(dev|prod)\/(source\/\*|target\/\*\/(reader|writer)-\?{6})$/,
     reason: 'Connections are named by projects that come later; one side and one kind of access is all this role gets.',
+  },
+  {
+    resource: /^<[A-Za-z0-9]+\.Arn>:\*$|:ecs:.*:task-definition\/[A-Za-z0-9]+:\*$/,
+    reason:
+      'All versions of one function, all revisions of one worker: an execution that waits for people goes on with those it began with.',
   },
   {
     resource: /:ecs:.*:task\/(<[A-Za-z0-9]+>|waybill-(dev|prod))\/\*$/,
@@ -57,6 +62,7 @@ function flat(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'object' && value !== null) {
     if ('Ref' in value) return `<${String(value.Ref)}>`
+    if ('Fn::GetAtt' in value) return `<${(value['Fn::GetAtt'] as string[]).join('.')}>`
     if ('Fn::Join' in value) {
       const [delimiter, items] = value['Fn::Join'] as [string, unknown[]]
       return items.map(flat).join(delimiter)

@@ -32,14 +32,17 @@ export function flowStatements(
 
   const called = [...props.functions]
     .filter(([name]) => text.includes(`\${${stateName(name)}FunctionArn}`))
-    .map(([, { version }]) => version)
+    .map(([, each]) => each.function)
   const run = [...props.workers].filter(([name]) => text.includes(`\${${stateName(name)}TaskDefinitionArn}`)).map(([, worker]) => worker)
 
   return [
-    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: called.map((version) => version.functionArn) }),
+    // Every version and revision: an execution that waits for people goes on, after a deployment, with those that its own definition names.
+    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: called.map((each) => `${each.functionArn}:*`) }),
     new PolicyStatement({
       actions: ['ecs:RunTask'],
-      resources: run.map(({ definition }) => definition.taskDefinitionArn),
+      resources: run.map(({ definition }) =>
+        stack.formatArn({ service: 'ecs', resource: 'task-definition', resourceName: `${definition.family}:*` }),
+      ),
       conditions: { ArnEquals: { 'ecs:cluster': props.cluster.clusterArn } },
     }),
     new PolicyStatement({
@@ -67,7 +70,11 @@ export function flowStatements(
     }),
     new PolicyStatement({
       actions: ['states:DescribeExecution', 'states:StopExecution', 'states:RedriveExecution'],
-      resources: [states('execution', `${props.name}/*`), ...props.starts.map((name) => states('execution', `${name}:*`))],
+      resources: [
+        states('execution', `${props.name}:*`),
+        states('execution', `${props.name}/*`),
+        ...props.starts.map((name) => states('execution', `${name}:*`)),
+      ],
     }),
     // Its item reader reads the list of work, and nothing else in the bucket.
     new PolicyStatement({

@@ -18,6 +18,10 @@ export const ADMINISTRATION = [
   'kms:UntagResource',
   'kms:UpdateKeyDescription',
   'kms:EnableKey',
+  // Each key has an alias; KMS asks for these on the key as well as on the alias.
+  'kms:CreateAlias',
+  'kms:UpdateAlias',
+  'kms:DeleteAlias',
 ]
 /** Losing a key loses what it signed or sealed. Where state is kept, even an administrator must change the key policy first. */
 export const DESTRUCTION = ['kms:DisableKey', 'kms:ScheduleKeyDeletion', 'kms:CancelKeyDeletion']

@@ -94,6 +94,10 @@ export function flowTests(prod: Synthesis): void {
         'States.HeartbeatTimeout',
         'ECS.AmazonECSException',
         'AmazonECS.Unknown',
+        'Lambda.TooManyRequestsException',
+        'Lambda.ServiceException',
+        'Lambda.AWSLambdaException',
+        'Lambda.SdkClientException',
       ])
       expect(names.length).toBeGreaterThan(0)
       expect([...new Set(names)].filter((name) => !known.has(name))).toEqual([])

@@ -41,6 +41,7 @@ async function allowed(roles: readonly Role[], acts: readonly Act[]): Promise<st
   return found
 }
 
+const olderRevision = (id: RegExp) => account.arn('AWS::ECS::TaskDefinition', id).replace(/:\d+$/, ':1')
 const rolesOf = (names: readonly string[]) => names.map((name) => account.role(name))
 const arn = (service: string, rest: string) => `arn:aws:${service}:eu-central-1:${ACCOUNT}:${rest}`
 const secret = (name: string) => arn('secretsmanager', `secret:waybill/prod/${name}-AbCdEf`)
@@ -71,6 +72,29 @@ describe('the simulator sees what is allowed, so a "denied" means something', ()
     ]
     for (const [name, act] of asked)
       expect([name, act.action, await account.ask({ role: account.role(name), ...act })]).toEqual([name, act.action, 'Allowed'])
+  })
+
+  it('an execution that waits for people goes on after a deployment, with the versions and revisions that its own definition names', async () => {
+    const context = { 'ecs:cluster': account.arn('AWS::ECS::Cluster', /^Cluster/) }
+    const older: [string, Act][] = [
+      ['Migration', { action: 'lambda:InvokeFunction', resource: `${account.arn('AWS::Lambda::Function', /^SealEvidence/)}:3` }],
+      ['Migration', { action: 'ecs:RunTask', resource: olderRevision(/^CopyChunkWorker/), context }],
+      ['Reconcile', { action: 'lambda:InvokeFunction', resource: `${account.arn('AWS::Lambda::Function', /^MergeSegments/)}:3` }],
+      ['Reconcile', { action: 'ecs:RunTask', resource: olderRevision(/^HashSegmentsWorker/), context }],
+    ]
+    for (const [name, act] of older)
+      expect([name, act.resource, await account.ask({ role: account.role(name), ...act })]).toEqual([name, act.resource, 'Allowed'])
+  })
+
+  it('an alias is made for each key, which its key policy must let the account do', async () => {
+    const keys = Object.values(synthesise('prod').state.findResources('AWS::KMS::Key'))
+    expect(keys.length).toBeGreaterThanOrEqual(5)
+    for (const { Properties } of keys) {
+      const delegated = (Properties.KeyPolicy.Statement as { Effect: string; Action: string | string[]; Condition?: unknown }[])
+        .filter(({ Effect, Condition }) => Effect === 'Allow' && Condition === undefined)
+        .flatMap(({ Action }) => Action)
+      expect(delegated).toEqual(expect.arrayContaining(['kms:CreateAlias', 'kms:UpdateAlias', 'kms:DeleteAlias']))
+    }
   })
 })
 

@@ -79,7 +79,8 @@ describe('one name everywhere', () => {
 })
 
 /** Names that Step Functions gives failures of its own, and of a container that was not started. */
-const SERVICE_ERRORS = ['States.ALL', 'States.TaskFailed', 'States.Timeout', 'ECS.AmazonECSException', 'AmazonECS.Unknown']
+const OF_LAMBDA = ['Lambda.TooManyRequestsException', 'Lambda.ServiceException', 'Lambda.AWSLambdaException', 'Lambda.SdkClientException']
+const SERVICE_ERRORS = ['States.ALL', 'States.TaskFailed', 'States.Timeout', 'ECS.AmazonECSException', 'AmazonECS.Unknown', ...OF_LAMBDA]
 
 describe('patience', () => {
   it('every task has a timeout, retries with back-off and jitter, and a way to a recorded failure', () => {
@@ -121,6 +122,14 @@ describe('patience', () => {
       expect(starting, name).toMatchObject({ IntervalSeconds: 10, BackoffRate: 2, MaxAttempts: 8, MaxDelaySeconds: 180 })
       expect(failing, name).toMatchObject({ MaxAttempts: 3 })
     }
+  })
+
+  it('what the service itself could not do is tried again: too many requests, its own faults', () => {
+    for (const { name, state } of tasks.filter(({ state }) => /lambda:invoke/.test(state.Resource ?? '')))
+      expect(
+        state.Retry?.flatMap(({ ErrorEquals }) => ErrorEquals),
+        name,
+      ).toEqual(expect.arrayContaining(OF_LAMBDA))
   })
 
   it('every ErrorEquals is a Waybill code or one of the service', () => {

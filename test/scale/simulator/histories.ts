@@ -66,7 +66,7 @@ function statesOf(block: Block, found = new Map<string, State>()): Map<string, S
   return found
 }
 
-/** From here on the database notes how large every state's input and output is. */
+/** From here on the database notes how large every state's input and output is, and what a Map is given by all its items before its own output. */
 export function measurePayloads(db: DatabaseSync): () => { state: string; bytes: number }[] {
   db.exec(`
     CREATE TEMP TABLE payloads (state TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
@@ -75,5 +75,11 @@ export function measurePayloads(db: DatabaseSync): () => { state: string; bytes:
     CREATE TEMP TRIGGER payload_passed AFTER UPDATE ON frames BEGIN
       INSERT INTO payloads VALUES (NEW.state, max(length(CAST(NEW.input AS BLOB)), coalesce(length(CAST(NEW.output AS BLOB)), 0)))
       ON CONFLICT DO UPDATE SET bytes = max(bytes, excluded.bytes); END;`)
-  return () => db.prepare('SELECT state, bytes FROM payloads ORDER BY bytes DESC').all() as { state: string; bytes: number }[]
+  return () =>
+    db
+      .prepare(`
+        SELECT state, bytes FROM payloads UNION ALL
+        SELECT 'every ' || max(state), sum(length(CAST(output AS BLOB)) + 1) + 1 FROM frames WHERE frame LIKE '%/%' AND output IS NOT NULL
+          GROUP BY execution, rtrim(frame, '0123456789') ORDER BY bytes DESC`)
+      .all() as { state: string; bytes: number }[]
 }

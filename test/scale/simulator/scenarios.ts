@@ -17,6 +17,7 @@ const TERABYTE = 1_000_000_000_000n
 export const LARGE: readonly Named[] = [
   { name: 'one-table', words: '1 table', scenario: { tables: equalTables(1, BILLION, TERABYTE), parallelism: 64, real: 1 } },
   { name: 'many-workers', words: '1,280 tables', scenario: { tables: equalTables(1280, BILLION, TERABYTE), parallelism: 64, real: 1 } },
+  { name: 'many-tables', words: '10,000 tables', scenario: { tables: equalTables(10_000, BILLION, TERABYTE), parallelism: 64, real: 1 } },
 ]
 
 /** Small sizes that the model's coefficients are fitted on; every task is done by its handler. */
