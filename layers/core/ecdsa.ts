@@ -32,6 +32,15 @@ export function verifySignature(publicKeyPem: string, message: Uint8Array, der: 
   return verify('sha256', message, { key, dsaEncoding: 'der' }, der)
 }
 
+/**
+ * The key in its one form. Threat: a point can be written compressed, uncompressed or hybrid, and each is other bytes of the same key, so
+ * one key would pass for two.
+ * @throws Error for what is no public key
+ */
+export function canonicalKey(pem: string): KeyObject {
+  return createPublicKey({ key: createPublicKey(pem).export({ format: 'jwk' }), format: 'jwk' })
+}
+
 function readPublicKey(pem: string): KeyObject {
   // createPublicKey would derive a public key from a private one; a private key in a trust root is an accident to report.
   if (!/^-----BEGIN PUBLIC KEY-----\r?\n/.test(pem)) throw unusable()

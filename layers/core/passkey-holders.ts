@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import { canonicalKey } from './ecdsa.ts'
 import type { ApprovalPredicate } from './schemas/governance.ts'
 import { personOf } from './separation.ts'
 
@@ -28,10 +28,10 @@ export function passkeyHolders(statements: readonly ApprovalPredicate[], reasons
   return (approver) => (merged.has(personOf(approver)) ? holderOf(personOf(approver)) : approver)
 }
 
-/** One spelling per key: line ends in a PEM make no other key. What is no key is only itself, and counts nowhere. */
+/** One spelling per key: neither line ends in a PEM nor the way a point is written make another key. What is no key is only itself, and counts nowhere. */
 function keyOf(pem: string): string {
   try {
-    return createPublicKey(pem).export({ type: 'spki', format: 'der' }).toString('base64')
+    return canonicalKey(pem).export({ type: 'spki', format: 'der' }).toString('base64')
   } catch {
     return pem
   }

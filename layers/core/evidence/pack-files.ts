@@ -1,8 +1,7 @@
-import { createPublicKey } from 'node:crypto'
 import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { pae, readEnvelope } from '../dsse.ts'
-import { verifySignature } from '../ecdsa.ts'
+import { canonicalKey, verifySignature } from '../ecdsa.ts'
 import { WaybillError } from '../errors.ts'
 import type { SigningPurpose } from '../ports.ts'
 import { type PackKeys, packPath } from '../schemas/evidence.ts'
@@ -35,7 +34,7 @@ export function formPaths(stem: string): [string, string, string, string, string
 /** SHA-256 of the key's DER SubjectPublicKeyInfo. @throws EVIDENCE_INVALID for what is no public key */
 export function fingerprintOf(pem: string): string {
   try {
-    return sha256(createPublicKey(pem).export({ type: 'spki', format: 'der' }))
+    return sha256(canonicalKey(pem).export({ type: 'spki', format: 'der' }))
   } catch (cause) {
     throw new WaybillError('EVIDENCE_INVALID', 'a public key cannot be read; give it as SPKI PEM', { cause })
   }
@@ -43,7 +42,7 @@ export function fingerprintOf(pem: string): string {
 
 /** The one PEM text of a key: other spellings of the same key are other bytes. */
 export function canonicalPem(pem: string): string {
-  return createPublicKey(pem).export({ type: 'spki', format: 'pem' }).toString()
+  return canonicalKey(pem).export({ type: 'spki', format: 'pem' }).toString()
 }
 
 /**
