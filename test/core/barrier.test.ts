@@ -193,7 +193,7 @@ describe('the barrier', () => {
     }
     const with_ = (security: Partial<ApprovalPredicate>) => inputOf({ signedPlan, who: { data_owner: about('data_owner', one), security } })
     expect(authorise(await with_(about('security', passkeyPair())))).toEqual(planOf())
-    for (const spelled of [(pem: string) => pem, (pem: string) => pem.replaceAll('\n', '\r\n')])
+    for (const spelled of [(pem: string) => pem, (pem: string) => pem.replaceAll('\n', '\r\n'), hybridForm])
       refusedBecause(await with_(about('security', one, spelled)), /one and the same passkey|person of its own/)
   })
 

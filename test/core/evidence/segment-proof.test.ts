@@ -1,5 +1,4 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalBytes, digestOf } from '../../../layers/core/canonical-json.ts'
@@ -10,6 +9,7 @@ import type { ReconReport } from '../../../layers/core/schemas/recon.ts'
 import { PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { segmentCommands } from '../../../layers/core/verifier/segment-commands.ts'
 import { verifySegmentProof } from '../../../layers/core/verifier/segment-proof.ts'
+import { hybridForm } from '../../support/hybrid-key.ts'
 import { fixturePlan, fixtureRecon, fixtureSigner, fixtureTable, withLostRow } from '../../support/pack-fixture.ts'
 
 const signer = fixtureSigner()
@@ -133,10 +133,7 @@ describe('a segment proof that was tampered with', () => {
 
   it('is refused when its key is written another way: one key has one form', async () => {
     const proof = await proofOf(small, 2)
-    const der = createPublicKey(proof.public_key).export({ type: 'spki', format: 'der' })
-    // The point stands behind 26 bytes: uncompressed as it is, hybrid here, which names the parity of y as well.
-    der[26] = 6 | (der[90]! & 1)
-    const hybrid = `-----BEGIN PUBLIC KEY-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PUBLIC KEY-----\n`
+    const hybrid = hybridForm(proof.public_key)
     expect(fingerprintOf(hybrid)).toBe(fingerprintOf(proof.public_key))
     expect(verify({ ...proof, public_key: hybrid })).toMatchObject({ verified: false, equal: null })
     expect(verify(proof, [`evidence=${hybrid}`])).toMatchObject({ verified: true, trust: 'pinned' })
