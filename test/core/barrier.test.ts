@@ -8,6 +8,7 @@ import type { ApprovalPredicate, AuditEntry } from '../../layers/core/schemas/go
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { hybridForm } from '../support/hybrid-key.ts'
 import { keys, malleated, trust } from './support/keys.ts'
 import { type PasskeyPair, passkeyOver, passkeyPair } from './support/passkey.ts'
 import { AUTHOR, approvalOf, NOW, planOf, planPredicateOf, signedApprovalOf, signedPlanOf, takenEntry } from './support/plan.ts'
