@@ -114,7 +114,12 @@ function lastWords({ name, message }: Error): void {
 /** Logger, tracer and metrics around a handler. The tracer comes first so that its onError runs last, after the message was made safe. */
 function wrapped(logger: Logger) {
   const tracer = new Tracer({ serviceName: 'waybill' })
-  const metrics = new Metrics({ namespace: METRIC_NAMESPACE, serviceName: 'waybill' })
+  // Under the function's own name: what an HTTP function turns into a page with status 500 is no error to Lambda, and its alarm must ring.
+  const metrics = new Metrics({
+    namespace: METRIC_NAMESPACE,
+    serviceName: process.env.POWERTOOLS_SERVICE_NAME ?? 'waybill',
+    defaultDimensions: { stage: process.env.WAYBILL_STAGE ?? 'none' },
+  })
   return middy()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(logMetrics(metrics, { captureColdStartMetric: true }))

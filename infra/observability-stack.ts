@@ -33,6 +33,22 @@ export class ObservabilityStack extends Stack {
       new RunbookAlarm(this, id, { section, what, metric, runbookUrl: config.runbookUrl, action })
     const functionErrors = (name: Parameters<PipelineStack['functions']['get']>[0]) =>
       pipeline.functions.get(name)!.function.metricErrors({ period: minutes, statistic: 'Sum' })
+    // A page with status 500 is no error to Lambda: the function says itself that it failed.
+    const failures = (name: Parameters<PipelineStack['functions']['get']>[0]) =>
+      new MathExpression({
+        expression: 'FILL(errors, 0) + FILL(failures, 0)',
+        usingMetrics: {
+          errors: functionErrors(name),
+          failures: new Metric({
+            namespace: METRIC_NAMESPACE,
+            metricName: 'Failures',
+            dimensionsMap: { service: name, stage: config.stage },
+            statistic: Stats.SUM,
+            period: minutes,
+          }),
+        },
+        period: minutes,
+      })
     const queued = (queue: keyof PipelineStack['deadLetters']) =>
       pipeline.deadLetters[queue].metricApproximateNumberOfMessagesVisible({ period: minutes, statistic: 'Maximum' })
 
@@ -54,8 +70,8 @@ export class ObservabilityStack extends Stack {
     alarm('AnchorFailed', 'anchor-failed', 'The audit chain could not be anchored.', functionErrors('anchor-audit'))
     alarm('NightlyNotStarted', 'nightly-not-started', 'A nightly reconciliation was not started.', queued('nightly'))
     alarm('RemindingNotDone', 'reminding-not-done', 'People were not reminded, outcomes not told again.', queued('reminding'))
-    alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', functionErrors('decide'))
-    alarm('ApprovalPageFailed', 'approval-page-failed', 'The approval page failed.', functionErrors('approval-page'))
+    alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', failures('decide'))
+    alarm('ApprovalPageFailed', 'approval-page-failed', 'The approval page failed.', failures('approval-page'))
     alarm('SignPlanFailed', 'sign-plan-failed', 'A plan could not be signed.', functionErrors('sign-plan'))
     alarm('SealEvidenceFailed', 'seal-evidence-failed', 'Evidence could not be sealed.', functionErrors('seal-evidence'))
     alarm('RollbackStarted', 'rollback-started', 'A target is being rolled back.', functionRuns('record-rollback', pipeline, minutes))

@@ -41,6 +41,38 @@ it('a number that a handler logs leaves as a metric of its stage, and not as tex
   expect(said).not.toHaveProperty('metrics')
 })
 
+it('a page that failed says so under its function’s name and stage, though it is answered', async () => {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `const { httpFunction } = await import(${JSON.stringify(join(ROOT, 'functions/aws.ts'))})
+       const handler = httpFunction(() => async () => { throw new Error('broken') })
+       const event = { rawPath: '/outbox', requestContext: { http: { method: 'POST' } } }
+       const { statusCode } = await handler(event, { awsRequestId: 'r', functionName: 'f', functionVersion: '1', memoryLimitInMB: '512', invokedFunctionArn: 'arn', getRemainingTimeInMillis: () => 1000 })
+       console.log(JSON.stringify({ statusCode }))`,
+    ],
+    {
+      env: {
+        PATH: process.env.PATH ?? '',
+        POWERTOOLS_SERVICE_NAME: 'decide',
+        WAYBILL_STAGE: 'prod',
+        POWERTOOLS_TRACE_ENABLED: 'false',
+        AWS_REGION: 'eu-central-1',
+      },
+    },
+  )
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(lines.at(-1)).toEqual({ statusCode: 500 })
+  expect(lines.filter((line) => line.Failures !== undefined)).toEqual([
+    expect.objectContaining({ service: 'decide', stage: 'prod', Failures: 1 }),
+  ])
+})
+
 it('a worker that ended is drawn: its seconds always, its rows when they are done; one at work is not', async () => {
   const row: WorkProgress = {
     project_id: 'orders',

@@ -157,6 +157,16 @@ export function operationTests(prod: Synthesis): void {
       ),
     )
 
+    it('of a page that failed rings by what the function says itself: status 500 is no error to Lambda', () => {
+      for (const service of ['decide', 'approval-page']) {
+        const said = alarms.filter(([, { Properties }]) =>
+          JSON.stringify(Properties.Metrics ?? []).includes(JSON.stringify({ Name: 'service', Value: service })),
+        )
+        expect(said, service).toHaveLength(1)
+        expect(JSON.stringify(said[0]![1].Properties.Metrics), service).toContain('"MetricName":"Failures"')
+      }
+    })
+
     it('each link a section of the runbook that exists, and ring somewhere', () => {
       expect(alarms.length).toBeGreaterThan(5)
       for (const [id, { Properties }] of alarms) {
