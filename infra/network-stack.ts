@@ -19,7 +19,8 @@ import { publish } from './constructs/outputs.ts'
 
 /**
  * A network without a way out: no internet gateway, no NAT (about $90 per 2 TB that S3's free gateway endpoint carries for nothing).
- * AWS is reached through endpoints, databases through `config.network.databases`, and nothing else at all.
+ * AWS is reached through endpoints, databases through `config.network.databases`. Threat: the gateway endpoints lead to every bucket and table
+ * of AWS, so code with credentials of another account could write there; what a role of ours may do says IAM.
  */
 export class NetworkStack extends Stack {
   readonly vpc: Vpc
