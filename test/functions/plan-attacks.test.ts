@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { nextEntry } from '../../layers/core/audit-chain.ts'
 import { canonicalJson } from '../../layers/core/canonical-json.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
@@ -137,7 +138,7 @@ describe('the signed plan', () => {
   })
 })
 
-/** Somebody with every key signs these bytes and approves them: the plan file itself must still be refused. */
+/** Somebody with every key and the audit log signs these bytes and approves them: the plan file itself must still be refused. */
 async function fullyApproved(planBytes: Uint8Array): Promise<void> {
   const { ports } = on
   const said: PlanPredicate = openPredicate(await signedPlan(), ports.trust, 'plan', planPredicate).predicate
@@ -155,14 +156,20 @@ async function fullyApproved(planBytes: Uint8Array): Promise<void> {
       subject: [{ name: again.subject_name, sha256: subjectSha256 }],
       predicate: again,
     })
-    await ports.artifacts.put(
-      `projects/${project.project_id}/approvals/${again.approval_id}.dsse.json`,
-      (await signStatement(ports.signers.approval, content)).bytes,
-      {
-        contentType: 'application/json',
-        retainUntil: new Date(),
-      },
-    )
+    const { bytes } = await signStatement(ports.signers.approval, content)
+    await ports.artifacts.put(`projects/${project.project_id}/approvals/${again.approval_id}.dsse.json`, bytes, {
+      contentType: 'application/json',
+      retainUntil: new Date(),
+    })
+    const taken = {
+      project_id: project.project_id,
+      at: again.decided_at,
+      actor: again.approver,
+      action: 'DECISION_TAKEN',
+      subject_sha256: subjectSha256,
+      details: { statement_sha256: sha256(bytes), approval_id: again.approval_id, decision: again.decision, transition: again.transition },
+    }
+    await ports.audit.append(nextEntry(await ports.audit.head(project.project_id), taken))
   }
   await exchanged({ migration_plan: planBytes, signed_plan: envelope })
 }
