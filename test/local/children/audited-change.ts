@@ -21,13 +21,17 @@ export const PROJECT = 'p1'
 
 /** The same calls again and again until they return: what Step Functions' retries do. */
 export async function change(home: Home): Promise<void> {
+  const signers = fileSigners({ folder: home.keys })
+  // As under a home: a key is made when something is first signed.
+  const trust = { plan: [], approval: [], evidence: [await signers.evidence.publicKeyPem()] }
   const ports = {
     clock: systemClock,
     policy: defaultPolicy,
     projects: sqliteProjectStore(home),
     audit: sqliteAuditLog(home),
     artifacts: directoryArtifactStore({ folder: home.artifacts, db: home.db, clock: systemClock }),
-    signers: fileSigners({ folder: home.keys }),
+    signers,
+    trust,
   } as unknown as Ports
   const anchor = createHandler(ports)
   ports.anchors = { anchor: async (project_id) => void (await anchor({ project_id, run_id: 'r' })) }
