@@ -138,7 +138,10 @@ const MUTATIONS: Mutation[] = [
     apply: (table) => ({ ...table, columns: [table.columns[1]!, table.columns[0]!, ...table.columns.slice(2)] }),
   },
   onColumn('a type', 'column_type', (one) => ({ type: one.type === 'uuid' ? 'date' : 'uuid' })),
-  onColumn('a modifier', 'column_type', (one) => (one.type === 'numeric(10,2)' ? { type: 'numeric(10,3)' } : null)),
+  onColumn('a modifier', 'column_type', (one) => {
+    const other = { 'numeric(10,2)': 'numeric(10,3)', 'character varying(20)': 'character varying(21)' }[one.type]
+    return other === undefined ? null : { type: other }
+  }),
   onColumn('nullability', 'nullability', (one) => ({ nullable: !one.nullable })),
   onColumn('a collation', 'collation', (one) => ({ collation: one.collation === null ? 'POSIX' : null })),
   onColumn('a comment', 'comment', (one) => ({ comment: `${one.comment ?? ''}!` })),
