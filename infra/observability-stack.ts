@@ -35,18 +35,11 @@ export class ObservabilityStack extends Stack {
       pipeline.functions.get(name)!.function.metricErrors({ period: minutes, statistic: 'Sum' })
     // A page with status 500 is no error to Lambda: the function says itself that it failed.
     const failures = (name: Parameters<PipelineStack['functions']['get']>[0]) =>
-      new MathExpression({
-        expression: 'FILL(errors, 0) + FILL(failures, 0)',
-        usingMetrics: {
-          errors: functionErrors(name),
-          failures: new Metric({
-            namespace: METRIC_NAMESPACE,
-            metricName: 'Failures',
-            dimensionsMap: { service: name, stage: config.stage },
-            statistic: Stats.SUM,
-            period: minutes,
-          }),
-        },
+      new Metric({
+        namespace: METRIC_NAMESPACE,
+        metricName: 'Failures',
+        dimensionsMap: { service: name, stage: config.stage },
+        statistic: Stats.SUM,
         period: minutes,
       })
     const queued = (queue: keyof PipelineStack['deadLetters']) =>
@@ -71,7 +64,9 @@ export class ObservabilityStack extends Stack {
     alarm('NightlyNotStarted', 'nightly-not-started', 'A nightly reconciliation was not started.', queued('nightly'))
     alarm('RemindingNotDone', 'reminding-not-done', 'People were not reminded, outcomes not told again.', queued('reminding'))
     alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', failures('decide'))
+    alarm('DecideStopped', 'decide-failed', 'A decision ran out of time, or crashed.', functionErrors('decide'))
     alarm('ApprovalPageFailed', 'approval-page-failed', 'The approval page failed.', failures('approval-page'))
+    alarm('ApprovalPageStopped', 'approval-page-failed', 'The approval page ran out of time, or crashed.', functionErrors('approval-page'))
     alarm('SignPlanFailed', 'sign-plan-failed', 'A plan could not be signed.', functionErrors('sign-plan'))
     alarm('SealEvidenceFailed', 'seal-evidence-failed', 'Evidence could not be sealed.', functionErrors('seal-evidence'))
     alarm('RollbackStarted', 'rollback-started', 'A target is being rolled back.', functionRuns('record-rollback', pipeline, minutes))
