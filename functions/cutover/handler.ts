@@ -2,6 +2,7 @@ import { outstanding } from '../../layers/core/approvals.ts'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { asLogged } from '../../layers/core/decision-log.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { signedStatements } from '../../layers/core/flow/statements.ts'
@@ -10,6 +11,7 @@ import { nightsOfParallelRun } from '../../layers/core/nights/shown.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { decidedWhile, PROVING, type Proof, proofSubjects, type Subject } from '../../layers/core/proof-subjects.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { outcomePredicate, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -31,10 +33,11 @@ export function createHandler(deps: Deps) {
     const project = await deps.projects.get(project_id)
     if (project.state === 'CUTOVER_DONE') return { project_id, run_id }
     const { policy } = await passBarrier(deps, project_id, 'read', [])
+    const log = await deps.audit.read(project_id)
     const faults = [
-      ...(await proofFaults(deps, project)),
-      ...(await nightFaults(deps, project, policy)),
-      ...(await approvalFaults(deps, project, policy)),
+      ...(await proofFaults(deps, project, log)),
+      ...(await nightFaults(deps, project, policy, log)),
+      ...(await approvalFaults(deps, project, policy, log)),
     ]
     if (faults.length > 0) {
       throw new WaybillError('PLAN_NOT_AUTHORISED', `The cutover was not made: ${faults[0]}`, { details: faults })
@@ -51,7 +54,7 @@ export function createHandler(deps: Deps) {
   }
 }
 
-async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]> {
+async function proofFaults(deps: Deps, project: ProjectRecord, log: readonly AuditEntry[]): Promise<string[]> {
   const faults: string[] = []
   const pointer = artifactOf(project, 'outcome')
   const certificate = await artifactBytes(deps.artifacts, project, 'proof_certificate')
@@ -61,7 +64,6 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
     faults.push('the outcome is not the one that was signed')
   if (!isProven(outcome) || predicate.proof_status !== 'VALID') faults.push('the newest proof is not valid')
   if (outcome.inputs.plan_sha256 !== artifactOf(project, 'migration_plan').sha256) faults.push('the proof is about another plan')
-  const log = await deps.audit.read(project.project_id)
   const proven = log.findLast(({ action }) => PROVING.includes(action))
   if (proven?.subject_sha256 !== artifactOf(project, 'proof_certificate').sha256)
     faults.push('the proof is not the newest that the audit log records')
@@ -74,22 +76,17 @@ async function proofFaults(deps: Deps, project: ProjectRecord): Promise<string[]
 }
 
 /** Threat: the count in the project record, and the entry that calls the parallel run complete, take no key. */
-async function nightFaults(deps: Deps, project: ProjectRecord, policy: Policy): Promise<string[]> {
+async function nightFaults(deps: Deps, project: ProjectRecord, policy: Policy, log: readonly AuditEntry[]): Promise<string[]> {
   const { project_id: projectId } = project
-  const log = await deps.audit.read(projectId)
   const clean = nightsOfParallelRun(log, await nightEvidence(deps, projectId, log), artifactOf(project, 'migration_plan').sha256)
   const required = policy.clean_runs_required
   return clean >= required ? [] : [`the parallel run showed ${clean} clean nights, and ${required} are asked for`]
 }
 
 /** The three gates since, each about what it was about when people decided: the proof that was the newest then, and the plan of the cutover. */
-async function approvalFaults(deps: Deps, project: ProjectRecord, policy: Policy): Promise<string[]> {
+async function approvalFaults(deps: Deps, project: ProjectRecord, policy: Policy, log: readonly AuditEntry[]): Promise<string[]> {
   const { project_id: projectId, author } = project
-  const [signed, log, proofs] = await Promise.all([
-    signedStatements(deps, projectId),
-    deps.audit.read(projectId),
-    certificatesOf(deps, projectId),
-  ])
+  const [signed, proofs] = await Promise.all([signedStatements(deps, projectId), certificatesOf(deps, projectId)])
   const proven = (gate: Parameters<typeof proofSubjects>[0]) => {
     const passed = log.findLast(({ details }) => details.to === gate.split('->')[1] && details.from !== details.to)
     return passed === undefined ? [] : proofSubjects(gate, log, proofs, passed.seq)
@@ -113,10 +110,8 @@ async function approvalFaults(deps: Deps, project: ProjectRecord, policy: Policy
 /** Every certificate of the project that is authentic. */
 async function certificatesOf(deps: Deps, projectId: string): Promise<Proof[]> {
   const stored = await listed(deps.artifacts, `projects/${projectId}/proof_certificate/`)
-  return Promise.all(
-    stored.map(async ({ pointer }) => {
-      const { predicate } = openPredicate(await deps.artifacts.get(pointer), deps.trust, 'outcome', outcomePredicate)
-      return { sha256: pointer.sha256, run_id: predicate.run_id, valid: predicate.proof_status === 'VALID' }
-    }),
-  )
+  return atOnce(stored, async ({ pointer }) => {
+    const { predicate } = openPredicate(await deps.artifacts.get(pointer), deps.trust, 'outcome', outcomePredicate)
+    return { sha256: pointer.sha256, run_id: predicate.run_id, valid: predicate.proof_status === 'VALID' }
+  })
 }

