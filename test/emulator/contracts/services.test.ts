@@ -10,6 +10,7 @@ import { CreateEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
 import {
   CreateActivityCommand,
   CreateStateMachineCommand,
+  DescribeExecutionCommand,
   GetActivityTaskCommand,
   SFNClient,
   StartExecutionCommand,
@@ -139,13 +140,20 @@ taskTokensContract('Step Functions', async () => {
   const { stateMachineArn } = await sfn.send(
     new CreateStateMachineCommand({ name, definition: JSON.stringify(definition), roleArn: 'arn:aws:iam::000000000000:role/states' }),
   )
+  let executionArn: string | undefined
   return {
     tokens: (await account.ports({})).tasks,
     async waiting() {
-      await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }))
+      executionArn = (await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }))).executionArn
       const { taskToken } = await sfn.send(new GetActivityTaskCommand({ activityArn }))
       return taskToken!
     },
+    async ended() {
+      await expect
+        .poll(async () => (await sfn.send(new DescribeExecutionCommand({ executionArn }))).status, { timeout: 60_000 })
+        .not.toBe('RUNNING')
+    },
+    refusesAtOnce: false,
     done: async () => {},
   }
 })

@@ -20,6 +20,8 @@ taskTokensContract('interpreter', async () => {
       while (tokens.length === before) await pause()
       return tokens.at(-1)!
     },
+    ended: async () => {},
+    refusesAtOnce: true,
     done: on.done,
   }
 })
