@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Place } from '../../../layers/connectors/postgres/block-ranges.ts'
 import { bucketDigests, bucketOf } from '../../../layers/connectors/postgres/bucket-digests.ts'
 import type { DigestDifference } from '../../../layers/connectors/postgres/difference-index.ts'
-import { DIGEST, sortDigests } from '../../../layers/connectors/postgres/digest-sort.ts'
+import { DIGEST, SortSpace, sortDigests } from '../../../layers/connectors/postgres/digest-sort.ts'
 import { DigestStore } from '../../../layers/connectors/postgres/digest-store.ts'
 import { rowHasher } from '../../../layers/connectors/postgres/row-digests.ts'
 import { INPUT, laneHasher, OUTPUT } from '../../../layers/connectors/postgres/sha256-lanes.ts'
@@ -71,6 +71,29 @@ describe('sorting digests', () => {
         const expected = Buffer.concat(digests.toSorted(Buffer.compare))
         expect(sortDigests(Buffer.concat(digests), 0).equals(expected)).toBe(true)
       }),
+    )
+  })
+
+  it('is right for digests that somebody looked for, alike in far more bits than chance allows and in the worst order', () => {
+    const space = new SortSpace()
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 1500 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.constantFrom('descending', 'alternating', 'as they come'),
+        (count, alike, kinds, order) => {
+          const heads = [0x00, 0x7f, 0x80, 0xff].map((byte) => Buffer.alloc(alike, byte))
+          const digests = Array.from({ length: count }, (_, i) =>
+            Buffer.concat([heads[i % (kinds & 3 || 1)]!, sha(Buffer.from(String(i % (kinds * 50)))).subarray(alike)]),
+          )
+          const expected = Buffer.concat(digests.toSorted(Buffer.compare))
+          if (order === 'descending') digests.sort((a, b) => Buffer.compare(b, a))
+          if (order === 'alternating') digests.sort((a, b) => (a[31]! & 1) - (b[31]! & 1) || Buffer.compare(b, a))
+          expect(sortDigests(Buffer.concat(digests), 0, DIGEST, space).equals(expected)).toBe(true)
+        },
+      ),
+      { numRuns: 150 },
     )
   })
 
