@@ -99,16 +99,21 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'request-approval': { ...ASKS, reads: [ALL], trusts: true, tasks: true },
   'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], signs: 'plan', trusts: true },
   'plan-chunks': { ...ADVANCES, ...READS_CATALOGS, reads: ['migration_plan'], writes: ['chunks'] },
-  'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'] },
+  'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'], trusts: true },
   // A night that is not compared is recorded by whoever finds that out.
   'open-reconciliation': { ...ADVANCES, leases: true, nights: true, reads: ['migration_plan', 'nights'], writes: ['nights'] },
   'plan-segments': { ...ADVANCES, reads: ['migration_plan'], writes: ['segments'] },
-  'merge-segments': { ...ADVANCES, reads: ['migration_plan', 'segments', 'work'], writes: ['recon_report', 'differences'] },
+  'merge-segments': {
+    ...ADVANCES,
+    reads: ['migration_plan', 'segments', 'work', 'anchors'],
+    writes: ['recon_report', 'differences'],
+    trusts: true,
+  },
   'explain-differences': { ...PROPOSES, reads: ['migration_plan', 'recon_report'], writes: ['explanation', 'diff_explainer_reasoning'] },
   // Every night gets a signed proof of its own, and people are told of one that is not clean.
   'close-reconciliation': { ...PROVES, leases: true, writes: [...PROVES.writes, 'nights'], mail: true },
   'prove-outcome': PROVES,
-  'create-pull-request': { ...ADVANCES, reads: [ALL], writes: ['pull_request'], git: true },
+  'create-pull-request': { ...ADVANCES, reads: [ALL], writes: ['pull_request'], trusts: true, git: true },
   // Counts nights; their proofs are there.
   'record-parallel-run': { ...ADVANCES, nights: true, reads: [ALL], trusts: true },
   'prepare-cutover': {
@@ -154,6 +159,11 @@ export const WORKER_PERMISSIONS: Record<Worker, Permission> = {
   'hash-segments': { ...WORKS, leases: true, writes: results('hash-segments'), secrets: READS_BOTH, mask: true },
   'run-checks': { ...WORKS, leases: true, writes: [...results('run-checks'), 'checks_report'], secrets: READS_BOTH },
   'roll-back-target': { ...WORKS, writes: [...results('roll-back-target'), 'rollback_report'], secrets: WRITES_TARGET },
+}
+
+/** A pack of 100,000 segments takes 260 MiB to verify, and whoever seals it holds what it verifies. */
+export function memoryMiB(name: LambdaFunction, { network }: Permission): number {
+  return network === true || name === 'seal-evidence' ? 1024 : 512
 }
 
 /** Seconds; people wait for a page, and the others have as long as Lambda allows: with ten thousand tables, reading their results takes minutes. */

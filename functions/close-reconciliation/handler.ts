@@ -15,9 +15,12 @@ import { isProven, type ProofDeps, proveRun } from '../prove-outcome/proof.ts'
 import { storeReports } from '../prove-outcome/report-files.ts'
 import { type NightDeps, recordNight } from '../work/nights.ts'
 import { mergedReport } from '../work/recorded-reports.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 import { type TellingDeps, tellNight } from './telling.ts'
 
-type Deps = NightDeps & ProofDeps & TellingDeps & Pick<Ports, 'projects' | 'leases' | 'trust'>
+const ACTOR = 'waybill/close-reconciliation'
+
+type Deps = NightDeps & ProofDeps & TellingDeps & VouchedDeps & Pick<Ports, 'leases'>
 
 const closingEvent = taskEvent.extend({
   /** Left out by a run that was never opened. */
@@ -48,7 +51,7 @@ export function createHandler(deps: Deps) {
     }
     const released = await deps.leases.release(project_id, fence)
     const action = released ? 'RECONCILIATION_CLOSED' : 'RECONCILIATION_SUPERSEDED'
-    await record(deps, project_id, { actor: 'waybill/close-reconciliation', action, details: { run_id, fence } })
+    await record(deps, project_id, { actor: ACTOR, action, details: { run_id, fence } })
     return result
   }
 }
@@ -63,7 +66,7 @@ async function closeNight(
   const opened_at = event.opened_at ?? deps.clock.now().toISOString()
   const base = { run_id: event.run_id, night, opened_at }
   if (event.failed !== true) {
-    const { outcome, ...found } = await judged(deps, project, event.run_id)
+    const { outcome, ...found } = await judged(deps, await vouchedRecord(deps, project.project_id, ACTOR), event.run_id)
     const kept = await recordNight(deps, project, { ...base, ...found }, fence)
     // After the record, so that the report's trend ends with this night.
     await storeReports(deps, await deps.projects.get(project.project_id), outcome, event.run_id)

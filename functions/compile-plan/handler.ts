@@ -52,6 +52,8 @@ export function createHandler(deps: Deps) {
       artifacts: { migration_plan: plan, policy },
       details: { plan_version: String(facts.planVersion), policy_version: deps.policy.version, decisions: String(facts.answers.length) },
     })
+    // An earlier attempt may have died before the anchor of its change.
+    if (project.state === 'PLAN_DRAFTED') await deps.anchors.anchor(project_id)
     return { project_id, run_id }
   }
 }

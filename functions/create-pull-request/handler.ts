@@ -9,15 +9,18 @@ import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { rewriteProposal } from '../../layers/core/schemas/proposal.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 import { rollbackRunbook } from './rollback-runbook.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'git' | 'projects'>
+const ACTOR = 'waybill/create-pull-request'
+
+type Deps = StoringDeps & ProjectDeps & VouchedDeps & Pick<Ports, 'git'>
 
 /** Branch, commit and pull request with everything a reviewer needs. Nobody here can merge. The project is PR_CREATED. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
-    const project = await deps.projects.get(project_id)
+    const project = await vouchedRecord(deps, project_id, ACTOR)
     const pointer = await storeJsonOnce(deps, keyOf(project_id, 'pull_request', run_id), async () => {
       const published = await deps.git.publish({
         branch: `waybill/${project_id}/v${project.plan_version}`,
@@ -32,7 +35,7 @@ export function createHandler(deps: Deps) {
     })
     await advance(deps, project_id, {
       to: 'PR_CREATED',
-      actor: 'waybill/create-pull-request',
+      actor: ACTOR,
       action: 'PULL_REQUEST_CREATED',
       subject_sha256: pointer.sha256,
       artifacts: { pull_request: pointer },

@@ -21,6 +21,8 @@ import { type BarrierDeps, passBarrier } from '../work/authorisation.ts'
 import { nightEvidence } from '../work/night-evidence.ts'
 import { mergedReport } from '../work/recorded-reports.ts'
 
+const ACTOR = 'waybill/cutover'
+
 type Deps = BarrierDeps & ProjectDeps & Pick<Ports, 'projects' | 'artifacts' | 'trust' | 'policy'>
 
 /**
@@ -31,8 +33,7 @@ export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const project = await deps.projects.get(project_id)
-    if (project.state === 'CUTOVER_DONE') return { project_id, run_id }
-    const { policy } = await passBarrier(deps, project_id, 'read', [])
+    const { policy } = await passBarrier(deps, project_id, 'read', [], ACTOR)
     const log = await deps.audit.read(project_id)
     const faults = [
       ...(await proofFaults(deps, project, log)),
@@ -45,7 +46,7 @@ export function createHandler(deps: Deps) {
     const plan = artifactOf(project, 'cutover_plan')
     await advance(deps, project_id, {
       to: 'CUTOVER_DONE',
-      actor: 'waybill/cutover',
+      actor: ACTOR,
       action: 'CUTOVER_DONE',
       subject_sha256: plan.sha256,
       details: { proof_sha256: artifactOf(project, 'proof_certificate').sha256 },

@@ -13,15 +13,18 @@ import { segmentItem } from '../../layers/core/schemas/work.ts'
 import { sameSystem } from '../../layers/core/system-identity.ts'
 import { ENDS, MAX_DIFFERENCES } from '../hash-segments/segment-work.ts'
 import { underFence } from '../work/lease.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 import { readLines, workKey } from '../work/working.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'> & Partial<Pick<Ports, 'log'>>
+const ACTOR = 'waybill/merge-segments'
+
+type Deps = StoringDeps & ProjectDeps & VouchedDeps & Partial<Pick<Ports, 'log'>>
 
 /** Joins the results of all pairs. Expected = completed, each once, or SEGMENT_INCOMPLETE. `decision` is the verdict. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id, fence } = readEvent(leasedEvent, input)
-    const project = await deps.projects.get(project_id)
+    const project = await vouchedRecord(deps, project_id, ACTOR)
     underFence(fence)(project)
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256
@@ -73,7 +76,7 @@ export function createHandler(deps: Deps) {
     underFence(fence)(await deps.projects.get(project_id))
     const pointer = await storeJsonOnce(deps, keyOf(project_id, 'recon_report', run_id), () => reconReport.parse(report))
     await advance(deps, project_id, {
-      actor: 'waybill/merge-segments',
+      actor: ACTOR,
       action: 'RECONCILIATION_MERGED',
       subject_sha256: pointer.sha256,
       artifacts: {

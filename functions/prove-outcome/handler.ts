@@ -2,23 +2,26 @@ import { readEvent, reconEvent, type TaskEvent, type TaskResult } from '../../la
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { Outcome } from '../../layers/core/schemas/outcome.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 import { isProven, type ProofDeps, proveRun } from './proof.ts'
 import { storeReports } from './report-files.ts'
 
-type Deps = ProofDeps & ProjectDeps & Pick<Ports, 'projects' | 'trust' | 'approvals'>
+const ACTOR = 'waybill/prove-outcome'
+
+type Deps = ProofDeps & ProjectDeps & VouchedDeps & Pick<Ports, 'approvals'>
 
 /** Proves the copy, or disproves it. The project is RECONCILED; `decision` is CONTINUE, ROLLBACK or HOLD. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id, recon_run_id } = readEvent(reconEvent, input)
-    const project = await deps.projects.get(project_id)
+    const project = await vouchedRecord(deps, project_id, ACTOR)
     const { outcome, pointers } = await proveRun(deps, project, recon_run_id)
     const reports = await storeReports(deps, project, outcome, recon_run_id)
     const decision = decisionOf(outcome)
     const { proof_certificate, rollback_verdict } = outcome
     await advance(deps, project_id, {
       ...(project.state === 'RECONCILED' ? {} : { to: 'RECONCILED' as const }),
-      actor: 'waybill/prove-outcome',
+      actor: ACTOR,
       action: 'OUTCOME_PROVEN',
       subject_sha256: pointers.proof_certificate.sha256,
       artifacts: { ...pointers, [`checks_report.${recon_run_id}`]: pointers.checks_report, ...reports },
@@ -30,6 +33,8 @@ export function createHandler(deps: Deps) {
         decision,
       },
     })
+    // An earlier attempt may have died before the anchor of its change.
+    if (project.state === 'RECONCILED') await deps.anchors.anchor(project_id)
     return { project_id, run_id, decision }
   }
 }

@@ -4,20 +4,22 @@ import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { artifactBytes, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { findJson, keyOf, listed, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
-import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { chunk as chunkSchema, type ExecutionReport, executionReport, type Saturation } from '../../layers/core/schemas/work.ts'
 import { type ChunkWork, chunkWork } from '../copy-chunk/chunk-work.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 import { failuresPrefix, readLines, type WorkFailure, workFailure, workKey } from '../work/working.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
+const ACTOR = 'waybill/record-execution'
+
+type Deps = StoringDeps & ProjectDeps & VouchedDeps
 
 /** Every planned chunk completed exactly once, or CHUNK_INCOMPLETE. The project is EXECUTED. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
-    const project = await deps.projects.get(project_id)
+    const project = await vouchedRecord(deps, project_id, ACTOR)
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256
     const expected = readLines(await artifactBytes(deps.artifacts, project, 'chunks'), chunkSchema)
@@ -44,7 +46,7 @@ export function createHandler(deps: Deps) {
     const pointer = await storeJsonOnce(deps, keyOf(project_id, 'execution_report', run_id), () => executionReport.parse(report))
     await advance(deps, project_id, {
       to: 'EXECUTED',
-      actor: 'waybill/record-execution',
+      actor: ACTOR,
       action: 'PLAN_EXECUTED',
       subject_sha256: pointer.sha256,
       artifacts: { execution_report: pointer },

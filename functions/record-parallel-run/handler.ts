@@ -10,8 +10,11 @@ import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { nightEvidence } from '../work/night-evidence.ts'
 import { type SignedPolicyDeps, signedPolicy } from '../work/signed-policy.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 
-type Deps = SignedPolicyDeps & ProjectDeps & Pick<Ports, 'projects' | 'audit' | 'nights'>
+const ACTOR = 'waybill/record-parallel-run'
+
+type Deps = SignedPolicyDeps & ProjectDeps & VouchedDeps & Pick<Ports, 'nights'>
 
 /** `next_at`: when the next night may begin. */
 type Counted = TaskResult & { next_at?: string }
@@ -23,21 +26,26 @@ type Counted = TaskResult & { next_at?: string }
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<Counted> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
-    const project = await deps.projects.get(project_id)
+    const project = await vouchedRecord(deps, project_id, ACTOR)
     const plan = artifactOf(project, 'migration_plan').sha256
     const entries = await deps.audit.read(project_id)
     const recorded = shownNights(entries, await nightEvidence(deps, project_id, entries), plan, deps.clock.now())
     const { nights, last } = cleanNights(recorded)
     const { clean_runs_required: required } = await signedPolicy(deps, project)
     const details = { clean_nights: String(nights.size), required: String(required), nights: [...nights.keys()].join(' ') }
-    const actor = 'waybill/record-parallel-run'
     if (project.clean_runs !== nights.size)
-      await advance(deps, project_id, { actor, action: 'CLEAN_NIGHTS_COUNTED', set: { clean_runs: nights.size }, details })
+      await advance(deps, project_id, { actor: ACTOR, action: 'CLEAN_NIGHTS_COUNTED', set: { clean_runs: nights.size }, details })
     if (last?.result === 'mismatch') return { project_id, run_id, decision: 'DRIFT' }
     if (last !== null) await takeProof(deps, project, last.run_id)
     if (nights.size < required) return { project_id, run_id, decision: 'MORE', next_at: nextOf(deps, recorded.at(-1)?.night) }
     const proof = artifactOf(await deps.projects.get(project_id), 'proof_certificate').sha256
-    await advance(deps, project_id, { to: 'PARALLEL_VALIDATED', actor, action: 'PARALLEL_RUN_COMPLETE', subject_sha256: proof, details })
+    await advance(deps, project_id, {
+      to: 'PARALLEL_VALIDATED',
+      actor: ACTOR,
+      action: 'PARALLEL_RUN_COMPLETE',
+      subject_sha256: proof,
+      details,
+    })
     return { project_id, run_id, decision: 'CLEAN_ENOUGH' }
   }
 }
@@ -55,7 +63,7 @@ async function takeProof(deps: Deps, project: ProjectRecord, runId: string): Pro
   const artifacts = Object.fromEntries(found.filter((each): each is [string, ArtifactPointer] => each[1] !== null))
   if (artifacts.proof_certificate === undefined || artifacts.outcome === undefined) return
   await advance(deps, id, {
-    actor: 'waybill/record-parallel-run',
+    actor: ACTOR,
     action: 'PARALLEL_RUN_PROOF_TAKEN',
     subject_sha256: artifacts.proof_certificate.sha256,
     artifacts,

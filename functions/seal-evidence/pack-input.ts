@@ -15,6 +15,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { rewriteProposal } from '../../layers/core/schemas/proposal.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { waiversOf } from '../work/project-waivers.ts'
+import { executionPointer } from '../work/recorded-reports.ts'
 import { signedPolicy } from '../work/signed-policy.ts'
 
 type Deps = Pick<Ports, 'artifacts' | 'audit' | 'policy' | 'trust'>
@@ -61,6 +62,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     approval: [...approvals, ...waivers],
     evidence: [...anchors, ...certificates.map((file) => file.bytes)],
   })
+  const execution = await executionPointer(deps, id)
   const checks = await folder('checks_report')
   const explanations = await folder('explanation')
   const differences = await folder('differences')
@@ -82,7 +84,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
           bytes: Buffer.from(file.content),
         }))
       : [],
-    executionReport: await bytes('execution_report'),
+    executionReport: execution && (await deps.artifacts.get(execution)),
     reconReports: (await folder('recon_report')).filter(isMerged).map((file) => file.bytes),
     reconFolder: [
       ...checks.map((file) => ({ path: `checks_report.${file.part}`, bytes: file.bytes })),

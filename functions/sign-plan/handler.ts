@@ -15,14 +15,17 @@ import { PREDICATES, signStatement, statementOf } from '../../layers/core/statem
 import { findingId, type SignedWaiver, waivedFindings, waiverFault, waiversInShort } from '../../layers/core/waivers.ts'
 import { waiversOf } from '../work/project-waivers.ts'
 import { staleness } from '../work/signed-policy.ts'
+import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 
-type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'ids' | 'projects' | 'signers' | 'trust'>
+const ACTOR = 'waybill/sign-plan'
+
+type Deps = StoringDeps & ProjectDeps & VouchedDeps & Pick<Ports, 'ids' | 'signers'>
 
 /** Signs the approved, validated plan as the next version. The only function that may use the planning key. */
 export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
-    const project = await deps.projects.get(project_id)
+    const project = await vouchedRecord(deps, project_id, ACTOR)
     const plan = await planOf(deps.artifacts, project)
     const planPointer = artifactOf(project, 'migration_plan')
     const found = await artifactJson(deps.artifacts, project, 'findings', findingsSchema)
@@ -65,7 +68,7 @@ export function createHandler(deps: Deps) {
     })
     await advance(deps, project_id, {
       to: 'PLANNED',
-      actor: 'waybill/sign-plan',
+      actor: ACTOR,
       action: 'PLAN_SIGNED',
       subject_sha256: signed.sha256,
       artifacts: { signed_plan: signed },

@@ -10,8 +10,8 @@ import type { Policy } from '../../layers/core/schemas/policy.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { anchorsOf } from './anchors.ts'
 import { COMPARABLE } from './comparable.ts'
-import { stateFaults } from './recorded-state.ts'
 import { findPolicy, keptPolicy } from './signed-policy.ts'
+import { faultsFor } from './vouched-record.ts'
 
 export type BarrierDeps = Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'policy' | 'projects' | 'trust'>
 
@@ -33,6 +33,7 @@ export type Authorised = { project: ProjectRecord; plan: Plan; planSha256: strin
 
 /**
  * The barrier, asked by the worker itself with what it reads itself.
+ * @param actor set by a function that moves the project itself: see `vouchedRecord`
  * @throws PLAN_NOT_AUTHORISED, with every reason
  */
 export async function passBarrier(
@@ -40,6 +41,7 @@ export async function passBarrier(
   projectId: string,
   purpose: Purpose,
   tableIds: readonly string[],
+  actor = '',
 ): Promise<Authorised> {
   const project = await deps.projects.get(projectId)
   const planBytes = await bytesOrNone(deps, project.artifacts.migration_plan)
@@ -66,7 +68,7 @@ export async function passBarrier(
       `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`,
     )
   }
-  const faults = await stateFaults(deps, project, log, anchors)
+  const faults = await faultsFor(actor, deps, project, log, anchors)
   if (faults.length > 0) {
     throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${faults[0]}`, { details: faults })
   }

@@ -46,5 +46,7 @@ export async function propose<F extends object, S extends z.ZodType>(deps: Propo
     artifacts: { [ask.artifact]: pointer, [name]: why, ...also },
     details: { engine: reasoning.engine, confidence: String(reasoning.confidence), model },
   })
+  // An earlier attempt may have died before the anchor of its change.
+  if (project.state === ask.to) await deps.anchors.anchor(id)
   return proposal
 }

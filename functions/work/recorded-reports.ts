@@ -4,6 +4,7 @@ import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
 import { keyOf, listed } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { executionRecorded, mergedFaults } from '../../layers/core/recorded-reports.ts'
+import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { type ExecutionReport, executionReport } from '../../layers/core/schemas/work.ts'
 import { anchorsOf } from './anchors.ts'
@@ -39,6 +40,17 @@ export async function mergedReport(deps: RecordedDeps, projectId: string, runId:
  * @throws EVIDENCE_INVALID where the log names none that was stored
  */
 export async function recordedExecution(deps: RecordedDeps & Pick<Ports, 'trust'>, projectId: string): Promise<ExecutionReport> {
+  const found = await executionPointer(deps, projectId)
+  if (found === null)
+    throw new WaybillError(
+      'EVIDENCE_INVALID',
+      'Nothing was decided: the execution that the audit log records is not among the reports stored.',
+    )
+  return getJson(deps.artifacts, found, executionReport)
+}
+
+/** Where that report lies; null where the log names none that was stored. */
+export async function executionPointer(deps: RecordedDeps & Pick<Ports, 'trust'>, projectId: string): Promise<ArtifactPointer | null> {
   const [entries, anchors, stored] = await Promise.all([
     deps.audit.read(projectId),
     anchorsOf(deps, projectId),
@@ -46,11 +58,5 @@ export async function recordedExecution(deps: RecordedDeps & Pick<Ports, 'trust'
   ])
   const anchored = anchors.map(({ sequence }) => sequence)
   const named = executionRecorded(replayLifecycle(entries, anchored))
-  const found = stored.find(({ pointer }) => pointer.sha256 === named)
-  if (found === undefined)
-    throw new WaybillError(
-      'EVIDENCE_INVALID',
-      'Nothing was decided: the execution that the audit log records is not among the reports stored.',
-    )
-  return getJson(deps.artifacts, found.pointer, executionReport)
+  return stored.find(({ pointer }) => pointer.sha256 === named)?.pointer ?? null
 }

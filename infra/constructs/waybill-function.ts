@@ -14,7 +14,7 @@ import {
 import { Construct } from 'constructs'
 import { LAYER_CERTIFICATES } from '../build.ts'
 import type { StageConfig } from '../config.ts'
-import { FUNCTIONS, type LambdaFunction, timeoutSeconds } from '../permissions.ts'
+import { FUNCTIONS, type LambdaFunction, memoryMiB, timeoutSeconds } from '../permissions.ts'
 import { acceptKnownWildcards } from './accepted.ts'
 import { VPC_ACTIONS } from './agent-boundary.ts'
 import { environmentFor, type Neighbours, statementsFor } from './grants.ts'
@@ -66,7 +66,7 @@ export class WaybillFunction extends Construct {
       // The role's policy is complete above; CDK is not to widen it.
       role: role.withoutPolicyUpdates(),
       timeout: Duration.seconds(timeoutSeconds(name)),
-      memorySize: permission.network === true ? 1024 : 512,
+      memorySize: memoryMiB(name, permission),
       ...reserved(name, config),
       tracing: Tracing.ACTIVE,
       logGroup,

@@ -50,6 +50,8 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   RECONCILIATION_MERGED: 'The results of every planned segment were put together and judged by fixed arithmetic.',
   RECONCILIATION_OPENED: 'Each side was cut into segments by the signed plan.',
   RECONCILIATION_SUPERSEDED: 'The run came to its end after another had taken over its lease, so nothing of it counts.',
+  RECORD_NOT_VOUCHED:
+    'No signed anchor vouches for where the project record says the project is, so nothing was signed, proven, counted or sealed.',
   REQUEST_DELEGATED: 'The person asked handed the request to another, as the policy allows for this role.',
   RUN_FAILED: 'A step failed for good; the project stays where it was and can be resumed.',
   TARGET_ROLLED_BACK: 'The verdict or a person asked for it, so what this plan had written was removed from the target.',

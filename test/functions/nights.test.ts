@@ -4,9 +4,12 @@ import { createHandler as merge } from '../../functions/merge-segments/handler.t
 import { createHandler as open } from '../../functions/open-reconciliation/handler.ts'
 import { createHandler as planSegments } from '../../functions/plan-segments/handler.ts'
 import { createHandler as count } from '../../functions/record-parallel-run/handler.ts'
+import { nightEvidence } from '../../functions/work/night-evidence.ts'
 import { workKey } from '../../functions/work/working.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { cleanNights } from '../../layers/core/nights/count.ts'
 import { nextNight } from '../../layers/core/nights/off-peak.ts'
+import { shownNights } from '../../layers/core/nights/shown.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
 import { projectRecord } from '../../layers/core/schemas/project.ts'
 import { type TestPlatform, testPlatform } from './support/platform.ts'
@@ -184,10 +187,13 @@ describe('nights', { timeout: LONG }, () => {
     await night()
     const { audit } = on.ports
     const before = (await audit.read(id)).length
+    await count(on.ports)({ project_id: id, run_id: 'count' })
+    const project = await on.ports.projects.get(id)
+    expect(project.clean_runs).toBe(2)
     const clean = async (entries: (chain: Awaited<ReturnType<typeof audit.read>>) => typeof chain) => {
-      const read: typeof audit.read = async (project, from) => entries(await audit.read(project, from))
-      await count({ ...on.ports, audit: { ...audit, read } })({ project_id: id, run_id: 'count' })
-      return (await on.ports.projects.get(id)).clean_runs
+      const chain = entries(await audit.read(id))
+      const plan = project.artifacts.migration_plan!.sha256
+      return cleanNights(shownNights(chain, await nightEvidence(on.ports, id, chain), plan, on.ports.clock.now())).nights.size
     }
     const gate = 'PR_CREATED->PARALLEL_VALIDATED'
     expect(await clean((chain) => chain)).toBe(2)

@@ -18,9 +18,11 @@ beforeAll(async () => {
 afterAll(() => on.close())
 
 /** The project's stored artifacts as they were before sealing; what is sealed now is kept apart. */
-function apart(store: ArtifactStore): ArtifactStore & { written: Map<string, Uint8Array> } {
+function apart(store: ArtifactStore, entries: number): ArtifactStore & { written: Map<string, Uint8Array> } {
   const written = new Map<string, Uint8Array>()
   const isSealing = (key: string) => key.startsWith(`projects/${id}/evidence_pack/`) || key.startsWith(`projects/${id}/evidence/`)
+  /** An anchor over what is entered when the pack is sealed, and behind it. */
+  const isLater = (key: string) => Number(/\/anchors\/(\d+)\./.exec(key)?.[1] ?? -1) >= entries
   const pointer = (key: string) => ({ uri: `memory:${key}`, version_id: '1', sha256: sha256(written.get(key)!) })
   return {
     written,
@@ -32,7 +34,7 @@ function apart(store: ArtifactStore): ArtifactStore & { written: Map<string, Uin
     get: async (at) => written.get(at.uri.replace(/^memory:/, '')) ?? store.get(at),
     list: async (prefix) =>
       [
-        ...(await store.list(prefix)).filter((key) => !isSealing(key)),
+        ...(await store.list(prefix)).filter((key) => !isSealing(key) && !isLater(key)),
         ...[...written.keys()].filter((key) => key.startsWith(prefix)),
       ].toSorted(),
     remove: store.remove,
@@ -41,9 +43,9 @@ function apart(store: ArtifactStore): ArtifactStore & { written: Map<string, Uin
 
 /** @param policy the one in force when the pack is sealed */
 async function seal(policy = on.ports.policy): Promise<Map<string, Uint8Array>> {
-  const artifacts = apart(on.ports.artifacts)
   const chain = await on.ports.audit.read(id)
   const sealedAt = chain.findIndex(({ action }) => action === 'EVIDENCE_SEALED')
+  const artifacts = apart(on.ports.artifacts, sealedAt)
   expect(sealedAt).toBeGreaterThan(0)
   const { evidence_manifest: _, ...rest } = (await on.ports.projects.get(id)).artifacts
   const project = { ...(await on.ports.projects.get(id)), state: 'CUTOVER_DONE' as const, artifacts: rest }
@@ -51,7 +53,7 @@ async function seal(policy = on.ports.policy): Promise<Map<string, Uint8Array>> 
     ...on.ports,
     artifacts,
     policy,
-    clock: { now: () => new Date('2026-05-01T12:00:00.000Z') },
+    clock: { now: () => new Date('2099-05-01T12:00:00.000Z') },
     projects: { ...on.ports.projects, get: async () => project, update: async () => {} },
     audit: {
       head: async () => chain[sealedAt - 1]!,
