@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { connectors } from '../layers/connectors/index.ts'
 import { type DoctorLine, fail, looked, ok } from '../layers/core/doctor.ts'
 import { isWaybillError, WaybillError } from '../layers/core/errors.ts'
+import { refuseSourceAsTarget } from '../layers/core/flow/scope.ts'
 import { readPolicy } from '../layers/core/policy-reader.ts'
 import type { Secrets } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import type { Policy } from '../layers/core/schemas/policy.ts'
 import type { MigrationSpec } from '../layers/core/schemas/spec.ts'
+import type { Reached } from '../layers/core/system-identity.ts'
 import { homeLines, nodeLines, spaceLines, toolLines } from '../layers/local/doctor.ts'
 import { localSecrets } from '../layers/local/secrets.ts'
 import { secretStores } from './local.ts'
@@ -28,8 +30,11 @@ export async function examineHome({ home, env, spec }: Options): Promise<DoctorL
   ]
   if (spec === null) return lines
   const secrets = localSecrets({ env, stores: secretStores(env) })
-  const ends = await Promise.all((['source', 'target'] as const).map((side) => endLines(side, spec, secrets, policy.policy)))
-  return [...lines, ...ends.flat()]
+  const [source, target] = await Promise.all([
+    endLines('source', spec, secrets, policy.policy),
+    endLines('target', spec, secrets, policy.policy),
+  ])
+  return [...lines, ...source.lines, ...target.lines, ...apartLines(spec, source.reached, target.reached)]
 }
 
 /** The policy of a home, or the default one with what is wrong. */
@@ -44,8 +49,10 @@ export function policyOf(home: string): { policy: Policy; lines: DoctorLine[] } 
   }
 }
 
+type EndSeen = { lines: DoctorLine[]; reached: Reached | null }
+
 /** Resolves the secret, connects read-only under the TLS that the spec demands, and asks who answers. */
-async function endLines(side: 'source' | 'target', spec: MigrationSpec, secrets: Secrets, policy: Policy): Promise<DoctorLine[]> {
+async function endLines(side: 'source' | 'target', spec: MigrationSpec, secrets: Secrets, policy: Policy): Promise<EndSeen> {
   const { system_type: systemType, connection } = spec[side]
   try {
     if (!connection)
@@ -54,15 +61,27 @@ async function endLines(side: 'source' | 'target', spec: MigrationSpec, secrets:
     const options = { ...connectorOptions({ policy }, spec, 15_000), side }
     const opened = await connectors.source(systemType, url, options)
     try {
-      await opened.identity([])
+      const reached = { identity: await opened.identity([]), running: (await opened.running?.()) ?? null }
+      return { lines: [ok(side, `The ${side} (${systemType}) answers.`)], reached }
     } finally {
       await opened.close().catch(() => undefined)
     }
-    return [ok(side, `The ${side} (${systemType}) answers.`)]
   } catch (error) {
-    if (isWaybillError(error))
-      return [fail(side, `The ${side} cannot be used: ${error.message}`, `Mend ${side}.connection or what it leads to.`)]
-    return [{ check: side, verdict: 'unknown', says: `Whether the ${side} answers could not be found out.`, remedy: null }]
+    const line: DoctorLine = isWaybillError(error)
+      ? fail(side, `The ${side} cannot be used: ${error.message}`, `Mend ${side}.connection or what it leads to.`)
+      : { check: side, verdict: 'unknown', says: `Whether the ${side} answers could not be found out.`, remedy: null }
+    return { lines: [line], reached: null }
+  }
+}
+
+/** Says nothing where all is well. */
+function apartLines(spec: MigrationSpec, source: Reached | null, target: Reached | null): DoctorLine[] {
+  if (source === null || target === null) return []
+  try {
+    refuseSourceAsTarget(spec, { source, target })
+    return []
+  } catch (error) {
+    return [fail('apart', sentence(error), 'Mend source.connection, target.connection or the names of the target tables.')]
   }
 }
 

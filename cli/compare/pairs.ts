@@ -4,8 +4,7 @@ import type { Comparison } from '../../layers/core/comparison-report/comparison.
 import type { ConnectorOptions, Connectors, TableRef } from '../../layers/core/connector.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import type { Catalog, CatalogTable } from '../../layers/core/schemas/catalog.ts'
-import type { SystemIdentity } from '../../layers/core/schemas/identity.ts'
-import { sameDatabase } from '../../layers/core/system-identity.ts'
+import { type Reached, sameDatabase } from '../../layers/core/system-identity.ts'
 import type { CompareRequest, TableChoice } from './request.ts'
 import type { Side } from './side.ts'
 
@@ -21,9 +20,9 @@ export function parseTableName(text: string): TableRef {
 
 /** Which table is held against which, from the catalogs of both sides. @throws NOT_FOUND, BAD_INPUT, CONNECTION_FAILED, PERMISSION_DENIED */
 export async function pairTables(connectors: Connectors, request: CompareRequest, options: ConnectorOptions): Promise<Paired> {
-  const systems: SystemIdentity[] = []
+  const systems: Reached[] = []
   const read = (side: 'source' | 'target', scope: readonly TableRef[]) =>
-    catalogOf(connectors, request[side], { ...options, side }, scope, (identity) => systems.push(identity))
+    catalogOf(connectors, request[side], { ...options, side }, scope, (reached) => systems.push(reached))
   if (request.source.systemType !== 'POSTGRESQL') return pairFiles(request, read)
   const paired = await pairDatabases(request, read)
   const [one, other] = systems
@@ -31,7 +30,7 @@ export async function pairTables(connectors: Connectors, request: CompareRequest
   if (one !== undefined && other !== undefined && itself !== undefined && sameDatabase(one, other))
     throw new WaybillError(
       'BAD_INPUT',
-      `Both sides are one and the same database, so ${nameOfTable(itself.pair.source)} would be compared with itself. Check the two connections.`,
+      `Both sides are one and the same database, so ${nameOfTable(itself.pair.source)} would be compared with itself. Check the two connections, by whatever address they reach it.`,
     )
   return paired
 }
@@ -156,11 +155,11 @@ async function catalogOf(
   side: Side,
   options: ConnectorOptions,
   scope: readonly TableRef[],
-  onIdentity: (identity: SystemIdentity) => void,
+  onReached: (reached: Reached) => void,
 ): Promise<Catalog> {
   const source = await connectors.source(side.systemType, side.url, options)
   try {
-    if (side.systemType === 'POSTGRESQL') onIdentity(await source.identity([]))
+    if (side.systemType === 'POSTGRESQL') onReached({ identity: await source.identity([]), running: (await source.running?.()) ?? null })
     return await source.catalog(scope)
   } catch (error) {
     if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error

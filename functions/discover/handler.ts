@@ -1,7 +1,7 @@
 import { discoveryAgent } from '../../layers/agents/discovery.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
-import { scopeOf } from '../../layers/core/flow/scope.ts'
+import { refuseSourceAsTarget, scopeOf } from '../../layers/core/flow/scope.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { connectorOptions, resolveEnds, using } from '../work/connections.ts'
 import { type ProposingDeps, propose } from '../work/proposing.ts'
@@ -19,14 +19,20 @@ export function createHandler(deps: Deps) {
     const scope = scopeOf(spec)
     const source = await using(deps.connectors.source(ends.source.systemType, ends.source.url, options), async (opened) => ({
       identity: await opened.identity(scope),
+      running: (await opened.running?.()) ?? null,
       catalog: await opened.catalog(scope),
     }))
     const planned = new Set(spec.tables.map(({ target }) => JSON.stringify([target.schema, target.name])))
     // The planned tables need not be there yet, and a catalog of named tables insists that they are.
     const target = await using(
       deps.connectors.source(ends.target.systemType, ends.target.url, { ...options, side: 'target' as const }),
-      async (opened) => ({ identity: await opened.identity([]), catalog: await opened.catalog([]) }),
+      async (opened) => ({
+        identity: await opened.identity([]),
+        running: (await opened.running?.()) ?? null,
+        catalog: await opened.catalog([]),
+      }),
     )
+    refuseSourceAsTarget(spec, { source, target })
     const tables = target.catalog.tables.filter(({ schema, name }) => planned.has(JSON.stringify([schema, name])))
     await propose(deps, {
       agent: discoveryAgent,

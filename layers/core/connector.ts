@@ -15,6 +15,8 @@ export type TableRef = { schema: string; name: string }
 export type Source = {
   /** Which system answers on this connection; for files, those that the scope names and what is in them. */
   identity(scope: readonly TableRef[]): Promise<SystemIdentity>
+  /** What only the server that answers now would say, by whatever address it is reached; another after each start, so it is never stored. Null where it is not known. */
+  running?(): Promise<string | null>
   /** A SHA-256 for each table over which one it is of which database, and what defines its rows. Left out where `identity` of a scope says it all. */
   definitions?(scope: readonly TableRef[]): Promise<string[]>
   catalog(scope: readonly TableRef[]): Promise<Catalog>

@@ -2,8 +2,9 @@ import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openPooler } from '../connectors/postgres/recon-pooler.ts'
 import { waybill } from '../end-to-end/command.ts'
-import { type FreshDatabase, freshDatabase, runSql } from '../support/postgres.ts'
+import { type FreshDatabase, freshDatabase, runSql, serverUrl } from '../support/postgres.ts'
 
 let folder: string
 let target: FreshDatabase
@@ -83,12 +84,47 @@ describe('an output never replaces data', () => {
 })
 
 describe('a database compared with itself', () => {
-  it('is refused, also by another name of the server', async () => {
+  it('is refused', async () => {
     const result = await waybill(['compare', target.url, target.url])
     expect([result.code, result.err]).toEqual([
       2,
       expect.stringMatching(/one and the same database.*public\.orders would be compared with itself/),
     ])
+  })
+
+  it('is refused by whatever address: another name, an address written otherwise, a pooler', async () => {
+    const spelled = (host: string) => {
+      const url = new URL(target.url)
+      url.hostname = host
+      return url.href
+    }
+    const pooler = await openPooler(target.url, 'transactions')
+    try {
+      for (const other of [spelled('localhost'), spelled('127.0.0.1').replace('127.0.0.1', '127.1'), pooler.url]) {
+        for (const sides of [
+          [target.url, other],
+          [other, target.url],
+        ]) {
+          const result = await waybill(['compare', ...sides, '--table', 'orders'])
+          expect([result.code, result.err], other).toEqual([2, expect.stringMatching(/one and the same database/)])
+        }
+      }
+    } finally {
+      await pooler.close()
+    }
+  }, 60_000)
+
+  it('a database of the same server, and one made from it, are others', async () => {
+    const name = new URL(target.url).pathname.slice(1)
+    await runSql(serverUrl('postgres'), `CREATE DATABASE ${name}_twin TEMPLATE ${name}`)
+    try {
+      const twin = new URL(serverUrl(`${name}_twin`))
+      twin.hostname = 'localhost'
+      const result = await waybill(['compare', target.url, twin.href, '--table', 'orders'])
+      expect([result.code, result.out]).toEqual([0, expect.stringContaining('Equal')])
+    } finally {
+      await runSql(serverUrl('postgres'), `DROP DATABASE ${name}_twin WITH (FORCE)`)
+    }
   })
 
   it('but two tables of it may be compared', async () => {

@@ -79,6 +79,14 @@ approvers: [{ role: tech_lead, email: a@example.com }]
     const wrong = await waybill(['doctor', file, '--home', home], { DOCTOR_SOURCE: url.href, DOCTOR_TARGET: database.url })
     expect([wrong.code, wrong.out]).toEqual([1, expect.stringContaining('The source cannot be used')])
     expect(wrong.out).not.toContain(`:${url.password}@`)
+    const localhost = new URL(database.url)
+    localhost.hostname = 'localhost'
+    writeFileSync(file, readFileSync(file, 'utf8').replace('schema: b', 'schema: public'))
+    const itself = await waybill(['doctor', file, '--home', home], { DOCTOR_SOURCE: localhost.href, DOCTOR_TARGET: database.url })
+    expect([itself.code, itself.out]).toEqual([
+      1,
+      expect.stringMatching(/one and the same database, and public\.a would be migrated into itself/),
+    ])
     await database.drop()
     database = undefined
   }, 180_000)

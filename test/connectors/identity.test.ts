@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectors } from '../../layers/connectors/index.ts'
 import type { SystemIdentity } from '../../layers/core/schemas/identity.ts'
 import { systemIdentity } from '../../layers/core/schemas/identity.ts'
-import { identityInWords, sameSystem } from '../../layers/core/system-identity.ts'
+import { identityInWords, sameDatabase, sameSystem } from '../../layers/core/system-identity.ts'
 import { type FreshDatabase, freshDatabase, runSql, serverUrl } from '../support/postgres.ts'
 import { OPTIONS } from './postgres/table-mapping.ts'
 
@@ -75,6 +75,29 @@ it('another server address, system or name is another system', () => {
   ])
     expect(sameSystem(one, { ...one, ...change }), JSON.stringify(change)).toBe(false)
   expect(sameSystem(one, { ...one })).toBe(true)
+})
+
+it('one database is known by any address where its server says when it was started, and by its address alone where not', () => {
+  const identity = { kind: 'postgresql' as const, server: 'db:5432', system_identifier: '1', database_oid: '5', database: 'new' }
+  const one = { identity, running: '2026-03-01 10:00:00.000001 false' }
+  const reached = (change: object, running: string | null = one.running) => ({ identity: { ...identity, ...change }, running })
+  for (const other of [
+    reached({ server: '10.0.0.1:6432' }),
+    reached({ server: '/run/pg:5432', system_identifier: null }),
+    reached({}, null),
+  ])
+    expect([sameDatabase(one, other), sameDatabase(other, one)]).toEqual([true, true])
+  const elsewhere = { server: '10.0.0.1:6432' }
+  for (const other of [
+    reached(elsewhere, '2026-03-01 10:00:00.000002 false'),
+    reached(elsewhere, '2026-03-01 10:00:00.000001 true'),
+    reached(elsewhere, null),
+    reached({ ...elsewhere, database_oid: '6' }),
+    reached({ ...elsewhere, system_identifier: '2' }),
+  ])
+    expect([sameDatabase(one, other), sameDatabase(other, one)], JSON.stringify(other)).toEqual([false, false])
+  const unknown = reached({}, null)
+  expect(sameDatabase(unknown, { ...unknown, identity: { ...identity, ...elsewhere } })).toBe(false)
 })
 
 it('files are what is in them: a moved folder is the same source, one changed byte another', async () => {

@@ -19,6 +19,16 @@ export async function readIdentity(session: Session, ask: Ask): Promise<SystemId
   }
 }
 
+/** When the server was started, to the microsecond, and whether it replays another's log. Null where this role may not ask. */
+export async function readRunning(ask: Ask): Promise<string | null> {
+  const [may] = await ask(`SELECT has_function_privilege('pg_catalog.pg_postmaster_start_time()', 'EXECUTE')::text AS ask`)
+  if (may?.ask !== 'true') return null
+  const [server] = await ask(
+    `SELECT (pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC')::text || ' ' || pg_catalog.pg_is_in_recovery()::text AS running`,
+  )
+  return server?.running ?? null
+}
+
 /** The server prints its 64 unsigned bits as a signed number. */
 function unsigned(text: string | null): string | null {
   return text === null ? null : BigInt.asUintN(64, BigInt(text)).toString()

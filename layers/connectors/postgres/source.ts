@@ -2,7 +2,7 @@ import type { ConnectorOptions, Source } from '../../core/connector.ts'
 import { type Ask, asker, cancelOnAbort, inTransaction } from './ask.ts'
 import { readCatalog } from './catalog.ts'
 import { planChunks } from './chunks.ts'
-import { readIdentity } from './identity.ts'
+import { readIdentity, readRunning } from './identity.ts'
 import { readProfile } from './profile.ts'
 import { openSession, READ_SNAPSHOT } from './session.ts'
 import { readDefinition, tableIdentity } from './table-definition.ts'
@@ -20,6 +20,7 @@ export async function openPostgresSource(url: string, options: ConnectorOptions)
     inTransaction(session, READ_SNAPSHOT, () => work(asker(session, doing, options.signal)))
   return {
     identity: () => read('reading which database this is', (ask) => readIdentity(session, ask)),
+    running: () => read('asking which server this is', readRunning),
     definitions: (scope) =>
       read('asking which tables these are', async (ask) => {
         const database = await readIdentity(session, ask)

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { connectors } from '../../../layers/connectors/index.ts'
+import { sameDatabase } from '../../../layers/core/system-identity.ts'
 import { runSql, withClient } from '../../support/postgres.ts'
 import { type Replicated, replicated, startReplicated } from '../../support/standby.ts'
 import { mappingOf, reconcile } from './recon-fixture.ts'
+import { OPTIONS } from './table-mapping.ts'
 
 /** Reads from a real hot standby, and a primary that goes away and comes back. */
 let servers: Replicated
@@ -34,6 +37,24 @@ it('compares a standby over several connections under one snapshot, and says whi
       ),
     ])
   }
+})
+
+it('a standby is not its primary, though it has its identifier and oid', async () => {
+  const reach = async (url: string) => {
+    const source = await connectors.source('POSTGRESQL', url, OPTIONS)
+    try {
+      return { identity: await source.identity([]), running: (await source.running?.()) ?? null }
+    } finally {
+      await source.close()
+    }
+  }
+  const [primary, standby] = [await reach(servers.primary), await reach(servers.standby)]
+  expect(standby.identity).toEqual({ ...primary.identity, server: expect.not.stringMatching(new URL(servers.primary).port) })
+  expect([primary.running, standby.running]).toEqual([expect.stringMatching(/ false$/), expect.stringMatching(/ true$/)])
+  expect([sameDatabase(primary, standby), sameDatabase(primary, await reach(servers.primary.replace('127.0.0.1', 'localhost')))]).toEqual([
+    false,
+    true,
+  ])
 })
 
 it('finds what the standby has not replayed', async () => {

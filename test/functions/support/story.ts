@@ -17,6 +17,7 @@ export type SpecOptions = {
   ask?: boolean
   autoRollback?: boolean
   title?: string
+  target?: { schema: string; name: string }
 }
 
 /** One table of three columns; with `ask`, `price` loses decimals and a person has to say whether it may. */
@@ -32,7 +33,7 @@ export function specText(options: SpecOptions = {}): string {
     tables: [
       {
         source: 'public.items',
-        target: { schema: 'public', name: 'item' },
+        target: options.target ?? { schema: 'public', name: 'item' },
         columns: [
           { target: 'id', source: ['id'], type: 'integer' },
           { target: 'label', source: ['label'], type: 'text' },
@@ -42,7 +43,7 @@ export function specText(options: SpecOptions = {}): string {
         ],
       },
     ],
-    checks: [{ kind: 'row_count', table: 'item' }],
+    checks: [{ kind: 'row_count', table: options.target?.name ?? 'item' }],
     rollback_config: { auto_rollback_enabled: options.autoRollback ?? true },
     approvers: Object.entries(people).flatMap(([role, email]) => (email === null ? [] : [{ role, email }])),
   })
