@@ -1,19 +1,28 @@
 import { getJson } from '../../layers/core/artifacts.ts'
+import { leftOfTable } from '../../layers/core/left-behind.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import { type Outcome, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
+import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type ChecksReport, checksReport, type Mismatch, type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
 /** `findings`: what keeps the plan from being signed, where that is why the project failed. */
-export type Measured = { outcome: Outcome | null; recon: ReconReport | null; checks: ChecksReport | null; findings: Finding[] }
+export type Measured = {
+  plan: Plan | null
+  outcome: Outcome | null
+  recon: ReconReport | null
+  checks: ChecksReport | null
+  findings: Finding[]
+}
 
 export async function measured(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord): Promise<Measured> {
-  const { outcome, recon_report: recon, checks_report: checks, findings } = project.artifacts
+  const { migration_plan: plan, outcome, recon_report: recon, checks_report: checks, findings } = project.artifacts
   return {
+    plan: plan ? await getJson(ports.artifacts, plan, planSchema) : null,
     outcome: outcome ? await getJson(ports.artifacts, outcome, outcomeSchema) : null,
     recon: recon ? await getJson(ports.artifacts, recon, reconReport) : null,
     checks: checks ? await getJson(ports.artifacts, checks, checksReport) : null,
@@ -58,7 +67,7 @@ export function printRecon(terminal: Terminal, recon: ReconReport): void {
 }
 
 /** The result in a screenful: rows, differences, checks that a person must know of, and whether it is proven. */
-export function printSummary(terminal: Terminal, project: ProjectRecord, { outcome, recon, checks, findings }: Measured): void {
+export function printSummary(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings }: Measured): void {
   if (recon !== null) printRecon(terminal, recon)
   for (const check of checks?.checks ?? []) {
     if (check.verdict === 'pass') continue
@@ -70,6 +79,10 @@ export function printSummary(terminal: Terminal, project: ProjectRecord, { outco
   if (outcome === null) {
     terminal.out(`\nThe project is ${project.state}. Nothing was proven.`)
     return
+  }
+  for (const table of plan?.tables ?? []) {
+    const left = leftOfTable(plan!, table)
+    if (left !== null) terminal.out(visible(`${table.target.schema}.${table.target.name}: ${left}`))
   }
   const formula = outcome.proof_certificate.proof_formula_evaluation
   const bps = outcome.rollback_verdict

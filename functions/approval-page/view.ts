@@ -135,11 +135,11 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
   const proof = await artifactJson(artifacts, project, 'outcome', outcome)
   if (request.transition === 'CUTOVER_READY->CUTOVER_DONE') {
     const cutover = await artifactJson(artifacts, project, 'cutover_plan', cutoverProposal)
-    return { sections: (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)], inShort: proofInShort(proof) }
+    return { sections: (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)], inShort: proofInShort(proof, plan) }
   }
   return {
     sections: (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))],
-    inShort: proofInShort(proof),
+    inShort: proofInShort(proof, plan),
   }
 }
 

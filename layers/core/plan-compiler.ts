@@ -1,6 +1,7 @@
 import { digestOf } from './canonical-json.ts'
 import { WaybillError } from './errors.ts'
 import { estimateRun } from './estimate.ts'
+import { leftBehind } from './left-behind.ts'
 import { planChecks } from './plan-checks.ts'
 import { scopeFaults } from './plan-scope.ts'
 import { planSteps } from './plan-steps.ts'
@@ -77,6 +78,7 @@ export function compilePlan(input: PlanInput): Plan {
       create_if_missing: spec.target.create_if_missing,
     },
     tables: mapping.tables,
+    left_behind: leftBehind(mapping.tables, input.source),
     steps: planSteps(mapping.tables),
     recon,
     checks: planChecks(spec.checks, mapping.tables),

@@ -156,7 +156,10 @@ describe('in short', () => {
   it('a proof is equal, differs, or is not known, and nothing else is called equal', () => {
     const { outcome } = fixtureReport()
     const said = (proof_status: 'VALID' | 'INVALID' | 'INCONCLUSIVE') =>
-      proofInShort({ ...outcome, proof_certificate: { ...outcome.proof_certificate, proof_status } as typeof outcome.proof_certificate })
+      proofInShort(
+        { ...outcome, proof_certificate: { ...outcome.proof_certificate, proof_status } as typeof outcome.proof_certificate },
+        planOf(),
+      )
     expect(marks(said('VALID'))).toEqual(['good'])
     expect(marks(said('INVALID'))).toEqual(['bad'])
     expect(marks(said('INCONCLUSIVE'))).toEqual(['care'])

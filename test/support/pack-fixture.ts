@@ -91,6 +91,7 @@ export function fixturePlan(projectId = 'ledger'): Plan {
         foreign_keys: [{ columns: ['origin'], references: { table: 'airports', columns: ['iata'] }, enforcement: 'unvalidated' }],
       },
     ],
+    left_behind: [],
     steps: [{ step_id: 'copy-flights', kind: 'copy_table', table_id: 'flights' }],
     recon: {
       tables: [

@@ -1,3 +1,4 @@
+import { omissions } from '../left-behind.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
@@ -10,20 +11,14 @@ const counted = (count: number, one: string, many: string) => `${grouped(count)}
 
 /** A plan in three lines: how much, what is lost or hidden on the way, what the validators say. */
 export function planInShort(plan: Plan, findings: readonly Finding[]): Line[] {
-  const columns = plan.tables.flatMap((table) => table.columns)
-  const masked = columns.filter((column) => column.transform.kind.startsWith('mask_')).length
-  const lossy = columns.filter((column) => column.lossy).length
-  const filtered = plan.tables.filter((table) => table.filter !== null).length
+  const omitted = omissions(plan)
   const rows = plan.estimate.rows === null ? 'An unknown number of rows' : `About ${grouped(plan.estimate.rows)} rows`
   const open = findings.filter((finding) => finding.verdict !== 'pass').length
   return [
     { mark: 'note', text: `${rows} in ${counted(plan.tables.length, 'table', 'tables')} are copied; the source is only read.` },
-    lossy + masked + filtered === 0
+    omitted.length === 0
       ? { mark: 'good', text: 'Nothing is lost, masked or left behind on the way.' }
-      : {
-          mark: 'care',
-          text: `${counted(lossy, 'column loses', 'columns lose')} information, ${counted(masked, 'is', 'are')} masked, and of ${counted(filtered, 'table', 'tables')} only some rows are moved.`,
-        },
+      : { mark: 'care', text: `Not everything arrives as it was: ${omitted.join(', ')}.` },
     open === 0
       ? { mark: 'good', text: `All ${counted(findings.length, 'check', 'checks')} of the plan passed.` }
       : { mark: 'care', text: `${counted(open, 'check', 'checks')} of the plan did not simply pass; read them below.` },
@@ -31,10 +26,16 @@ export function planInShort(plan: Plan, findings: readonly Finding[]): Line[] {
 }
 
 /** A proof in one line. */
-export function proofInShort(outcome: Outcome): Line[] {
+export function proofInShort(outcome: Outcome, plan: Plan): Line[] {
+  const omitted = omissions(plan)
   switch (outcome.proof_certificate.proof_status) {
     case 'VALID':
-      return [{ mark: 'good', text: 'Source and target are equal, row by row; the proof is valid.' }]
+      return [
+        { mark: 'good', text: 'Source and target are equal, row by row, in all that the plan moves; the proof is valid.' },
+        ...(omitted.length === 0
+          ? []
+          : [{ mark: 'care' as const, text: `By plan, not everything arrived as it was: ${omitted.join(', ')}.` }]),
+      ]
     case 'INVALID':
       return [{ mark: 'bad', text: 'Source and target differ; the proof is not valid.' }]
     default:

@@ -57,6 +57,7 @@ function frameChanges(before: Plan, now: Plan): Change[] {
     ['How the copy is carried out', (plan) => plan.execution, false],
     ['The rollback settings', (plan) => ({ ...plan.rollback, auto_rollback_enabled: null }), false],
     ['The connection references', (plan) => [plan.source.connection, plan.target.connection], false],
+    ['What is left behind in the source', (plan) => plan.left_behind, false],
     ['The source’s catalog', (plan) => plan.source.catalog_sha256, false],
     ['The kind of source', (plan) => plan.source.system_type, false],
     ['The settings of the target', (plan) => ({ ...plan.target, identity: null, connection: null }), false],

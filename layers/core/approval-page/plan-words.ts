@@ -1,3 +1,4 @@
+import { columnsInWords } from '../left-behind.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { ColumnMapping, ManualDecision, TableMapping } from '../schemas/proposal.ts'
@@ -81,17 +82,21 @@ const name = (part: { schema: string; name: string }) => (part.schema === '' ? p
 
 /** What the plan changes. `limit`: columns listed over all tables; those left out are counted in words. */
 export function planSections(plan: Plan, limit: number): Section[] {
-  let left = limit
+  let room = limit
   const tables = plan.tables.slice(0, Math.max(1, Math.ceil(limit / 4))).map((table) => {
-    const shown = table.columns.slice(0, Math.max(0, left))
-    left -= shown.length
-    return tableInWords(table, shown, plan.recon.tables.find((recon) => recon.table_id === table.table_id)?.tolerances ?? [])
+    const shown = table.columns.slice(0, Math.max(0, room))
+    room -= shown.length
+    return tableInWords(table, shown, {
+      tolerances: plan.recon.tables.find((recon) => recon.table_id === table.table_id)?.tolerances ?? [],
+      left: plan.left_behind.find((left) => left.table_id === table.table_id)?.columns ?? [],
+    })
   })
   const hidden = plan.tables.length - tables.length
   const columns = plan.tables.flatMap((table) => table.columns)
   const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`
   const masked = columns.filter((column) => column.transform.kind.startsWith('mask_')).length
   const lossy = columns.filter((column) => column.lossy).length
+  const left = plan.left_behind.reduce((sum, table) => sum + table.columns.length, 0)
   return [
     {
       title: 'What changes',
@@ -101,6 +106,12 @@ export function planSections(plan: Plan, limit: number): Section[] {
         ['To', identityInWords(plan.target.identity)],
         ['Tables', counted(plan.tables.length, 'table', 'tables')],
         ['Columns', `${columns.length}, of which ${masked} masked and ${lossy} losing information`],
+        [
+          'Left behind',
+          left === 0
+            ? 'no column of these tables; other tables of the source are not looked at'
+            : `${counted(left, 'column', 'columns')} of the source, named below; other tables of the source are not looked at`,
+        ],
         ['Rows', plan.estimate.rows === null ? (plan.estimate.reason ?? 'not estimated') : `about ${grouped(plan.estimate.rows)}`],
         [
           'If it goes wrong',
@@ -125,7 +136,7 @@ export function planSections(plan: Plan, limit: number): Section[] {
 function tableInWords(
   table: TableMapping,
   shown: readonly ColumnMapping[],
-  tolerances: readonly Tolerance[],
+  { tolerances, left }: { tolerances: readonly Tolerance[]; left: readonly string[] },
 ): NonNullable<Section['tables']>[number] {
   const rest = table.columns.length - shown.length
   const key =
@@ -140,7 +151,7 @@ function tableInWords(
   })
   return {
     caption: `${name(table.source)} becomes ${name(table.target)}`,
-    says: `${filterInWords(table.filter)} ${key}${foreign.join('')}${toleranceWords(tolerances)}`,
+    says: `${filterInWords(table.filter)} ${leftInWords(left)} ${key}${foreign.join('')}${toleranceWords(tolerances)}`,
     head: ['New column', 'From', 'Type', 'What happens to the value'],
     rows: shown.map((column) => ({
       ...(column.lossy || column.transform.kind.startsWith('mask_') || tolerances.some((one) => one.column === column.target)
@@ -150,6 +161,11 @@ function tableInWords(
     })),
     ...(rest > 0 ? { more: `${rest} more columns are not shown here. Read them in the plan file before you decide.` } : {}),
   }
+}
+
+function leftInWords(left: readonly string[]): string {
+  if (left.length === 0) return 'Every column is moved.'
+  return `Left behind in the source, moved and compared by nothing: ${columnsInWords(left)}.`
 }
 
 /** What an approver excuses with this plan. */

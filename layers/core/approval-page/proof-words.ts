@@ -32,7 +32,7 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
       says:
         proof.proof_status === 'VALID'
           ? held.length === 0
-            ? 'Yes. Every row was compared, and the proof is valid.'
+            ? 'Yes, in all that the plan moves. Every row of it was compared, and the proof is valid.'
             : 'Within tolerance, not exactly. Every row was compared, and the proof is valid; how far values are apart stands below.'
           : proof.proof_status === 'INVALID'
             ? 'No. The proof is not valid: source and target differ.'

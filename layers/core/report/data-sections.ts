@@ -1,3 +1,4 @@
+import { leftOfTable } from '../left-behind.ts'
 import type { TableResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import { bytesInWords, grouped, html, type Markup, name } from './markup.ts'
@@ -15,7 +16,12 @@ export function migrated({ plan, execution, recon, outcome }: ReportModel): Mark
 <td>${table.key === null ? 'no key: compared as a multiset' : table.key.map((column, index) => html`${index > 0 ? ', ' : ''}${name(column)}`)}</td><td>${proof ? mark(proof.status) : notMeasured('not run')}${proof?.tolerances === undefined ? '' : html` <span class="small">within tolerance</span>`}</td></tr>`
   })
   return html`<h2>What was migrated</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Tables"><table><thead><tr><th>Source</th><th>Target</th><th class="n">Source records</th><th class="n">Target records</th><th class="n">Size</th><th class="n">Chunks</th><th>Key</th><th>Result</th></tr></thead><tbody>${rows}</tbody></table></div>`
+<div class="scroll" tabindex="0" role="region" aria-label="Tables"><table><thead><tr><th>Source</th><th>Target</th><th class="n">Source records</th><th class="n">Target records</th><th class="n">Size</th><th class="n">Chunks</th><th>Key</th><th>Result</th></tr></thead><tbody>${rows}</tbody></table></div>${plan.tables.map(
+    (table) => {
+      const says = leftOfTable(plan, table)
+      return says === null ? '' : html`<p class="small">${name(`${table.target.schema}.${table.target.name}`)}: ${says}</p>`
+    },
+  )}`
 }
 
 function sourceOf(source: { schema: string; name: string; kind: string }): string {

@@ -1,4 +1,5 @@
 import { visible } from '../approval-page/visible-text.ts'
+import { leftOfTable, omissions } from '../left-behind.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import { bytesInWords, duration, grouped, moment } from './markup.ts'
 import type { ReportModel } from './model.ts'
@@ -19,11 +20,13 @@ export function reportMarkdown(model: ReportModel): string {
   const { outcome } = model
   const proof = outcome.proof_certificate
   const held = proof.proof_status === 'VALID' && proof.tables.some((table) => table.tolerances !== undefined)
+  const omitted = omissions(model.plan)
   const lines = [
     `# ${plain(model.title)}`,
     '',
     `**${PROOF[proof.proof_status]}${held ? ' within tolerance' : ''}** · ${outcome.rollback_verdict.rollback_decision.replaceAll('_', ' ').toLowerCase()}: ${plain(outcome.rollback_verdict.rollback_decision_rationale)}`,
     '',
+    ...(omitted.length === 0 ? [] : [`By plan, not everything arrives as it was: ${omitted.join(', ')}.`, '']),
     `Migration ${plain(proof.migration_id)}, project ${outcome.project_id}, run ${outcome.run_id}, ${moment(outcome.timestamp)}.`,
     '',
     ...resultLines(model),
@@ -87,13 +90,17 @@ function tableLines({ plan, execution, recon, outcome }: ReportModel): string[] 
   const held = recon.tables.flatMap((compared) =>
     toleranceSentences(compared).map((sentence) => `${plain(compared.target_object)}: ${plain(sentence)}`),
   )
+  const left = plan.tables.flatMap((mapping) => {
+    const says = leftOfTable(plan, mapping)
+    return says === null ? [] : [`${plain(`${mapping.target.schema}.${mapping.target.name}`)}: ${plain(says)}`]
+  })
   const copy = outcome.execution_timeline.phase_data_transfer.duration_ms
   return [
     '## What was migrated',
     '',
     ...table(['Table', 'Source records', 'Target records', 'Size', 'Result'], rows),
-    ...held.flatMap((sentence) => [`- ${sentence}`]),
-    ...(held.length === 0 ? [] : ['']),
+    ...[...held, ...left].map((sentence) => `- ${sentence}`),
+    ...(held.length + left.length === 0 ? [] : ['']),
     `Copied in ${duration(copy)}.`,
     '',
   ]

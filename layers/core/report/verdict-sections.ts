@@ -1,3 +1,4 @@
+import { omissions } from '../left-behind.ts'
 import type { Outcome, ResultStatus } from '../schemas/outcome.ts'
 import { bytesInWords, duration, grouped, html, type Markup, moment, name } from './markup.ts'
 import type { ReportModel } from './model.ts'
@@ -18,8 +19,10 @@ const HEADLINE = {
 
 const WITHIN = 'Proven within tolerance: nothing lost, nothing added, nothing changed by more than the plan allows'
 
+const PLANNED = 'Proven: of what the plan moves nothing lost, nothing added, nothing changed'
+
 /** The one glance: proven or not, what follows, and the four figures people ask for first. */
-export function summary({ outcome, execution, state }: ReportModel): Markup {
+export function summary({ plan, outcome, execution, state }: ReportModel): Markup {
   const proof = outcome.proof_certificate
   const { completeness_result: counts } = proof
   const bytes = execution.tables.reduce((sum, table) => sum + BigInt(table.bytes), 0n)
@@ -27,16 +30,19 @@ export function summary({ outcome, execution, state }: ReportModel): Markup {
   const consistency =
     proof.proof_status === 'INVALID' && proof.integrity_result.status === 'PASS' && proof.completeness_result.status === 'PASS'
   const held = proof.tables.some((table) => table.tolerances !== undefined)
+  const omitted = omissions(plan)
   const headline = consistency
     ? 'Not proven: the data agrees, another requirement does not hold'
     : held && proof.proof_status === 'VALID'
       ? WITHIN
-      : HEADLINE[proof.proof_status]
+      : omitted.length > 0 && proof.proof_status === 'VALID'
+        ? PLANNED
+        : HEADLINE[proof.proof_status]
   return html`<section class="slip" aria-label="Verdict">
 <div class="verdict ${TONE[proof.proof_status]}">
 <svg class="stamp" viewBox="0 0 80 80" role="img" aria-label="${proof.proof_status}"><circle cx="40" cy="40" r="36" fill="none" stroke="currentColor" stroke-width="3"/><circle cx="40" cy="40" r="31" fill="none" stroke="currentColor" stroke-width="1" stroke-dasharray="1 3.9"/>${STAMP[proof.proof_status]}</svg>
 <div><strong>${headline}</strong>
-<p>${decisionInWords(outcome, state)}</p></div>
+<p>${decisionInWords(outcome, state)}</p>${omitted.length === 0 ? '' : html`<p>By plan, not everything arrives as it was: ${omitted.join(', ')}.</p>`}</div>
 </div>
 <div class="facts">
 <div><p class="kicker">Records</p><b>${counts.source_record_count === null ? notMeasured('not decided') : grouped(counts.source_record_count)}</b><span class="small soft">${counts.target_record_count === null ? 'the scan did not finish' : `${grouped(counts.target_record_count)} in the target`}</span></div>

@@ -1,5 +1,6 @@
 import { digestOf } from '../canonical-json.ts'
 import { isWaybillError } from '../errors.ts'
+import { leftBehind } from '../left-behind.ts'
 import { isShippedArchetype, typeCoercionSha256 } from '../rulebooks.ts'
 import type { Finding } from '../schemas/finding.ts'
 import { planPredicate } from '../schemas/governance.ts'
@@ -15,7 +16,13 @@ const AGAIN = 'Compile the plan again.'
 export const signedPlanValidator: Validator = {
   id,
   run(plan, facts) {
-    const findings = [...structure(plan), ...freshness(plan, facts), ...alignment(plan, facts), ...signature(plan, facts)]
+    const findings = [
+      ...structure(plan),
+      ...leftOut(plan, facts),
+      ...freshness(plan, facts),
+      ...alignment(plan, facts),
+      ...signature(plan, facts),
+    ]
     if (findings.some((finding) => finding.severity !== 'WARNING')) return findings
     const signed = facts.signed === null ? 'it is not signed yet' : 'its signature holds under the trusted key'
     const text = `Plan version ${plan.plan_version} hangs together, is valid until ${plan.expires_at} under policy ${plan.policy.version}, and ${signed}.`
@@ -63,6 +70,13 @@ function structure(plan: Plan): Finding[] {
     }
   }
   return findings
+}
+
+/** Approvers must see what is not moved: a list that the catalog contradicts would hide columns from them. */
+function leftOut(plan: Plan, { catalog }: Facts): Finding[] {
+  if (catalog === null || digestOf(catalog) !== plan.source.catalog_sha256) return []
+  if (digestOf(leftBehind(plan.tables, catalog)) === digestOf(plan.left_behind)) return []
+  return [fail('CRITICAL', '/left_behind', 'The plan names other columns as left behind than its tables leave.', AGAIN)]
 }
 
 function freshness(plan: Plan, { policy, now }: Facts): Finding[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { email, instant, sha256Hex, slug } from './common.ts'
+import { email, identifier, instant, sha256Hex, slug } from './common.ts'
 import { systemIdentity } from './identity.ts'
 import { reconProposal, tableMapping } from './proposal.ts'
 import { checkRequest, connectionReference, executionConfig, rollbackConfig, sloTargets, systemType } from './spec.ts'
@@ -37,6 +37,8 @@ export const plan = z.strictObject({
     create_if_missing: z.boolean(),
   }),
   tables: z.array(tableMapping).min(1),
+  /** Source columns that no target column is made from; a table that is moved whole is not listed. Approvers see them. */
+  left_behind: z.array(z.strictObject({ table_id: slug, columns: z.array(identifier).min(1) })),
   steps: z.array(planStep).min(1),
   recon: reconProposal,
   checks: z.array(z.strictObject({ check_id: slug, request: checkRequest })),

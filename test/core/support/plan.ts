@@ -75,6 +75,7 @@ export function planOf(over: Partial<Plan> = {}): Plan {
         foreign_keys: [],
       },
     ],
+    left_behind: [],
     steps: [
       { step_id: 'create-airports', kind: 'create_table', table_id: 'airports' },
       { step_id: 'copy-airports', kind: 'copy_table', table_id: 'airports' },
