@@ -127,6 +127,17 @@ describe('a plan', () => {
     expect(findings.verdict).toBe('pass')
   })
 
+  it('names the columns that it leaves behind', async () => {
+    const given = await input()
+    const [first, ...others] = given.source.tables
+    const source = {
+      ...given.source,
+      tables: [{ ...first!, columns: [...first!.columns, { ...first!.columns[0]!, name: 'salary' }] }, ...others],
+    }
+    expect(compilePlan(given).left_behind.flatMap(({ columns }) => columns)).not.toContain('salary')
+    expect(compilePlan({ ...given, source }).left_behind.flatMap(({ columns }) => columns)).toContain('salary')
+  })
+
   it('is the same bytes for the same input, however its properties are ordered', async () => {
     const given = await input()
     const digest = digestOf(compilePlan(given))
