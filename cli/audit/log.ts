@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type AuditReview, reviewAudit } from '../../layers/core/audit-review.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
-import { listed } from '../../layers/core/flow/storing.ts'
+import { keysIn } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 
@@ -33,7 +33,7 @@ export async function reviewOf(
 ): Promise<AuditReview> {
   const unreadable = fault === null ? [] : [fault]
   const anchors = [...kept]
-  for (const key of await ports.artifacts.list(`projects/${project}/anchors/`)) {
+  for (const key of await keysIn(ports.artifacts, `projects/${project}/anchors/`)) {
     try {
       const pointer = await ports.artifacts.find(key)
       if (pointer !== null) anchors.push({ name: key.slice(key.lastIndexOf('/') + 1), bytes: await ports.artifacts.get(pointer) })
@@ -58,9 +58,13 @@ export async function reviewOf(
   return { ...review, faults: [...unreadable, ...review.faults] }
 }
 
+/** `projects/<id>/<agent>_reasoning/<part>.json`, and nothing that lies deeper: see `keysIn`. */
+const REASONING = /^projects\/[^/]+\/[a-z_]+_reasoning\/[^/]+$/
+
 async function reasoningsOf(ports: Ports, project: string): Promise<Set<string>> {
-  const found = await listed(ports.artifacts, `projects/${project}/`)
-  return new Set(found.flatMap(({ key, pointer }) => (/_reasoning\//.test(key) ? [pointer.sha256] : [])))
+  const keys = (await ports.artifacts.list(`projects/${project}/`)).filter((key) => REASONING.test(key))
+  const found = await Promise.all(keys.map((key) => ports.artifacts.find(key)))
+  return new Set(found.flatMap((pointer) => pointer?.sha256 ?? []))
 }
 
 export async function keptAnchor(path: string): Promise<{ name: string; bytes: Uint8Array }> {

@@ -2,8 +2,11 @@ import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { MANIFEST, OUTSIDE_MANIFEST } from '../../layers/core/evidence/pack-files.ts'
 import { responsePath, STAMPED_BUNDLE, TIMESTAMPED } from '../../layers/core/evidence/timestamp-request.ts'
+import { findJson } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { packManifest } from '../../layers/core/schemas/evidence.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { ensureFolder } from '../folder.ts'
 
@@ -23,7 +26,7 @@ export async function writeResults(ports: Pick<Ports, 'artifacts'>, project: Pro
     written.push(file)
   }
   const prefix = `projects/${project.project_id}/evidence_pack/`
-  const keys = await ports.artifacts.list(prefix)
+  const keys = await sealedKeys(ports, prefix)
   if (keys.length > 0) {
     const pack = join(folder, 'evidence_pack')
     // An earlier pack is a copy and may be replaced; what merely has its name may be somebody's only one.
@@ -37,6 +40,14 @@ export async function writeResults(ports: Pick<Ports, 'artifacts'>, project: Pro
     written.push('evidence_pack')
   }
   return { folder, written }
+}
+
+/** Keys of a sealed pack, as its list names them. What else somebody put below its folder is none of it. */
+async function sealedKeys({ artifacts }: Pick<Ports, 'artifacts'>, prefix: string): Promise<string[]> {
+  const manifest = await findJson(artifacts, `${prefix}${MANIFEST}`, packManifest)
+  if (manifest === null) return []
+  const paths = new Set([...manifest.files.map(({ path }) => path), ...OUTSIDE_MANIFEST])
+  return (await artifacts.list(prefix)).filter((key) => paths.has(key.slice(prefix.length)))
 }
 
 /**

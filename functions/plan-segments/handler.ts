@@ -3,7 +3,7 @@ import { sha256 } from '../../layers/core/digest.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { type ItemsResult, leasedEvent, readEvent, type TaskEvent } from '../../layers/core/flow/event.ts'
 import { planOf } from '../../layers/core/flow/project-artifacts.ts'
-import { jsonLines, keyOf, placeOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
+import { jsonLines, keyOf, keysIn, placeOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { SegmentItem } from '../../layers/core/schemas/work.ts'
@@ -33,7 +33,7 @@ export function createHandler(deps: Deps) {
     const planSha256 = artifactOf(project, 'migration_plan').sha256
     const items: SegmentItem[] = plan.tables.map((table) => ({ item_id: table.table_id, table_id: table.table_id }))
     // An interrupted opening leaves an unused number behind, never a shared one.
-    const taken = await deps.artifacts.list(`projects/${project_id}/segments/`)
+    const taken = await keysIn(deps.artifacts, `projects/${project_id}/segments/`)
     const recon = `${reconciliationRun(run_id)}-r${taken.length + 1}`
     const pointer = await storeOnce(deps, keyOf(project_id, 'segments', recon, 'jsonl'), 'application/x-ndjson', () => jsonLines(items))
     await advance(deps, project_id, {

@@ -2,6 +2,7 @@ import { getJson } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { failureEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
 import { type FailureReason, failureReason } from '../../layers/core/flow/failure-reason.ts'
+import { keysIn } from '../../layers/core/flow/storing.ts'
 import { record } from '../../layers/core/ledger.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
@@ -68,7 +69,7 @@ async function causeOf(deps: Deps, event: Failure): Promise<FailureReason> {
   const caught = failureReason(event.error, event.cause ?? '')
   if (caught.code !== 'UNEXPECTED' && caught.code !== 'States.Timeout') return caught
   // A stopped container tells the service nothing of why; what it wrote down before it stopped does.
-  const keys = await deps.artifacts.list(failuresPrefix(event.project_id, event.run_id))
+  const keys = await keysIn(deps.artifacts, failuresPrefix(event.project_id, event.run_id))
   const pointer = keys.length === 0 ? null : await deps.artifacts.find(keys.at(-1)!)
   if (pointer === null) return caught
   const last = await getJson(deps.artifacts, pointer, workFailure)

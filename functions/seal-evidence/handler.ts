@@ -5,7 +5,7 @@ import { composePack, type PackFile, sealPack } from '../../layers/core/evidence
 import { MANIFEST } from '../../layers/core/evidence/pack-files.ts'
 import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
-import { keyOf, listed, retainUntil, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
+import { keyOf, keysIn, listed, retainUntil, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import { type Ports, SIGNING_PURPOSES, type Signer } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { instant } from '../../layers/core/schemas/common.ts'
@@ -118,7 +118,7 @@ async function awaitAnchor(deps: Deps, project: ProjectRecord): Promise<void> {
   )
   if (last !== undefined && !sequences.some((sequence) => sequence >= last.seq)) {
     await deps.anchors.anchor(project.project_id)
-    const now = await deps.artifacts.list(`projects/${project.project_id}/anchors/`)
+    const now = await keysIn(deps.artifacts, `projects/${project.project_id}/anchors/`)
     if (now.length <= anchors.length) throw new WaybillError('CONFLICT', 'The audit chain is not anchored yet. It is safe to try again.')
   }
 }

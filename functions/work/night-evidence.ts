@@ -1,6 +1,6 @@
 import { getJson } from '../../layers/core/artifacts.ts'
 import { atOnce } from '../../layers/core/flow/at-once.ts'
-import { keyOf } from '../../layers/core/flow/storing.ts'
+import { keyOf, keysIn } from '../../layers/core/flow/storing.ts'
 import { recordedNights } from '../../layers/core/nights/count.ts'
 import type { NightEvidence } from '../../layers/core/nights/shown.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -24,7 +24,7 @@ export async function nightEvidence(
   const clean = recordedNights(entries).filter(({ result }) => result === 'clean')
   const folder = `projects/${projectId}/nights/`
   const days = new Set(clean.map(({ night }) => night))
-  const keys = (await artifacts.list(folder)).filter((key) => days.has(key.slice(folder.length, folder.length + 10)))
+  const keys = (await keysIn(artifacts, folder)).filter((key) => days.has(key.slice(folder.length, folder.length + 10)))
   const named = new Set(entries.map(({ subject_sha256 }) => subject_sha256))
   const records = await atOnce(keys, async (key): Promise<[string, NightRecord][]> => {
     const pointer = await artifacts.find(key)

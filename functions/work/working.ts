@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
-import { JSON_TYPE, retainUntil, type StoringDeps } from '../../layers/core/flow/storing.ts'
+import { JSON_TYPE, keysIn, retainUntil, type StoringDeps } from '../../layers/core/flow/storing.ts'
 import type { Worker } from '../../layers/core/names.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { instant, slug } from '../../layers/core/schemas/common.ts'
@@ -85,7 +85,7 @@ async function note(deps: StoringDeps, task: WorkerTask, error: unknown): Promis
     at: deps.clock.now().toISOString(),
   }
   const prefix = failuresPrefix(task.project_id, task.run_id)
-  const seen = (await deps.artifacts.list(prefix)).length
+  const seen = (await keysIn(deps.artifacts, prefix)).length
   const key = `${prefix}${String(seen + 1).padStart(6, '0')}-${task.worker}-${(task.ids[0] ?? 'plan').slice(0, 60)}.json`
   await deps.artifacts.put(key, canonicalBytes(failure), { contentType: JSON_TYPE, retainUntil: retainUntil(deps) })
 }

@@ -55,9 +55,18 @@ export async function findJson<S extends z.ZodType>(store: ArtifactStore, key: s
   return pointer === null ? null : getJson(store, pointer, schema)
 }
 
-/** Every artifact under a prefix, in key order. */
-export async function listed(store: ArtifactStore, prefix: string): Promise<{ key: string; pointer: ArtifactPointer }[]> {
-  const keys = await store.list(prefix)
+/**
+ * Keys that lie in a folder itself, in order; `folder` ends with a slash. Threat: a star in an IAM resource also stands for slashes, so who may
+ * write the explanations of any project may write `projects/p/anchors/explanation/x.json`. Whoever writes into a folder makes one name there, so
+ * what lies deeper is somebody else's: it is neither read nor able to stop whoever reads.
+ */
+export async function keysIn(store: ArtifactStore, folder: string): Promise<string[]> {
+  return (await store.list(folder)).filter((key) => key.length > folder.length && !key.slice(folder.length).includes('/'))
+}
+
+/** Every artifact in a folder, in key order; see `keysIn`. */
+export async function listed(store: ArtifactStore, folder: string): Promise<{ key: string; pointer: ArtifactPointer }[]> {
+  const keys = await keysIn(store, folder)
   return Promise.all(
     keys.map(async (key) => {
       const pointer = await store.find(key)

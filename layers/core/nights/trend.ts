@@ -1,4 +1,5 @@
 import { getJson } from '../artifacts.ts'
+import { keysIn } from '../flow/storing.ts'
 import type { Ports } from '../ports.ts'
 import { type NightRecord, nightRecord } from '../schemas/night.ts'
 import type { ProjectRecord } from '../schemas/project.ts'
@@ -22,7 +23,7 @@ export async function trendOf(deps: Pick<Ports, 'artifacts' | 'audit'>, project:
   const entries = await deps.audit.read(project.project_id)
   const actions = new Set(Object.values(NIGHT_ACTIONS))
   const vouched = new Set(entries.filter(({ action }) => actions.has(action)).map(({ subject_sha256 }) => subject_sha256))
-  const keys = (await deps.artifacts.list(`projects/${project.project_id}/nights/`)).slice(-SHOWN)
+  const keys = (await keysIn(deps.artifacts, `projects/${project.project_id}/nights/`)).slice(-SHOWN)
   const found = await Promise.all(keys.map((key) => deps.artifacts.find(key)))
   const nights = await Promise.all(
     found.flatMap((pointer) => (pointer !== null && vouched.has(pointer.sha256) ? [getJson(deps.artifacts, pointer, nightRecord)] : [])),
