@@ -43,5 +43,5 @@ export function leftOfTable(plan: Pick<Plan, 'left_behind'>, table: TableMapping
     ...(table.filter === null ? [] : ['rows outside the filter']),
     ...(columns.length === 0 ? [] : [`${columns.length === 1 ? 'the column' : 'the columns'} ${columnsInWords(columns)}`]),
   ]
-  return parts.length === 0 ? null : `left behind as planned, compared by nothing: ${parts.join('; ')}.`
+  return parts.length === 0 ? null : `left behind as planned and not compared: ${parts.join('; ')}.`
 }

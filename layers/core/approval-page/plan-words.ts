@@ -165,7 +165,7 @@ function tableInWords(
 
 function leftInWords(left: readonly string[]): string {
   if (left.length === 0) return 'Every column is moved.'
-  return `Left behind in the source, moved and compared by nothing: ${columnsInWords(left)}.`
+  return `Left behind in the source, neither moved nor compared: ${columnsInWords(left)}.`
 }
 
 /** What an approver excuses with this plan. */
