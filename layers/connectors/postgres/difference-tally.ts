@@ -23,10 +23,12 @@ export class DifferenceTally implements Named {
   }
 
   add(mismatch: Mismatch, targetSegment = mismatch.segment): void {
-    const surplus = BigInt(mismatch.source_count) - BigInt(mismatch.target_count)
     if (mismatch.kind === 'changed') this.changed++
-    else if (surplus > 0n) this.missing += surplus
-    else this.extra -= surplus
+    else {
+      const surplus = BigInt(mismatch.source_count) - BigInt(mismatch.target_count)
+      if (surplus > 0n) this.missing += surplus
+      else this.extra -= surplus
+    }
     this.segments.add(mismatch.segment).add(targetSegment)
     if (this.first.length < MISMATCHES_IN_RESULT && this.#text < TEXT_IN_RESULT) {
       this.first.push(mismatch)

@@ -1,4 +1,4 @@
-import { decodeFrame } from '../../core/encoding/row-frame.ts'
+import { FrameFields } from '../../core/encoding/row-frame.ts'
 import type { Mismatch } from '../../core/schemas/recon.ts'
 import type { WireKind } from './row-column.ts'
 import { valueText } from './row-value.ts'
@@ -22,21 +22,24 @@ export type ReadColumn = {
 
 /** The first `keyWidth` columns are the key; 0 when the table has none. */
 export function differ(columns: readonly ReadColumn[], keyWidth: number, mask: (value: string | null) => string | null): Differ {
-  const text = (column: number, bytes: Uint8Array | null | undefined, side: 'source' | 'target') => {
-    const { wire, targetWire = wire } = columns[column]!
-    return mask(bytes === null || bytes === undefined ? null : valueText(side === 'source' ? wire : targetWire, bytes))
+  const before = new FrameFields()
+  const after = new FrameFields()
+  const text = (i: number, fields: FrameFields, side: 'source' | 'target') => {
+    const { wire, targetWire = wire } = columns[i]!
+    const bytes = fields.field(i)
+    return mask(bytes === null ? null : valueText(side === 'source' ? wire : targetWire, bytes))
   }
-  const keyOf = (fields: readonly (Uint8Array | null)[]) =>
-    columns.slice(0, keyWidth).map((column, i) => ({ column: column.name, value: text(i, fields[i], 'source') }))
+  const keyOf = (fields: FrameFields) =>
+    columns.slice(0, keyWidth).map((column, i) => ({ column: column.name, value: text(i, fields, 'source') }))
   return {
     lone(kind, frame, segment, sourceCount, targetCount) {
-      const fields = decodeFrame(frame)
+      before.read(frame)
       return {
         kind,
         segment,
-        key: keyOf(fields),
+        key: keyOf(before),
         columns: columns.slice(keyWidth).map((column, i) => {
-          const value = text(keyWidth + i, fields[keyWidth + i], kind === 'missing' ? 'source' : 'target')
+          const value = text(keyWidth + i, before, kind === 'missing' ? 'source' : 'target')
           return kind === 'missing'
             ? { column: column.name, source: value, target: null }
             : { column: column.name, source: null, target: value }
@@ -46,25 +49,15 @@ export function differ(columns: readonly ReadColumn[], keyWidth: number, mask: (
       }
     },
     changed(source, target, segment) {
-      const before = decodeFrame(source)
-      const after = decodeFrame(target)
-      return {
-        kind: 'changed',
-        segment,
-        key: keyOf(before),
-        columns: columns.flatMap((column, i) =>
-          i < keyWidth || (column.same ?? sameField)(before[i] ?? null, after[i] ?? null)
-            ? []
-            : [{ column: column.name, source: text(i, before[i], 'source'), target: text(i, after[i], 'target') }],
-        ),
-        source_count: '1',
-        target_count: '1',
+      before.read(source)
+      after.read(target)
+      const differing: Mismatch['columns'] = []
+      for (let i = keyWidth; i < columns.length; i++) {
+        const { name, same } = columns[i]!
+        if (same === undefined ? before.same(after, i) : same(before.field(i), after.field(i))) continue
+        differing.push({ column: name, source: text(i, before, 'source'), target: text(i, after, 'target') })
       }
+      return { kind: 'changed', segment, key: keyOf(before), columns: differing, source_count: '1', target_count: '1' }
     },
   }
-}
-
-export function sameField(a: Uint8Array | null | undefined, b: Uint8Array | null | undefined): boolean {
-  if (a === null || a === undefined || b === null || b === undefined) return a === b
-  return Buffer.compare(a, b) === 0
 }

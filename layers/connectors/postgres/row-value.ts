@@ -4,12 +4,7 @@ import { tsqueryText } from './tsquery-text.ts'
 
 /** The exact text of a value on the wire, as PostgreSQL prints it under the pinned settings. @throws STREAM_TRUNCATED for bytes of another size */
 export function valueText(wire: WireKind, bytes: Uint8Array): string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const sized = (size: number) => {
-    if (bytes.byteLength !== size)
-      throw new WaybillError('STREAM_TRUNCATED', `A value of type ${wire} has ${bytes.byteLength} bytes instead of ${size}.`)
-    return view
-  }
+  const sized = (size: number) => sizedView(wire, bytes, size)
   switch (wire) {
     case 'bool':
       return sized(1).getUint8(0) === 1 ? 'true' : 'false'
@@ -30,15 +25,15 @@ export function valueText(wire: WireKind, bytes: Uint8Array): string {
     case 'int8':
       return String(sized(8).getBigInt64(0))
     case 'interval':
-      return intervalText(sized(16).getBigInt64(0), view.getInt32(8), view.getInt32(12))
+      return intervalText(sized(16))
     case 'jsonb':
       return utf8.decode(bytes.subarray(1))
     case 'money':
       return moneyText(sized(8).getBigInt64(0))
     case 'numeric':
-      return numericText(view)
+      return numericText(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     case 'pg_lsn':
-      return [sized(8).getUint32(0), view.getUint32(4)].map((half) => half.toString(16).toUpperCase()).join('/')
+      return [sized(8).getUint32(0), sized(8).getUint32(4)].map((half) => half.toString(16).toUpperCase()).join('/')
     case 'time':
       return timeText(sized(8).getBigInt64(0))
     case 'timestamp':
@@ -54,6 +49,13 @@ export function valueText(wire: WireKind, bytes: Uint8Array): string {
         .toString('hex')
         .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
   }
+}
+
+function sizedView(wire: WireKind, bytes: Uint8Array, size: number): DataView {
+  if (bytes.byteLength !== size) {
+    throw new WaybillError('STREAM_TRUNCATED', `A value of type ${wire} has ${bytes.byteLength} bytes instead of ${size}.`)
+  }
+  return new DataView(bytes.buffer, bytes.byteOffset, size)
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -154,7 +156,8 @@ function timestampText(micros: bigint, zone: string): string {
 }
 
 /** ISO 8601, as PostgreSQL prints intervals under `IntervalStyle = iso_8601`. */
-function intervalText(micros: bigint, days: number, months: number): string {
+function intervalText(view: DataView): string {
+  const [micros, days, months] = [view.getBigInt64(0), view.getInt32(8), view.getInt32(12)]
   if (micros === 0x7fff_ffff_ffff_ffffn && days === 0x7fffffff && months === 0x7fffffff) return 'infinity'
   if (micros === -0x8000_0000_0000_0000n && days === -0x80000000 && months === -0x80000000) return '-infinity'
   if (micros === 0n && days === 0 && months === 0) return 'PT0S'

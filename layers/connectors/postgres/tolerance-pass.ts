@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { decodeFrame, encodeFrame } from '../../core/encoding/row-frame.ts'
+import { decodeFrame, encodeFrame, FrameFields } from '../../core/encoding/row-frame.ts'
 import { WaybillError } from '../../core/errors.ts'
 import type { ToleranceResult } from '../../core/schemas/recon.ts'
 import { bucketOf } from './bucket-digests.ts'
@@ -7,7 +7,7 @@ import { allOrNone, type Comparison, type Emit } from './comparison.ts'
 import { copyOut } from './copy-stream.ts'
 import type { Named } from './difference-tally.ts'
 import { keyOrder } from './key-order.ts'
-import { differ, sameField } from './row-difference.ts'
+import { differ } from './row-difference.ts'
 import { walkByKey } from './row-merge.ts'
 import type { SnapshotSide } from './snapshot.ts'
 import type { TablePlan } from './table-plan.ts'
@@ -64,6 +64,7 @@ export async function compareTolerant(input: TolerancePassInput): Promise<Tolera
   const read = (side: SnapshotSide) =>
     copyOut(side.main, toleranceSql(plan, side.side, whole), `reading the columns with a tolerance of the ${side.side} table`)
   const [left, right] = [read(input.source), read(input.target)]
+  const [from, to] = [new FrameFields(), new FrameFields()]
   const walk = walkByKey(left.chunks, right.chunks, keyOrder(keys), {
     lone(kind, frame) {
       found[kind]++
@@ -78,12 +79,13 @@ export async function compareTolerant(input: TolerancePassInput): Promise<Tolera
         for (const tally of tallies) tally.same()
         return
       }
-      const [from, to] = [decodeFrame(before), decodeFrame(after)]
-      const changed = digested.some((_, i) => !sameField(from[i], to[i]))
+      from.read(before)
+      to.read(after)
+      const changed = digested.some((_, i) => !from.same(to, i))
       if (changed) found.exactlyChanged++
       let beyond = false
       for (const [i, tally] of tallies.entries()) {
-        if (tally.add(from[digested.length + i] ?? null, to[digested.length + i] ?? null)) beyond = true
+        if (tally.add(from.field(digested.length + i), to.field(digested.length + i))) beyond = true
       }
       if (changed || beyond) emit(make.changed(before, after, segment()), targetSegment())
     },

@@ -5,7 +5,7 @@ import { copyOut } from '../../../layers/connectors/postgres/copy-stream.ts'
 import { keyOrder } from '../../../layers/connectors/postgres/key-order.ts'
 import { nativeColumn } from '../../../layers/connectors/postgres/row-column.ts'
 import { openSession, type Session } from '../../../layers/connectors/postgres/session.ts'
-import { decodeFrame, encodeFrame } from '../../../layers/core/encoding/row-frame.ts'
+import { decodeFrame, encodeFrame, FrameFields } from '../../../layers/core/encoding/row-frame.ts'
 import { freshDatabase, runSql } from '../../support/postgres.ts'
 import { mappingOf, type Pair, reconcile } from './recon-fixture.ts'
 import { proxyTo } from './recon-proxy.ts'
@@ -161,6 +161,39 @@ describe('row frames', () => {
         )
       }),
     )
+  })
+  it('are looked at in memory that is used again, and alike are exactly the fields that hold the same bytes', () => {
+    const [left, right] = [new FrameFields(), new FrameFields()]
+    // Values that begin or end alike, NULL beside nothing at all, and longer rows before shorter ones.
+    const value = fc.option(
+      fc.constantFrom('', '\0', 'a', 'ab', 'b', 'abc'.repeat(30), `${'abc'.repeat(30)}d`).map((text) => Buffer.from(text)),
+    )
+    const row = fc.array(value, { maxLength: 12 })
+    fc.assert(
+      fc.property(row, row, fc.nat(40), (a, b, before) => {
+        // As chunks hold them: not at the beginning of their memory.
+        const within = (fields: (Buffer | null)[]) => Buffer.concat([Buffer.alloc(before, 0x64), encodeFrame(fields)]).subarray(before)
+        left.read(within(a))
+        right.read(within(b))
+        expect([left.count, right.count]).toEqual([a.length, b.length])
+        for (let i = 0; i < 13; i++) {
+          const [mine, its] = [a[i] ?? null, b[i] ?? null]
+          expect(left.field(i) === null ? null : Buffer.from(left.field(i)!)).toEqual(mine)
+          expect(left.same(right, i)).toBe(mine === null || its === null ? mine === its : mine.equals(its))
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+  it('leave nothing behind when the next one is broken', () => {
+    const fields = new FrameFields(encodeFrame([Buffer.from('abc')]))
+    const [below, beyond] = [Buffer.from(encodeFrame([Buffer.from('abc')])), Buffer.from(encodeFrame([Buffer.from('abc')]))]
+    below.writeInt32BE(-2, 7)
+    beyond.writeInt32BE(0x7fffffff, 7)
+    for (const frame of [below, beyond]) {
+      expect(() => fields.read(frame)).toThrow(/pieces/)
+      expect([fields.count, fields.field(0)]).toEqual([0, null])
+    }
   })
   it('are refused when they are anything but whole', () => {
     const frame = encodeFrame([Buffer.from('abc'), null])
