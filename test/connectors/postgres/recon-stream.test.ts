@@ -187,7 +187,7 @@ describe('row frames', () => {
   })
   it('leave nothing behind when the next one is broken', () => {
     const fields = new FrameFields(encodeFrame([Buffer.from('abc')]))
-    const [below, beyond] = [Buffer.from(encodeFrame([Buffer.from('abc')])), Buffer.from(encodeFrame([Buffer.from('abc')]))]
+    const [below, beyond] = [Buffer.from(encodeFrame([null])), Buffer.from(encodeFrame([Buffer.from('abc')]))]
     below.writeInt32BE(-2, 7)
     beyond.writeInt32BE(0x7fffffff, 7)
     for (const frame of [below, beyond]) {
