@@ -17,11 +17,11 @@ async function reportOf({ ports }: Platform, { projectId, runId }: Reconciliatio
   const name = Object.keys(artifacts).find((each) => each.startsWith(`recon_report.${run}-r`))
   if (name !== undefined) return getJson(ports.artifacts, artifacts[name]!, reconReport)
   const said = (await ports.audit.read(projectId))
-    .filter(({ details }) => details.run_id === runId || details.run_id?.startsWith(`${run}-r`))
-    .at(-1)
+    // The entries behind it close the run and give no reason.
+    .findLast(({ details }) => details.reason && (details.run_id === runId || details.run_id?.startsWith(`${run}-r`)))
   throw new WaybillError(
     'SEGMENT_INCOMPLETE',
-    `Nothing was compared: ${said?.details.reason ?? 'the reconciliation ended without a report. See it with "waybill audit show".'}`,
+    said?.details.reason ?? 'Nothing was compared: the reconciliation ended without a report. See it with "waybill audit show".',
   )
 }
 

@@ -10,7 +10,7 @@ import { ensureFolder } from '../folder.ts'
 import { exitCodeOf, withPlatform } from '../run/drive.ts'
 import { finished, startProject, takeUp } from '../run/project.ts'
 import { writeResults } from '../run/results.ts'
-import { type Measured, measured, printSummary, proofValid } from '../run/summary.ts'
+import { type Measured, measured, printSummary, proofStatus, proofValid } from '../run/summary.ts'
 import { EXIT, grouped, seconds, type Terminal } from '../terminal.ts'
 import { approveByMail } from './approvers.ts'
 import { claimFolder, type DemoState, removeDemo, writeDemo } from './folder.ts'
@@ -138,7 +138,7 @@ async function drive(terminal: Terminal, options: DemoOptions, state: DemoState,
       ? await verifyPack(await openPackFolder(join(options.out, 'evidence_pack')), {})
       : null
     await save({ finished: project.state !== 'FAILED' })
-    const code = verified?.verified === false ? EXIT.undecided : exitCodeOf(project, proofValid(figures))
+    const code = verified?.verified === false ? EXIT.undecided : exitCodeOf(project, proofStatus(figures))
     const tampering = current.tampered && figures.recon ? checkTampering(current.tampered, figures.recon) : null
     if (options.json) {
       terminal.out(

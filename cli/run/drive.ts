@@ -3,6 +3,7 @@ import { WaybillError } from '../../layers/core/errors.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 import { showProgress } from './progress.ts'
+import type { ProofStatus } from './summary.ts'
 
 export type DriveOptions = {
   home: string
@@ -51,9 +52,9 @@ export async function waitForEnd(platform: LocalPlatform, execution: string): Pr
   if (ended.status === 'ABORTED') throw new WaybillError('INTERRUPTED', `The execution ${execution} was stopped.`)
 }
 
-/** Proven is 0; differing, rejected or rolled back is 1; anything that could not be decided is 2. */
-export function exitCodeOf(project: ProjectRecord, proofValid: boolean | null): number {
-  if (project.state === 'EVIDENCE_COMPLETE') return proofValid === true ? EXIT.pass : EXIT.fail
+/** Proven is 0; differing, rejected or rolled back is 1, also where something else failed behind a proof that fails; anything that could not be decided is 2. */
+export function exitCodeOf(project: ProjectRecord, proof: ProofStatus | null): number {
+  if (project.state === 'EVIDENCE_COMPLETE') return proof === 'VALID' ? EXIT.pass : EXIT.fail
   if (project.state === 'REJECTED' || project.state === 'ROLLED_BACK') return EXIT.fail
-  return EXIT.undecided
+  return project.state === 'FAILED' && proof === 'INVALID' ? EXIT.fail : EXIT.undecided
 }

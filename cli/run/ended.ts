@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { leftInTarget } from '../../layers/core/left-in-target.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import type { Terminal } from '../terminal.ts'
 import { exitCodeOf } from './drive.ts'
 import { type Results, writeResults } from './results.ts'
-import { type Measured, measured, printSummary, proofValid } from './summary.ts'
+import { type Measured, measured, printSummary, proofStatus, proofValid } from './summary.ts'
 
 /** A project that came to an end or to a stop, with what was measured and where its results were written, if anywhere. */
 export type Ended = { project: ProjectRecord; figures: Measured; results: Results | null }
@@ -15,10 +16,16 @@ export async function endedProject(ports: Pick<Ports, 'artifacts'>, project: Pro
   return { project, figures, results: folder === null ? null : await writeResults(ports, project, folder) }
 }
 
-export const endedExitCode = ({ project, figures }: Ended): number => exitCodeOf(project, proofValid(figures))
+export const endedExitCode = ({ project, figures }: Ended): number => exitCodeOf(project, proofStatus(figures))
 
 export function endedJson({ project, figures, results }: Ended): object {
-  return { project, proof_valid: proofValid(figures), findings: figures.findings, ...(results ?? {}) }
+  return {
+    project,
+    proof_valid: proofValid(figures),
+    findings: figures.findings,
+    left_in_target: figures.plan === null ? null : leftInTarget(project, figures.plan),
+    ...(results ?? {}),
+  }
 }
 
 export function printEnded(terminal: Terminal, { project, figures, results }: Ended): void {

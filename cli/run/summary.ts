@@ -1,5 +1,6 @@
 import { getJson } from '../../layers/core/artifacts.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
+import { leftInTarget } from '../../layers/core/left-in-target.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
@@ -37,6 +38,12 @@ export function proofValid({ outcome }: Measured): boolean | null {
   return outcome === null ? null : outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID
 }
 
+export type ProofStatus = Outcome['proof_certificate']['proof_status']
+
+export function proofStatus({ outcome }: Measured): ProofStatus | null {
+  return outcome === null ? null : outcome.proof_certificate.proof_status
+}
+
 const SHOWN = 20
 
 export function mismatchText(mismatch: Mismatch): string {
@@ -66,8 +73,14 @@ export function printRecon(terminal: Terminal, recon: ReconReport): void {
   for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
 }
 
-/** The result in a screenful: rows, differences, checks that a person must know of, and whether it is proven. */
-export function printSummary(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings }: Measured): void {
+/** The result in a screenful: rows, differences, checks that a person must know of, whether it is proven, and what stays in the target. */
+export function printSummary(terminal: Terminal, project: ProjectRecord, figures: Measured): void {
+  printVerdict(terminal, project, figures)
+  const left = figures.plan === null ? null : leftInTarget(project, figures.plan)
+  if (left !== null) terminal.out(`${visible(left.says)}\n  ${visible(left.sql)}`)
+}
+
+function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings }: Measured): void {
   if (recon !== null) printRecon(terminal, recon)
   for (const check of checks?.checks ?? []) {
     if (check.verdict === 'pass') continue
@@ -101,4 +114,8 @@ export function printSummary(terminal: Terminal, project: ProjectRecord, { plan,
   terminal.out(
     `BPS ${bps.bps_current ?? 'not measured'} (${bps.bps_status ?? 'not measured'}), verdict ${bps.rollback_decision}; the project is ${project.state}.`,
   )
+  if (project.state === 'FAILED' && bps.rollback_decision === 'ROLLBACK' && bps.auto_rollback_enabled)
+    terminal.out(
+      `That source and target differ is decided; the roll-back is still open. See to what stopped it (${project.failure?.code ?? 'above'}), then "waybill resume ${project.project_id}" compares once more and rolls back what still differs.`,
+    )
 }

@@ -1,7 +1,8 @@
 import { checkFormToken } from '../../layers/core/approval-page/form-token.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
-import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
+import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
+import { leavesTables, leftInTarget } from '../../layers/core/left-in-target.ts'
 import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -101,7 +102,15 @@ async function decideOnRequest(deps: Deps, http: HttpRequest, form: Form, approv
   const settled = await settle(deps, request, { ...judged, reason: form.reason, identified: proven })
   await tellOutcomes(deps, request.project_id)
   if (!settled.mine) return refused(deps, request, 'decided', [`It was decided at the same moment: ${settled.decision.toLowerCase()}.`])
-  return notice(judged.decision)
+  return notice(judged.decision, judged.decision === 'REJECTED' ? await staying(deps, project) : [])
+}
+
+/** What a rejection leaves in the target: the project is about to be REJECTED. */
+async function staying(deps: Deps, project: ProjectRecord): Promise<string[]> {
+  const rejected = { ...project, state: 'REJECTED' as const }
+  if (!leavesTables(rejected)) return []
+  const left = leftInTarget(rejected, await planOf(deps.artifacts, project))
+  return left === null ? [] : [left.says]
 }
 
 /** The passkey signature over the subject digest, where the policy asks this role for one. Saying no needs none. */

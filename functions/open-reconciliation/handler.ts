@@ -8,8 +8,8 @@ import { isOffPeak, nextOffPeak, nightOf } from '../../layers/core/nights/off-pe
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { Lease } from '../../layers/core/schemas/lease.ts'
-import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { COMPARABLE } from '../work/comparable.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import { COMPARABLE, whyNotComparable } from '../work/comparable.ts'
 import { leaseEnd } from '../work/lease.ts'
 import { type NightDeps, recordNight } from '../work/nights.ts'
 
@@ -69,16 +69,10 @@ export function createHandler(deps: Deps) {
   }
 }
 
-const WHY: Partial<Record<LifecycleState, string>> = {
-  FAILED: ' and has to be taken up first',
-  REJECTED: '',
-  ROLLED_BACK: ', so the target holds nothing of it',
-}
-
 /** Why this night is not compared now; `done` when nothing is left to say; null when it may be. */
 async function notNow(deps: Deps, project: ProjectRecord, event: Opening, night: string, now: Date): Promise<string | 'done' | null> {
   if (!COMPARABLE.includes(project.state)) {
-    const why = `Not compared: the project is ${project.state}${WHY[project.state] ?? ', and nothing was copied yet'}.`
+    const why = whyNotComparable(project)
     // Waiting would not help a migration whose project somebody ended meanwhile.
     if (event.purpose === 'parallel-run') throw new WaybillError('ILLEGAL_TRANSITION', why)
     return why

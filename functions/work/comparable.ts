@@ -1,4 +1,4 @@
-import type { LifecycleState } from '../../layers/core/schemas/project.ts'
+import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 
 /** States in which there is something to compare: the plan was executed, and what it wrote is still there. */
 export const COMPARABLE: readonly LifecycleState[] = [
@@ -10,3 +10,14 @@ export const COMPARABLE: readonly LifecycleState[] = [
   'CUTOVER_DONE',
   'EVIDENCE_COMPLETE',
 ]
+
+/** Why a project in no such state is not compared, and what helps, as one sentence. */
+export function whyNotComparable(project: Pick<ProjectRecord, 'project_id' | 'state' | 'artifacts'>): string {
+  const { project_id, state, artifacts } = project
+  const is = `the project is ${state}`
+  if (state === 'FAILED') return `Not compared: ${is} and has to be taken up first: waybill resume ${project_id}.`
+  if (state === 'ROLLED_BACK') return `Not compared: ${is}, so the target holds nothing of it.`
+  if (artifacts.execution_report === undefined)
+    return `Not compared: ${is}, and nothing was copied${state === 'REJECTED' ? ' to the end before that' : ' yet'}.`
+  return `Not compared: ${is}, so nobody answers for it any more; what was copied stays in the target, and "waybill report ${project_id}" says where. "waybill compare" holds the two databases against each other without a plan.`
+}

@@ -123,7 +123,7 @@ describe('nights', { timeout: LONG }, () => {
     const before = on.systems.opened.length
     expect((await night()).kept).toMatchObject({
       result: 'skipped',
-      reason: 'Not compared: the project is FAILED and has to be taken up first.',
+      reason: `Not compared: the project is FAILED and has to be taken up first: waybill resume ${id}.`,
     })
     expect(on.systems.opened.length).toBe(before)
   })

@@ -4,7 +4,7 @@ import { approveByMail } from '../../../cli/demo/approvers.ts'
 import { exitCodeOf, withPlatform } from '../../../cli/run/drive.ts'
 import { finished, startProject } from '../../../cli/run/project.ts'
 import { writeResults } from '../../../cli/run/results.ts'
-import { measured, printSummary, proofValid } from '../../../cli/run/summary.ts'
+import { measured, printSummary, proofStatus } from '../../../cli/run/summary.ts'
 import type { Terminal } from '../../../cli/terminal.ts'
 import type { ProjectRecord } from '../../../layers/core/schemas/project.ts'
 
@@ -80,7 +80,7 @@ export async function migrate(
         const results = await writeResults(platform.ports, project, join(folder, 'out'))
         printSummary(terminal, project, figures)
         terminal.out(JSON.stringify({ project, results }, null, 2))
-        return { project, code: exitCodeOf(project, proofValid(figures)), terminal: said.join('\n'), prompts: prompts.length }
+        return { project, code: exitCodeOf(project, proofStatus(figures)), terminal: said.join('\n'), prompts: prompts.length }
       },
     )
   } finally {
