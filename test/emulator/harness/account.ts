@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
@@ -11,11 +11,10 @@ import { s3ArtifactStore } from '../../../layers/aws/artifact-store.ts'
 import { dynamoAuditLog } from '../../../layers/aws/audit-log.ts'
 import { systemClock } from '../../../layers/aws/clock.ts'
 import { secretsManagerKeys } from '../../../layers/aws/keys.ts'
-import { secretText } from '../../../layers/aws/secrets.ts'
 import type { ArtifactStore, AuditLog, Keys } from '../../../layers/core/ports.ts'
 import type { Runner } from '../../../layers/local/asl/runner.ts'
 import { gitHub } from '../../support/git-hub.ts'
-import { type Deployment, deploy } from './deployment.ts'
+import { type Deployment, deploy, deployAgain } from './deployment.ts'
 import { ecs } from './ecs.ts'
 import { lambda } from './lambda.ts'
 import { type Emulator, startEmulator } from './ministack.ts'
@@ -27,7 +26,8 @@ const GIT_TOKEN = 'a-token-that-may-not-merge'
 /** An account with all of Waybill deployed in it, and what stands in for the services that the emulator lacks. */
 export type Account = {
   emulator: Emulator
-  deployment: Deployment
+  /** The newest. */
+  readonly deployment: Deployment
   runner: Runner
   /** The largest input, output or variables any state had so far, in bytes of JSON. */
   largestPayload(): { bytes: number; state: string }
@@ -40,8 +40,8 @@ export type Account = {
   workers: ReturnType<typeof ecs>
   machine(name: 'migration' | 'reconcile' | 'nightly'): string
   storeSecret(name: string, text: string): Promise<void>
-  /** Replaces what the one secret holds whose name is like that. @returns what it held */
-  replaceSecret(name: RegExp, text: string): Promise<string>
+  /** Puts a policy beside the app and deploys again, worker image and all, as docs/deploy.md has it. */
+  deployPolicy(policy: object): Promise<void>
   audit: AuditLog
   close(): Promise<void>
 }
@@ -61,7 +61,7 @@ export async function openAccount(context: readonly string[] = [], contained = f
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
-    const deployment = await deploy(emulator, folder, context)
+    let deployment = await deploy(emulator, folder, context)
     const secrets = new SecretsManagerClient({})
     const { SecretList = [] } = await secrets.send(new ListSecretsCommand({}))
     const secretId = (name: RegExp) => SecretList.find(({ Name }) => name.test(Name ?? ''))!.ARN!
@@ -94,7 +94,9 @@ export async function openAccount(context: readonly string[] = [], contained = f
     })
     return {
       emulator,
-      deployment,
+      get deployment() {
+        return deployment
+      },
       runner,
       largestPayload: states.largestPayload,
       artifacts,
@@ -107,11 +109,11 @@ export async function openAccount(context: readonly string[] = [], contained = f
       async storeSecret(Name, SecretString) {
         await secrets.send(new CreateSecretCommand({ Name, SecretString }))
       },
-      async replaceSecret(name, SecretString) {
-        const SecretId = secretId(name)
-        const before = await secretText(secrets, SecretId)
-        await secrets.send(new PutSecretValueCommand({ SecretId, SecretString }))
-        return before
+      async deployPolicy(policy) {
+        writeFileSync(join(deployment.checkout, 'infra/policy.json'), JSON.stringify(policy, null, 2))
+        deployment = await deployAgain(emulator, deployment, folder, context)
+        workers.push(deployment.image)
+        await states.takeDefinitions(emulator.url)
       },
       audit: dynamoAuditLog({ db: DynamoDBDocumentClient.from(new DynamoDBClient({})), table: deployment.outputs.AuditTableName! }),
       close,

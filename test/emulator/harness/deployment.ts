@@ -1,38 +1,75 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { copyCheckout } from './checkout.ts'
 import { ACCOUNT, type Emulator, REGION } from './ministack.ts'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..')
 const CDK = join(ROOT, 'node_modules/.bin/cdk')
 /** Resource types the emulator refuses a template for. Both are of the network, which no container or function stands in here. */
 const UNKNOWN_TYPES = ['AWS::EC2::FlowLog', 'AWS::EC2::SecurityGroupIngress']
-const IMAGE_DIGEST = `sha256:${'a'.repeat(64)}`
+const QUIET = ['--no-notices', '--no-version-reporting']
 
-/** Outputs of all stacks, by name. */
-export type Deployment = { outputs: Readonly<Record<string, string>>; assembly: string; staging: string }
+/** By which digest tasks name it, and the folder that was staged when it was built. */
+export type WorkerImage = { digest: string; staged: string }
+
+/** `outputs` of all stacks, by name. */
+export type Deployment = {
+  outputs: Readonly<Record<string, string>>
+  checkout: string
+  assembly: string
+  staging: string
+  image: WorkerImage
+}
 
 /** Synthesises the app as anybody would, takes out what the emulator does not know, bootstraps and deploys all four stacks. */
 export async function deploy(emulator: Emulator, folder: string, context: readonly string[] = []): Promise<Deployment> {
-  const assembly = join(folder, 'cdk.out')
-  const staging = join(folder, 'staging')
-  const common = ['--no-notices', '--no-version-reporting']
-  await cdk(emulator, ['synth', '--quiet', '--output', assembly, '-c', 'stage=dev', '-c', `staging=${staging}`, ...context, ...common])
-  adapt(assembly)
-  await cdk(emulator, ['bootstrap', `aws://${ACCOUNT}/${REGION}`, '--app', assembly, ...common])
-  const outputsFile = join(folder, 'outputs.json')
-  await cdk(emulator, [
-    ...['deploy', '--all', '--app', assembly, '--require-approval', 'never', '--outputs-file', outputsFile],
-    ...['--parameters', `Waybill-dev-Pipeline:WorkerImageDigest=${IMAGE_DIGEST}`],
-    ...common,
-  ])
-  const stacks = JSON.parse(readFileSync(outputsFile, 'utf8')) as Record<string, Record<string, string>>
-  return { outputs: Object.assign({}, ...Object.values(stacks)), assembly, staging }
+  const checkout = join(folder, 'checkout')
+  copyCheckout(checkout)
+  const places = { checkout, assembly: join(folder, 'cdk.out'), staging: join(folder, 'staging') }
+  await synth(emulator, places, context)
+  await cdk(emulator, checkout, ['bootstrap', `aws://${ACCOUNT}/${REGION}`, '--app', places.assembly, ...QUIET])
+  return deployAll(emulator, places, folder, 'a')
 }
 
-export async function destroy(emulator: Emulator, { assembly }: Deployment): Promise<void> {
-  await cdk(emulator, ['destroy', '--all', '--force', '--app', assembly, '--no-notices'])
+/** Deploys again from the same checkout, as it is now, with a worker image built from it. `cdk` leaves stacks alone whose template is the same. */
+export async function deployAgain(
+  emulator: Emulator,
+  { checkout, assembly, staging }: Deployment,
+  folder: string,
+  context: readonly string[],
+): Promise<Deployment> {
+  const places = { checkout, assembly, staging }
+  await synth(emulator, places, context)
+  return deployAll(emulator, places, folder, 'b')
+}
+
+type Places = Pick<Deployment, 'checkout' | 'assembly' | 'staging'>
+
+async function synth(emulator: Emulator, { checkout, assembly, staging }: Places, context: readonly string[]): Promise<void> {
+  const options = ['--quiet', '--output', assembly, '-c', 'stage=dev', '-c', `staging=${staging}`]
+  await cdk(emulator, checkout, ['synth', ...options, ...context, ...QUIET])
+  adapt(assembly)
+}
+
+/** `image`: a hexadecimal digit, of which the image's made-up digest consists. */
+async function deployAll(emulator: Emulator, places: Places, folder: string, image: string): Promise<Deployment> {
+  const digest = `sha256:${image.repeat(64)}`
+  const staged = join(folder, `built-${image}`)
+  cpSync(join(places.staging, 'worker'), join(staged, 'worker'), { recursive: true })
+  const outputsFile = join(folder, 'outputs.json')
+  await cdk(emulator, places.checkout, [
+    ...['deploy', '--all', '--app', places.assembly, '--require-approval', 'never', '--outputs-file', outputsFile],
+    ...['--parameters', `Waybill-dev-Pipeline:WorkerImageDigest=${digest}`],
+    ...QUIET,
+  ])
+  const stacks = JSON.parse(readFileSync(outputsFile, 'utf8')) as Record<string, Record<string, string>>
+  return { ...places, outputs: Object.assign({}, ...Object.values(stacks)), image: { digest, staged } }
+}
+
+export async function destroy(emulator: Emulator, { checkout, assembly }: Deployment): Promise<void> {
+  await cdk(emulator, checkout, ['destroy', '--all', '--force', '--app', assembly, '--no-notices'])
 }
 
 function adapt(assembly: string): void {
@@ -45,8 +82,8 @@ function adapt(assembly: string): void {
   }
 }
 
-async function cdk(emulator: Emulator, args: readonly string[]): Promise<void> {
-  const child = spawn(CDK, args, { cwd: ROOT, env: { ...process.env, ...emulator.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+async function cdk(emulator: Emulator, cwd: string, args: readonly string[]): Promise<void> {
+  const child = spawn(CDK, args, { cwd, env: { ...process.env, ...emulator.env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   child.stdout.on('data', (chunk) => {
     text += chunk

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { DescribeTaskDefinitionCommand, DescribeTasksCommand, ECSClient, RunTaskCommand, StopTaskCommand } from '@aws-sdk/client-ecs'
 import { runImage } from '../../infra/image/container.ts'
-import { assembleImage } from '../../infra/image/image-tree.ts'
-import type { Deployment } from './deployment.ts'
+import { assembleImage, type Image } from '../../infra/image/image-tree.ts'
+import type { Deployment, WorkerImage } from './deployment.ts'
 import type { Emulator } from './ministack.ts'
 import type { Span } from './people.ts'
 
@@ -24,16 +24,21 @@ export type Ran = Span & { worker: string; ended: string }
  * user 1000 and has no rights; only root can have it so. The task is run in the emulator too, so that it is listed, described and stopped there; what stops it there
  * stops the process as Fargate would: SIGTERM, and SIGKILL when `stopTimeout` is over.
  */
-export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder: string, contained = false) {
+export function ecs(emulator: Emulator, { image: first, outputs }: Deployment, folder: string, contained = false) {
   const cluster = outputs.ClusterName!
-  const tree = join(folder, contained ? 'image' : 'worker')
-  mkdirSync(tree, { recursive: true })
-  if (contained) mkdirSync(`${tree}.ro`)
-  const image = contained ? assembleImage(tree, staging) : null
-  if (image === null) {
-    cpSync(join(staging, 'worker'), tree, { recursive: true })
-    symlinkSync(MODULES, join(tree, 'node_modules'))
+  const registry = new Map<string, { tree: string; image: Image | null }>()
+  const push = ({ digest, staged }: WorkerImage) => {
+    const tree = join(folder, `image-${digest.slice(-12)}`)
+    mkdirSync(tree)
+    if (contained) mkdirSync(`${tree}.ro`)
+    const image = contained ? assembleImage(tree, staged) : null
+    if (image === null) {
+      cpSync(join(staged, 'worker'), tree, { recursive: true })
+      symlinkSync(MODULES, join(tree, 'node_modules'))
+    }
+    registry.set(digest, { tree, image })
   }
+  push(first)
   const visible: string[] = []
   const client = new ECSClient({ endpoint: emulator.url })
   const ran: Ran[] = []
@@ -44,6 +49,7 @@ export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder
     const container = described.taskDefinition!.containerDefinitions![0]!
     const [entry] = container.command!
     const worker = entry!.replace('.mjs', '')
+    const { tree, image } = registry.get(container.image!.split('@')[1]!)!
     await hooks.starting(worker, signal)
     // As in the service: an execution that was stopped meanwhile starts no task.
     signal.throwIfAborted()
@@ -102,6 +108,8 @@ export function ecs(emulator: Emulator, { staging, outputs }: Deployment, folder
     hooks,
     /** Files below /tmp that a contained worker sees as well, such as a database's CA. */
     visible,
+    /** Puts an image where tasks find it by its digest. */
+    push,
     run,
   }
 }

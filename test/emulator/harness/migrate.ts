@@ -6,11 +6,12 @@ import { approveByMail, type Decision, type Mail } from './people.ts'
 
 export type Ended = { execution: Description; decisions: readonly Decision[] }
 
-/** Starts the migration of a stored spec and lets people decide until it ends. */
-export async function migrate(account: Account, browser: Browser, projectId: string): Promise<Ended> {
+/** Starts the migration of a stored spec, or starts it again as its next `attempt`, and lets people decide until it ends. */
+export async function migrate(account: Account, browser: Browser, projectId: string, attempt = 1): Promise<Ended> {
+  const [name, runId] = attempt === 1 ? [projectId, 'initial'] : [`${projectId}-${attempt}`, `retry-${attempt - 1}`]
   const { result, decisions } = await whileDeciding(account, browser, async () => {
-    await account.runner.start(account.machine('migration'), projectId, { project_id: projectId, run_id: 'initial' })
-    return account.runner.wait(projectId)
+    await account.runner.start(account.machine('migration'), name, { project_id: projectId, run_id: runId })
+    return account.runner.wait(name)
   })
   return { execution: result, decisions }
 }

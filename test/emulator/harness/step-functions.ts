@@ -14,6 +14,8 @@ export type StepFunctions = {
   url: string
   /** Takes the definitions as CloudFormation deployed them. */
   install(emulatorUrl: string, platform: Platform): Promise<Runner>
+  /** Takes them again, after another deployment. Executions go on with what they were started with. */
+  takeDefinitions(emulatorUrl: string): Promise<void>
   /** The largest input, output or variables any state had so far, in bytes of JSON. */
   largestPayload(): { bytes: number; state: string }
   stop(): Promise<void>
@@ -25,6 +27,19 @@ export async function startStepFunctions(folder: string): Promise<StepFunctions>
   let runner: Runner | undefined
   const stopping = new AbortController()
   const home = openHome(folder)
+  const machines: Record<string, Machine> = {}
+  const takeDefinitions = async (emulatorUrl: string): Promise<void> => {
+    const client = new SFNClient({ endpoint: emulatorUrl })
+    const { stateMachines = [] } = await client.send(new ListStateMachinesCommand({}))
+    for (const { stateMachineArn } of stateMachines) {
+      const { definition } = await client.send(new DescribeStateMachineCommand({ stateMachineArn }))
+      // Left alone by this deployment, as by the one before.
+      if (definition === NOTHING) continue
+      machines[stateMachineArn!] = load(JSON.parse(definition!), {})
+      // Schedules start it in the emulator, whose own interpreter would go on from there in its own way.
+      if (/nightly$/.test(stateMachineArn!)) await client.send(new UpdateStateMachineCommand({ stateMachineArn, definition: NOTHING }))
+    }
+  }
   const largestPayload = watchPayloads(home.db)
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
@@ -56,18 +71,11 @@ export async function startStepFunctions(folder: string): Promise<StepFunctions>
   return {
     url,
     async install(emulatorUrl, platform) {
-      const client = new SFNClient({ endpoint: emulatorUrl })
-      const { stateMachines = [] } = await client.send(new ListStateMachinesCommand({}))
-      const machines: Record<string, Machine> = {}
-      for (const { stateMachineArn } of stateMachines) {
-        const { definition } = await client.send(new DescribeStateMachineCommand({ stateMachineArn }))
-        machines[stateMachineArn!] = load(JSON.parse(definition!), {})
-        // Schedules start it in the emulator, whose own interpreter would go on from there in its own way.
-        if (/nightly$/.test(stateMachineArn!)) await client.send(new UpdateStateMachineCommand({ stateMachineArn, definition: NOTHING }))
-      }
+      await takeDefinitions(emulatorUrl)
       runner = createRunner({ db: home.db, locks: home.locks, machines, platform, signal: stopping.signal, workers: 2 })
       return runner
     },
+    takeDefinitions,
     largestPayload,
     async stop() {
       stopping.abort()

@@ -1,7 +1,7 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { ECSClient, ListTaskDefinitionsCommand } from '@aws-sdk/client-ecs'
 import { DescribeKeyCommand, KMSClient } from '@aws-sdk/client-kms'
-import { LambdaClient, ListFunctionsCommand, ListLayersCommand } from '@aws-sdk/client-lambda'
+import { LambdaClient, ListFunctionsCommand, ListLayersCommand, ListLayerVersionsCommand } from '@aws-sdk/client-lambda'
 import { ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { WORKERS } from '../../../layers/core/names.ts'
@@ -25,10 +25,14 @@ export function teardown(on: () => Stage): void {
       expect((await new LambdaClient({}).send(new ListFunctionsCommand({}))).Functions).toEqual([])
     })
 
-    it('leaves what waiting executions were started with: layer versions and revisions of task definitions', async () => {
-      expect((await new LambdaClient({}).send(new ListLayersCommand({}))).Layers).toHaveLength(1)
+    it('leaves what waiting executions were started with: layer versions and revisions of task definitions, two of each since it was deployed twice', async () => {
+      const lambda = new LambdaClient({})
+      const { Layers = [] } = await lambda.send(new ListLayersCommand({}))
+      expect(Layers).toHaveLength(1)
+      const { LayerVersions } = await lambda.send(new ListLayerVersionsCommand({ LayerName: Layers[0]!.LayerName }))
+      expect(LayerVersions).toHaveLength(2)
       const { taskDefinitionArns = [] } = await new ECSClient({}).send(new ListTaskDefinitionsCommand({}))
-      expect(taskDefinitionArns).toHaveLength(WORKERS.length)
+      expect(taskDefinitionArns).toHaveLength(2 * WORKERS.length)
     })
 
     it('leaves the keys for days in which their deletion can be cancelled', async () => {
