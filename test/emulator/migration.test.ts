@@ -5,6 +5,7 @@ import { killedWorkers } from './scenarios/killed-workers.ts'
 import { NIGHTLY_PROJECT, nightlyRun } from './scenarios/nightly-run.ts'
 import { policyChange } from './scenarios/policy-change.ts'
 import { teardown } from './scenarios/teardown.ts'
+import { waiver } from './scenarios/waiver.ts'
 import { wholeMigration } from './scenarios/whole-migration.ts'
 
 const ROWS = 50_000
@@ -22,4 +23,5 @@ corruptedRun(on)
 killedWorkers(on)
 nightlyRun(on)
 policyChange(on)
+waiver(on)
 teardown(on)

@@ -11,6 +11,8 @@ const EXAMPLE = new URL('../../../examples/flights/migration.yaml', import.meta.
 export type Flights = {
   /** Makes a target of its own for a project, its secrets and its spec. @returns how a test looks into that target */
   prepare(account: Account, projectId: string, rewrite?: (spec: string) => string): Promise<string>
+  /** How a test looks into a project's target, past Waybill. */
+  administrator(projectId: string): string
   stop(): Promise<void>
 }
 
@@ -57,6 +59,7 @@ export async function openFlights(rows: number): Promise<Flights> {
       })
       return administrator(database)
     },
+    administrator: (projectId) => administrator(projectId.replaceAll('-', '_')),
     stop: server.stop,
   }
 }

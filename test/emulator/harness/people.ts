@@ -20,7 +20,7 @@ export async function mails(emulator: Emulator): Promise<Mail[]> {
 }
 
 /** The link a mail asks to open. */
-const linkOf = ({ text }: Mail) => /https?:\/\/\S+\/approvals\/\S+/.exec(text)?.[0] ?? null
+const linkOf = ({ text }: Mail, page = 'approvals') => new RegExp(`https?://\\S+/${page}/\\S+`).exec(text)?.[0] ?? null
 
 /**
  * Approvers: read every new mail, open its link in a browser, type the digest's beginning, press the button. Runs until the signal.
@@ -34,7 +34,7 @@ export async function approveByMail(
   leaves: (mail: Mail) => boolean = () => false,
   earlier = false,
 ): Promise<Decision[]> {
-  const opened = new Set(earlier ? [] : (await mails(emulator)).map(linkOf))
+  const opened = new Set(earlier ? [] : (await mails(emulator)).map((mail) => linkOf(mail)))
   const decisions: Decision[] = []
   const context = await browser.newContext({ javaScriptEnabled: false })
   while (!signal.aborted) {
@@ -68,4 +68,37 @@ async function decide(context: BrowserContext, link: string): Promise<{ said: st
   const said = await heading()
   await page.close()
   return { said, reading }
+}
+
+/** Waits for the mail that offers somebody to waive a finding. @returns its link */
+export async function waiverLink(emulator: Emulator, to: string): Promise<string> {
+  for (;;) {
+    const link = (await mails(emulator)).filter((mail) => mail.to === to).map((mail) => linkOf(mail, 'waivers'))[0]
+    if (typeof link === 'string') return link
+    await sleep(300)
+  }
+}
+
+/** Opens an address and presses nothing. */
+export async function look(browser: Browser, link: string): Promise<{ status: number; text: string }> {
+  const page = await browser.newPage()
+  const response = await page.goto(link)
+  const text = await page.content()
+  await page.close()
+  return { status: response?.status() ?? 0, text }
+}
+
+/** Opens the link, takes responsibility for the first finding, and presses the button. @returns what the page said before and after */
+export async function waive(browser: Browser, link: string, reason: string): Promise<{ read: string; said: string }> {
+  const context = await browser.newContext({ javaScriptEnabled: false })
+  const page = await context.newPage()
+  await page.goto(link)
+  const read = (await page.locator('main').textContent()) ?? ''
+  await page.fill('#reason', reason)
+  await page.fill('#digest_prefix', (await page.locator('.digest b').first().textContent()) ?? '')
+  await page.locator('button[value=waive]').click()
+  await page.locator('#digest_prefix').waitFor({ state: 'detached' })
+  const said = (await page.locator('h1').textContent()) ?? ''
+  await context.close()
+  return { read, said }
 }
