@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
+import { withNotice } from '../../layers/core/report/since-notice.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
@@ -18,7 +19,10 @@ export function reportCommand(terminal: Terminal): Command {
     .option('--out <dir>', 'write report.html, report.md, outcome.json, recon_report.json and the evidence pack there')
     .option('--markdown', 'print the whole report, as Markdown')
     .option('--json', 'as JSON')
-    .addHelpText('after', '\nExit codes: 0 proven and complete · 1 differs, rejected or rolled back · 2 not decided yet')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 proven and complete, and nothing else found since · 1 differs, rejected or rolled back · 2 not decided yet. The newest comparison decides.',
+    )
     .action(async (asked: string | undefined, options: Options) => {
       await onRecords(options, async ({ ports, name, flags }) => {
         const projects = await ports.projects.list()
@@ -34,7 +38,9 @@ export function reportCommand(terminal: Terminal): Command {
         process.exitCode = endedExitCode(ended)
         if (options.markdown) {
           const text = await ports.artifacts.get(artifactOf(project, 'report_md'))
-          terminal.out(Buffer.from(text).toString('utf8').trimEnd())
+          const { outcome, newest } = ended.figures
+          const report = Buffer.from(text).toString('utf8')
+          terminal.out((outcome === null ? report : withNotice('md', report, newest, outcome)).trimEnd())
         } else if (options.json) terminal.out(JSON.stringify({ ...endedJson(ended), trend: await trendOf(ports, project) }, null, 2))
         else {
           printEnded(terminal, ended)

@@ -1,11 +1,26 @@
 import { Command } from 'commander'
-import { WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { newestInWords } from '../../layers/core/newest-comparison.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { nightsInWords } from '../run/nights.ts'
+import { measured } from '../run/summary.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import { columns, type Terminal, visible } from '../terminal.ts'
+
+/** What was found since the proof was made, in a sentence; null where nothing was. A report that is not the one logged keeps nobody from the list. */
+async function newestWords(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<string | null> {
+  try {
+    const { outcome, newest } = await measured(ports, project)
+    return outcome === null || newest === null ? null : newestInWords(newest, outcome)
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'EVIDENCE_INVALID') return error.message
+    throw error
+  }
+}
 
 export function statusCommand(terminal: Terminal): Command {
   const command = new Command('status')
@@ -21,6 +36,7 @@ export function statusCommand(terminal: Terminal): Command {
         const shown = await Promise.all(
           projects.map(async ({ artifacts, ...project }) => ({
             ...project,
+            newest_comparison: await newestWords(ports, { ...project, artifacts }),
             nights: nightsInWords(await trendOf(ports, { ...project, artifacts })),
             running: standing.get(project.project_id) ?? [],
             working: standing.has(project.project_id) ? workingNow(await ports.progress.read(project.project_id), ports.clock.now()) : [],
@@ -44,6 +60,7 @@ export function statusCommand(terminal: Terminal): Command {
             if (project.failure) terminal.out(`  ${project.project_id}: ${project.failure.code}: ${visible(project.failure.reason)}`)
             for (const { execution, states, since } of project.running)
               terminal.out(`  ${project.project_id}: ${execution}, begun ${since}, stands in ${states.join(', ') || 'its first state'}`)
+            if (project.newest_comparison !== null) terminal.out(`  ${project.project_id}: ${visible(project.newest_comparison)}`)
             if (project.nights !== null) terminal.out(`  ${project.project_id}: ${project.nights}`)
             for (const one of project.working) terminal.out(`  ${project.project_id}: ${workingWords(one)}`)
             for (const wait of project.waiting_for)

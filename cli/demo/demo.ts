@@ -133,7 +133,7 @@ async function drive(terminal: Terminal, options: DemoOptions, state: DemoState,
     stop.abort()
     await approving
     const figures = await measured(platform.ports, project)
-    const results = await writeResults(platform.ports, project, options.out)
+    const results = await writeResults(platform.ports, project, options.out, figures)
     const verified = results.written.includes('evidence_pack')
       ? await verifyPack(await openPackFolder(join(options.out, 'evidence_pack')), {})
       : null

@@ -52,9 +52,12 @@ export async function waitForEnd(platform: LocalPlatform, execution: string): Pr
   if (ended.status === 'ABORTED') throw new WaybillError('INTERRUPTED', `The execution ${execution} was stopped.`)
 }
 
-/** Proven is 0; differing, rejected or rolled back is 1, also where something else failed behind a proof that fails; anything that could not be decided is 2. */
+/**
+ * Proven is 0; differing, rejected or rolled back is 1, also where something else failed behind a proof that fails; anything that could not be
+ * decided is 2. `proof`: whether it stands now.
+ */
 export function exitCodeOf(project: ProjectRecord, proof: ProofStatus | null): number {
-  if (project.state === 'EVIDENCE_COMPLETE') return proof === 'VALID' ? EXIT.pass : EXIT.fail
+  if (project.state === 'EVIDENCE_COMPLETE') return proof === 'VALID' ? EXIT.pass : proof === 'INCONCLUSIVE' ? EXIT.undecided : EXIT.fail
   if (project.state === 'REJECTED' || project.state === 'ROLLED_BACK') return EXIT.fail
   return project.state === 'FAILED' && proof === 'INVALID' ? EXIT.fail : EXIT.undecided
 }

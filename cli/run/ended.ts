@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import type { Terminal } from '../terminal.ts'
+import { EXIT, type Terminal } from '../terminal.ts'
 import { exitCodeOf } from './drive.ts'
 import { type Results, writeResults } from './results.ts'
 import { type Measured, measured, printSummary, proofStatus, proofValid } from './summary.ts'
@@ -11,19 +11,34 @@ import { type Measured, measured, printSummary, proofStatus, proofValid } from '
 export type Ended = { project: ProjectRecord; figures: Measured; results: Results | null }
 
 /** Reads what was measured, and writes the results to a folder where one is given. */
-export async function endedProject(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord, folder: string | null): Promise<Ended> {
+export async function endedProject(
+  ports: Pick<Ports, 'artifacts' | 'audit'>,
+  project: ProjectRecord,
+  folder: string | null,
+): Promise<Ended> {
   const figures = await measured(ports, project)
-  return { project, figures, results: folder === null ? null : await writeResults(ports, project, folder) }
+  return { project, figures, results: folder === null ? null : await writeResults(ports, project, folder, figures) }
 }
 
-export const endedExitCode = ({ project, figures }: Ended): number => exitCodeOf(project, proofStatus(figures))
+/** What differs now is 1 wherever the migration stands. */
+export function endedExitCode({ project, figures }: Ended): number {
+  return figures.newest?.found === 'differs' ? EXIT.fail : exitCodeOf(project, proofStatus(figures))
+}
 
 export function endedJson({ project, figures, results }: Ended): object {
+  const { outcome, newest, findings, plan } = figures
+  const proof = outcome && {
+    valid_when_made: outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID,
+    made_at: new Date(outcome.proof_certificate.proof_timestamp).toISOString(),
+    recon_report_sha256: outcome.inputs.recon_report_sha256,
+  }
   return {
     project,
     proof_valid: proofValid(figures),
-    findings: figures.findings,
-    left_in_target: figures.plan === null ? null : leftInTarget(project, figures.plan),
+    proof,
+    newest_comparison: newest,
+    findings,
+    left_in_target: plan === null ? null : leftInTarget(project, plan),
     ...(results ?? {}),
   }
 }

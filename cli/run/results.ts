@@ -6,23 +6,34 @@ import { MANIFEST, OUTSIDE_MANIFEST } from '../../layers/core/evidence/pack-file
 import { responsePath, STAMPED_BUNDLE, TIMESTAMPED } from '../../layers/core/evidence/timestamp-request.ts'
 import { findJson } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { withNotice } from '../../layers/core/report/since-notice.ts'
 import { packManifest } from '../../layers/core/schemas/evidence.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { ensureFolder } from '../folder.ts'
+import type { Measured } from './summary.ts'
 
 /** Artifacts a person opens, by logical name, and the file each becomes in the output folder. */
 const FILES = { outcome: 'outcome.json', recon_report: 'recon_report.json', report_html: 'report.html', report_md: 'report.md' } as const
 
 export type Results = { folder: string; written: string[] }
 
-/** Copies the results of a project out of the artifact store. The folder is a copy: the store keeps the originals. */
-export async function writeResults(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord, folder: string): Promise<Results> {
+/**
+ * Copies the results of a project out of the artifact store. The folder is a copy: the store keeps the originals. Where the newest comparison
+ * found something else than the proof says, both reports begin with that; the pack stays what was sealed.
+ */
+export async function writeResults(
+  ports: Pick<Ports, 'artifacts'>,
+  project: ProjectRecord,
+  folder: string,
+  figures?: Pick<Measured, 'outcome' | 'newest'>,
+): Promise<Results> {
   await ensureFolder(folder)
   const written: string[] = []
   for (const [name, file] of Object.entries(FILES)) {
     const pointer = project.artifacts[name]
     if (pointer === undefined) continue
-    await replaceFile(join(folder, file), await ports.artifacts.get(pointer))
+    const bytes = await ports.artifacts.get(pointer)
+    await replaceFile(join(folder, file), name === 'report_html' || name === 'report_md' ? noticed(file, bytes, figures) : bytes)
     written.push(file)
   }
   const prefix = `projects/${project.project_id}/evidence_pack/`
@@ -48,6 +59,12 @@ async function sealedKeys({ artifacts }: Pick<Ports, 'artifacts'>, prefix: strin
   if (manifest === null) return []
   const paths = new Set([...manifest.files.map(({ path }) => path), ...OUTSIDE_MANIFEST])
   return (await artifacts.list(prefix)).filter((key) => paths.has(key.slice(prefix.length)))
+}
+
+function noticed(file: string, bytes: Uint8Array, figures: Pick<Measured, 'outcome' | 'newest'> | undefined): Uint8Array {
+  if (!figures?.outcome) return bytes
+  const text = Buffer.from(bytes).toString('utf8')
+  return Buffer.from(withNotice(file.endsWith('.md') ? 'md' : 'html', text, figures.newest, figures.outcome))
 }
 
 /**

@@ -1,6 +1,9 @@
+import { mergedReport } from '../../functions/work/recorded-reports.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
+import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
+import { comparedSince, madeAt, type NewestComparison, newestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
@@ -11,22 +14,31 @@ import { type ChecksReport, checksReport, type Mismatch, type ReconReport, recon
 import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
-/** `findings`: what keeps the plan from being signed, where that is why the project failed. */
+/**
+ * `findings`: what keeps the plan from being signed, where that is why the project failed. `newest`: what was found since the proof was made;
+ * null where the newest comparison is the one that was proven. `recon` is the newest, `checks` are those of the proof.
+ */
 export type Measured = {
   plan: Plan | null
   outcome: Outcome | null
   recon: ReconReport | null
   checks: ChecksReport | null
   findings: Finding[]
+  newest: NewestComparison | null
 }
 
-export async function measured(ports: Pick<Ports, 'artifacts'>, project: ProjectRecord): Promise<Measured> {
-  const { migration_plan: plan, outcome, recon_report: recon, checks_report: checks, findings } = project.artifacts
+/** @throws EVIDENCE_INVALID where a newer comparison is stored otherwise than the audit log records it */
+export async function measured(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<Measured> {
+  const { migration_plan: plan, outcome: proven, recon_report: recon, checks_report: checks, findings } = project.artifacts
+  const outcome = proven ? await getJson(ports.artifacts, proven, outcomeSchema) : null
+  const checked = checks ? await getJson(ports.artifacts, checks, checksReport) : null
+  const since = await newestOf(ports, project.project_id, outcome, checked)
   return {
     plan: plan ? await getJson(ports.artifacts, plan, planSchema) : null,
-    outcome: outcome ? await getJson(ports.artifacts, outcome, outcomeSchema) : null,
-    recon: recon ? await getJson(ports.artifacts, recon, reconReport) : null,
-    checks: checks ? await getJson(ports.artifacts, checks, checksReport) : null,
+    outcome,
+    recon: since?.report ?? (recon ? await getJson(ports.artifacts, recon, reconReport) : null),
+    checks: checked,
+    newest: since?.newest ?? null,
     findings:
       findings && project.failure?.code === 'FAIL'
         ? (await getJson(ports.artifacts, findings, findingsSchema)).findings.filter(blocks)
@@ -34,14 +46,34 @@ export async function measured(ports: Pick<Ports, 'artifacts'>, project: Project
   }
 }
 
-export function proofValid({ outcome }: Measured): boolean | null {
-  return outcome === null ? null : outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID
+async function newestOf(
+  ports: Pick<Ports, 'artifacts' | 'audit'>,
+  projectId: string,
+  outcome: Outcome | null,
+  proven: ChecksReport | null,
+): Promise<{ report: ReconReport; newest: NewestComparison } | null> {
+  if (outcome === null) return null
+  const entries = await ports.audit.read(projectId)
+  const runId = comparedSince(entries, outcome)?.details.run_id
+  if (runId === undefined) return null
+  const { report } = await mergedReport(ports, projectId, runId)
+  const checks = await findJson(ports.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
+  return { report, newest: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries }) }
+}
+
+/** Whether what was proven still stands: the newest comparison decides. Null where nothing was proven, or where that one was not decided. */
+export function proofValid({ outcome, newest }: Measured): boolean | null {
+  if (outcome === null || newest?.found === 'undecided') return null
+  return newest?.found !== 'differs' && outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID
 }
 
 export type ProofStatus = Outcome['proof_certificate']['proof_status']
 
-export function proofStatus({ outcome }: Measured): ProofStatus | null {
-  return outcome === null ? null : outcome.proof_certificate.proof_status
+/** What is to be said of the proof now: the newest comparison decides. */
+export function proofStatus({ outcome, newest }: Measured): ProofStatus | null {
+  if (outcome === null) return null
+  if (newest === null || newest.found === 'equal') return outcome.proof_certificate.proof_status
+  return newest.found === 'differs' ? 'INVALID' : 'INCONCLUSIVE'
 }
 
 const SHOWN = 20
@@ -80,7 +112,7 @@ export function printSummary(terminal: Terminal, project: ProjectRecord, figures
   if (left !== null) terminal.out(`${visible(left.says)}\n  ${visible(left.sql)}`)
 }
 
-function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings }: Measured): void {
+function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings, newest }: Measured): void {
   if (recon !== null) printRecon(terminal, recon)
   for (const check of checks?.checks ?? []) {
     if (check.verdict === 'pass') continue
@@ -106,11 +138,17 @@ function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcom
     ['ordering', formula.O_t_ordering],
   ] as const
   const words = four.map(([name, holds]) => `${name} ${holds === null ? 'not applicable' : holds === 1 ? 'holds' : 'FAILS'}`).join(', ')
-  terminal.out(
-    formula.PROOF_VALID
-      ? terminal.paint(['bold', 'green'], `\nPROOF VALID: ${words}.`)
-      : terminal.paint(['bold', 'red'], `\nPROOF NOT VALID: ${words}.`),
-  )
+  const stands = newest === null || newest.found === 'equal'
+  if (newest !== null && !stands)
+    terminal.out(
+      newest.found === 'differs'
+        ? terminal.paint(['bold', 'red'], '\nSOURCE AND TARGET DIFFER NOW.')
+        : terminal.paint(['bold', 'yellow'], '\nNOT DECIDED: the newest comparison came to no result.'),
+    )
+  if (newest !== null && !stands) terminal.out(visible(newestInWords(newest, outcome)))
+  else if (formula.PROOF_VALID) terminal.out(terminal.paint(['bold', 'green'], `\nPROOF VALID, made ${madeAt(outcome)}: ${words}.`))
+  else terminal.out(terminal.paint(['bold', 'red'], `\nPROOF NOT VALID, made ${madeAt(outcome)}: ${words}.`))
+  if (newest !== null && stands) terminal.out(visible(newestInWords(newest, outcome)))
   terminal.out(
     `BPS ${bps.bps_current ?? 'not measured'} (${bps.bps_status ?? 'not measured'}), verdict ${bps.rollback_decision}; the project is ${project.state}.`,
   )

@@ -86,9 +86,31 @@ describe('a migrated project', () => {
         expect.stringMatching(/changed id=hmac:[0-9a-f]+ {2}name: hmac:[0-9a-f]+ → hmac:[0-9a-f]+ /),
       ])
       expect(differs.out).not.toContain('PROOF')
+      // The newest comparison decides what is said of the project, wherever it is asked.
+      const report = await here('report', '--out', join(folder, 'since'))
+      expect([report.code, report.out]).toEqual([1, expect.stringContaining('SOURCE AND TARGET DIFFER NOW')])
+      expect(report.out).toMatch(
+        /The newest comparison \(r\d{14}-r\d+, [-\d]+ [:\d]+ UTC\) found that they differ: 0 rows missing, 0 extra, 1 changed, in 1 of 1 table\. The proof of .* was valid for its moment/,
+      )
+      expect(report.out).not.toContain('PROOF VALID')
+      for (const file of ['report.html', 'report.md'])
+        expect(await readFile(join(folder, 'since', file), 'utf8')).toContain('Since then: source and target differ')
+      const json = await here('report', '--json')
+      expect([json.code, JSON.parse(json.out)]).toMatchObject([
+        1,
+        { proof_valid: false, proof: { valid_when_made: true }, newest_comparison: { found: 'differs' } },
+      ])
+      expect((await here('report', '--markdown')).out).toMatch(/^> \*\*❌ Since then: source and target differ/)
+      expect((await here('status')).out).toMatch(/towns: The newest comparison .* found that they differ/)
       await runSql(target.url, "UPDATE moved.town SET name = 'town 31' WHERE id = 31")
+      await here('reconcile', 'towns')
+      const mended = await here('report')
+      expect([mended.code, mended.out]).toEqual([
+        0,
+        expect.stringMatching(/PROOF VALID, made [-\d]+ [:\d]+ UTC: .*\nThe newest comparison .* found source and target equal/),
+      ])
     },
-    3 * MINUTES,
+    5 * MINUTES,
   )
 
   it(

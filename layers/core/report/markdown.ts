@@ -7,7 +7,7 @@ import type { ReportModel } from './model.ts'
 const MISMATCHES_IN_MARKDOWN = 20
 
 /** Text from strangers inside Markdown: no markup, no mention, no link, no table cell that ends early. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return visible(text, 300).replace(/[\\`*_{}[\]()#+!|<>~@:&$]/g, (character) => `&#${character.codePointAt(0)};`)
 }
 

@@ -1,0 +1,69 @@
+import { NIGHT_ACTIONS } from './nights/count.ts'
+import { grouped, moment } from './report/markup.ts'
+import type { AuditEntry } from './schemas/governance.ts'
+import type { Outcome } from './schemas/outcome.ts'
+import type { CheckResult, ReconReport } from './schemas/recon.ts'
+
+/** What the newest comparison found, where it is another than the one that was proven. `at`: when it had ended. */
+export type NewestComparison = { run_id: string; at: string; found: 'equal' | 'differs' | 'undecided'; says: string }
+
+/** The entry of the newest comparison, by the audit log; null where that is the one that the outcome is about, or where nothing was compared. */
+export function comparedSince(entries: readonly AuditEntry[], outcome: Outcome): AuditEntry | null {
+  const newest = entries.findLast(({ action }) => action === 'RECONCILIATION_MERGED')
+  return newest === undefined || newest.subject_sha256 === outcome.inputs.recon_report_sha256 ? null : newest
+}
+
+type Compared = {
+  report: ReconReport
+  /** Of that run, and of the run that was proven; null where they were not completed. */
+  checks: readonly CheckResult[] | null
+  proven: readonly CheckResult[] | null
+  entries: readonly AuditEntry[]
+}
+
+/**
+ * Rows decide first, then checks that did hold when the proof was made, then what the night is recorded as. A comparison whose checks were not
+ * completed decides by its rows.
+ */
+export function newestComparison({ report, checks, proven, entries }: Compared): NewestComparison {
+  const about = { run_id: report.run_id, at: report.finished_at }
+  if (report.verdict === 'fail') return { ...about, found: 'differs', says: differences(report) }
+  if (report.verdict !== 'pass')
+    return { ...about, found: 'undecided', says: `could not be decided: ${report.reasons[0] ?? 'not said why.'}` }
+  const held = new Set(proven?.filter(({ verdict }) => verdict === 'pass').map(({ check_id }) => check_id))
+  const lost = (checks ?? []).filter(
+    ({ check_id, verdict, severity }) =>
+      (severity === 'CRITICAL' || severity === 'ERROR') && verdict !== 'pass' && verdict !== 'not-applicable' && held.has(check_id),
+  )
+  const failed = lost.find(({ verdict }) => verdict === 'fail')
+  if (failed !== undefined)
+    return { ...about, found: 'differs', says: `found every row in both, but a check no longer holds: ${failed.explanation}` }
+  const night = entries.findLast(({ action, details }) => details.run_id === report.run_id && OF_NIGHTS.has(action))
+  const why = night?.details.reason ?? ''
+  if (night?.action === NIGHT_ACTIONS.mismatch) return { ...about, found: 'differs', says: `was no clean night: ${why}` }
+  if (night?.action === NIGHT_ACTIONS.undecided || lost[0] !== undefined)
+    return { ...about, found: 'undecided', says: `could not be decided: ${lost[0]?.explanation ?? why}` }
+  return { ...about, found: 'equal', says: 'found source and target equal, row by row.' }
+}
+
+const OF_NIGHTS: ReadonlySet<string> = new Set([NIGHT_ACTIONS.mismatch, NIGHT_ACTIONS.undecided])
+
+function differences({ tables, reasons }: ReconReport): string {
+  const sum = (kind: 'missing' | 'extra' | 'changed') => grouped(tables.reduce((all, table) => all + BigInt(table[kind]), 0n).toString())
+  const failed = tables.filter(({ verdict }) => verdict === 'fail')
+  const rows = tables.some(({ missing, extra, changed }) => [missing, extra, changed].some((count) => count !== '0'))
+  const where = `${failed.length} of ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`
+  return rows
+    ? `found that they differ: ${sum('missing')} rows missing, ${sum('extra')} extra, ${sum('changed')} changed, in ${where}.`
+    : `found that they differ in ${where}: ${reasons[0] ?? 'not said why.'}`
+}
+
+/** When a proof was made. */
+export const madeAt = ({ proof_certificate }: Outcome): string => moment(proof_certificate.proof_timestamp)
+
+/** What was found since, in a sentence; and that a proof which no longer holds did hold when it was made. */
+export function newestInWords({ run_id, at, found, says }: NewestComparison, outcome: Outcome): string {
+  const sentence = `The newest comparison (${run_id}, ${moment(Date.parse(at))}) ${says}`
+  if (found === 'equal' || outcome.proof_certificate.proof_status !== 'VALID') return sentence
+  return `${sentence} The proof of ${madeAt(outcome)} was valid for its moment; ${found === 'differs' ? 'it no longer says what is so' : 'whether it still holds is not known'}.`
+}
