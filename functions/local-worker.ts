@@ -1,5 +1,5 @@
 /** A worker as a child process: one task from WAYBILL_TASK, then exit 0, or exit 1 with `{"error","cause"}` as the last line of stderr. */
-import { isWaybillError } from '../layers/core/errors.ts'
+import { isWaybillError, wholeMessage } from '../layers/core/errors.ts'
 import type { Ports } from '../layers/core/ports.ts'
 import { type WorkerTask, workerTask } from '../layers/core/schemas/work.ts'
 import { openLocalPorts } from './local.ts'
@@ -26,7 +26,7 @@ try {
   const known = isWaybillError(error)
   // Only our own sentences leave: another library's message may quote a row or a connection string.
   const last = known
-    ? { error: error.code, cause: [error.message, ...error.details].join('; ') }
+    ? { error: error.code, cause: wholeMessage(error) }
     : { error: 'INTERRUPTED', cause: `The worker failed unexpectedly (${error instanceof Error ? error.name : 'unknown'}).` }
   if (!known && process.env.WAYBILL_TRACE === '1') process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   process.stderr.write(`${JSON.stringify(last)}\n`)

@@ -19,13 +19,13 @@ export const rollbackReport = z.strictObject({
   outcome_sha256: sha256Hex,
   started_at: instant,
   finished_at: instant,
-  /** Rows removed from the target, by table. The source is never touched. */
+  /** Rows that went with each table of the target, copied or not. The source is never touched. */
   tables: z.array(z.strictObject({ table_id: slug, rows: count })),
 })
 export type RollbackReport = z.infer<typeof rollbackReport>
 
 /**
- * Removes exactly what this plan made. Besides the barrier it asks for a signed outcome about this very plan that says ROLLBACK, with
+ * Drops the tables this plan made, with everything in them, unless they hold more rows than were copied. Besides the barrier it asks for a signed outcome about this very plan that says ROLLBACK, with
  * automatic rollback allowed by the plan: starting this worker by hand undoes nothing that was proven.
  */
 export const createHandler = worker('roll-back-target', async (deps, task, context) => {

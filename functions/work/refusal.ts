@@ -1,4 +1,4 @@
-import { isWaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, wholeMessage } from '../../layers/core/errors.ts'
 import { type LedgerDeps, record } from '../../layers/core/ledger.ts'
 import type { WorkerTask } from '../../layers/core/schemas/work.ts'
 
@@ -12,7 +12,7 @@ export async function recordingRefusal(deps: LedgerDeps, task: WorkerTask, act: 
     await act()
   } catch (error) {
     if (isWaybillError(error) && error.code === 'PLAN_NOT_AUTHORISED') {
-      const why = [error.message, ...error.details].join('; ')
+      const why = wholeMessage(error)
       const details = { run_id: task.run_id, items: String(task.ids.length), why }
       // An entry that cannot be written must not hide why the worker refused.
       await record(deps, task.project_id, { actor: `waybill/${task.worker}`, action: 'WORK_REFUSED', details }).catch(() => {})

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
-import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError, wholeMessage } from '../../layers/core/errors.ts'
 import { JSON_TYPE, keysIn, retainUntil, type StoringDeps } from '../../layers/core/flow/storing.ts'
 import type { Worker } from '../../layers/core/names.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -79,9 +79,7 @@ async function note(deps: StoringDeps, task: WorkerTask, error: unknown): Promis
     ids: task.ids,
     error: isWaybillError(error) ? error.code : 'UNEXPECTED',
     // Only our own sentences: another library's message may quote a row or an address.
-    reason: isWaybillError(error)
-      ? [error.message, ...error.details].join('; ').slice(0, 2000)
-      : 'A fault in Waybill or one of its parts; the log has the rest.',
+    reason: isWaybillError(error) ? wholeMessage(error).slice(0, 2000) : 'A fault in Waybill or one of its parts; the log has the rest.',
     at: deps.clock.now().toISOString(),
   }
   const prefix = failuresPrefix(task.project_id, task.run_id)

@@ -38,7 +38,10 @@ export type Target = {
   finish(planSha256: string, tables: readonly TableMapping[]): Promise<void>
   /** Chunks of a plan with a checkpoint. */
   completed(planSha256: string): Promise<ChunkResult[]>
-  /** Drops exactly what this plan made; the source is never touched. Returns rows removed by table. */
+  /**
+   * Drops the tables this plan made, with everything in them; the source is never touched. Returns rows removed by table.
+   * @throws CONFLICT when others built on one, or put rows into one
+   */
   rollBack(planSha256: string, tables: readonly TableMapping[]): Promise<{ table_id: string; rows: string }[]>
   close(): Promise<void>
 }

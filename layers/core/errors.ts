@@ -42,6 +42,11 @@ export class WaybillError extends Error {
   }
 }
 
+/** Message and details in one line, for a record of one field. */
+export function wholeMessage({ message, details }: Pick<WaybillError, 'message' | 'details'>): string {
+  return details.length === 0 ? message : `${message} (${details.join('; ')})`
+}
+
 export function isWaybillError(error: unknown): error is WaybillError {
   return error instanceof WaybillError
 }

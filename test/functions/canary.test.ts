@@ -207,6 +207,7 @@ describe('a migration', () => {
         await runSql(
           target.url,
           `UPDATE moved.person SET name = ${of('corrupted into')} WHERE id = 77; DELETE FROM moved.login WHERE email = ${of('another key')};
+           DELETE FROM moved.visit WHERE ctid = (SELECT min(ctid) FROM moved.visit WHERE who = 'w3');
            INSERT INTO moved.visit VALUES (${of('corrupted into')}, '2026-01-01'); UPDATE moved.login SET token = 'y' WHERE email = ${of('email')};
            COMMENT ON COLUMN moved.person.note IS ${of('corrupted into')}; ALTER TABLE moved.person ALTER name SET DEFAULT ${of('corrupted into')}`,
         )

@@ -6,10 +6,10 @@ import { createControl, lockControl, type PlanObject, planObjects, readRollback 
 import type { Session } from './session.ts'
 
 /**
- * Drops the tables this plan created, and the schemas it created that are empty now, in one transaction; leaves a mark that stops the same plan
+ * Drops the tables this plan created with everything in them, and the schemas it created that are empty now, in one transaction; leaves a mark that stops the same plan
  * from ever being executed again. Never CASCADE: what others built on these tables stops the rollback instead of vanishing.
  * Returns rows removed by table; a second call returns what the first removed.
- * @throws CONFLICT when objects of others depend on a table of this plan
+ * @throws CONFLICT when objects of others depend on a table of this plan, or a table holds more rows than were copied into it
  */
 export function rollBackPlan(
   session: Session,
@@ -24,7 +24,7 @@ export function rollBackPlan(
     if (before !== null) return before
     const objects = await planObjects(ask, planSha256, 'FOR UPDATE OF o')
     const made = objects.filter((object) => object.kind === 'table')
-    const removed = await dropTables(ask, made)
+    const removed = await dropTables(ask, planSha256, made)
     for (const schema of objects.filter((object) => object.kind === 'schema')) await dropIfEmpty(ask, schema)
     await ask(`DELETE FROM waybill.checkpoint WHERE plan_sha256 = $1`, [planSha256])
     await ask(`DELETE FROM waybill.object WHERE plan_sha256 = $1`, [planSha256])
@@ -39,7 +39,7 @@ export function rollBackPlan(
   })
 }
 
-async function dropTables(ask: Ask, tables: readonly PlanObject[]): Promise<Map<string, string>> {
+async function dropTables(ask: Ask, planSha256: string, tables: readonly PlanObject[]): Promise<Map<string, string>> {
   const removed = new Map<string, string>()
   if (tables.length === 0) return removed
   const names = tables.map((table) => quoteQualified(table)).join(', ')
@@ -53,8 +53,35 @@ async function dropTables(ask: Ask, tables: readonly PlanObject[]): Promise<Map<
     const message = `Others built on tables of this plan: ${dependents.slice(0, 5).join(', ')}. Remove those first; nothing was rolled back.`
     throw new WaybillError('CONFLICT', message, { details: dependents })
   }
+  await refuseOthersRows(ask, planSha256, tables, removed)
   await ask(`DROP TABLE ${names}`)
   return removed
+}
+
+/**
+ * More rows than were copied are somebody else's, and nobody decided about them. No more is no proof of the opposite: whoever deleted a row of
+ * ours and added one of theirs goes unseen, so what is said of a roll-back is that tables go with everything in them.
+ */
+async function refuseOthersRows(
+  ask: Ask,
+  planSha256: string,
+  tables: readonly PlanObject[],
+  held: ReadonlyMap<string, string>,
+): Promise<void> {
+  const sums = await ask(`SELECT table_id, sum(row_count)::text AS rows FROM waybill.checkpoint WHERE plan_sha256 = $1 GROUP BY table_id`, [
+    planSha256,
+  ])
+  const copied = new Map(sums.map((row) => [row.table_id ?? '', BigInt(row.rows ?? '0')]))
+  const details = tables.flatMap(({ schema, name, tableId }) => {
+    const [holds, ours] = [BigInt(held.get(tableId ?? '') ?? '0'), copied.get(tableId ?? '') ?? 0n]
+    return holds > ours ? [`${schema}.${name}: holds ${holds} rows, ${ours} were copied`] : []
+  })
+  if (details.length === 0) return
+  throw new WaybillError(
+    'CONFLICT',
+    'Somebody else put rows into tables of this plan, and rolling back drops a table with everything in it. Nothing was rolled back. Save those rows and delete them there, or drop the table yourself; then resume.',
+    { details },
+  )
 }
 
 /** Views and foreign keys of others on these tables, for the message; `DROP TABLE` without CASCADE is what protects them. */

@@ -116,8 +116,8 @@ export function planSections(plan: Plan, limit: number): Section[] {
         [
           'If it goes wrong',
           plan.rollback.auto_rollback_enabled
-            ? 'what was copied is removed again by itself; the source stays'
-            : 'a person decides about removing what was copied; the source stays',
+            ? 'the new tables are dropped again by themselves, with everything in them; should they hold more rows than were copied, a person is asked first. The source stays'
+            : 'a person decides about dropping the new tables, with everything in them; the source stays',
         ],
         ['Written by', plan.author],
         ['Valid until', moment(plan.expires_at)],

@@ -67,7 +67,7 @@ function decisionInWords({ rollback_verdict: verdict }: Outcome, state: ReportMo
     HOLD: 'Decision: hold until a person decides.',
     ROLLBACK:
       state === 'ROLLED_BACK'
-        ? 'The target was rolled back; the source was never touched.'
+        ? 'The target was rolled back: the tables of the plan were dropped, with everything in them. The source was never touched.'
         : 'Decision: roll back. The source is untouched.',
   }[verdict.rollback_decision]
   return html`${decision} ${sentenceCase(verdict.rollback_decision_rationale)}.`

@@ -134,6 +134,36 @@ describe('roll back', () => {
     await target.rollBack(PLAN, [orders, customers])
   })
 
+  it('stops when a table holds more rows than were copied into it, and names it', async () => {
+    await migrate(PLAN)
+    await runSql(to.url, `INSERT INTO moved.customers VALUES ('carl')`)
+    const before = await everything(to.url)
+    await expect(target.rollBack(PLAN, [orders, customers])).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('Nothing was rolled back'),
+      details: ['moved.customers: holds 3 rows, 2 were copied'],
+    })
+    expect(await everything(to.url)).toEqual(before)
+    expect(await target.completed(PLAN)).not.toEqual([])
+    await runSql(to.url, `DELETE FROM moved.customers WHERE name = 'carl'`)
+    expect(await target.rollBack(PLAN, [orders, customers])).toContainEqual({ table_id: 'customers', rows: '2' })
+  })
+
+  it('goes on when a person dropped the table with the rows of others', async () => {
+    await migrate(PLAN)
+    await runSql(to.url, `INSERT INTO moved.orders VALUES (501, 'ann'); DROP TABLE moved.orders`)
+    expect(await target.rollBack(PLAN, [orders, customers])).toEqual([
+      { table_id: 'customers', rows: '2' },
+      { table_id: 'orders', rows: '0' },
+    ])
+  })
+
+  it('goes on where rows were changed, deleted or exchanged: those tables hold no more than was copied', async () => {
+    await migrate(PLAN)
+    await runSql(to.url, `DELETE FROM moved.orders WHERE id = 7; INSERT INTO moved.orders VALUES (501, 'ann')`)
+    expect(await target.rollBack(PLAN, [orders, customers])).toContainEqual({ table_id: 'orders', rows: '500' })
+  })
+
   it('does not touch a table that somebody made anew under the same name', async () => {
     await target.prepare(PLAN, [customers])
     await runSql(to.url, 'DROP TABLE moved.customers; CREATE TABLE moved.customers (theirs int); INSERT INTO moved.customers VALUES (1)')
