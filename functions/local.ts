@@ -33,7 +33,7 @@ import { localGitHost } from '../layers/local/git-host.ts'
 import { type Home, openHome } from '../layers/local/home.ts'
 import { serveLoopback } from '../layers/local/http-server.ts'
 import { randomIds } from '../layers/local/ids.ts'
-import { fileKeys, sealKey } from '../layers/local/keys.ts'
+import { fileKeys, fileMacs, sealKey } from '../layers/local/keys.ts'
 import { sqliteLeaseStore } from '../layers/local/lease-store.ts'
 import { jsonLog, redaction } from '../layers/local/log.ts'
 import { outboxNotifier, smtpNotifier } from '../layers/local/notifier.ts'
@@ -146,6 +146,7 @@ async function portsOver(home: Home, options: LocalOptions, tasks: TaskTokens, w
     model: null,
     git: localGitHost({ folder: home.repository, clock: systemClock }),
     keys: fileKeys({ folder: home.keys }),
+    ...fileMacs({ folder: home.keys }),
     anchors: { anchor: async () => {} },
     progress: sqliteProgress({ db: home.db }),
     workers,

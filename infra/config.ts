@@ -68,6 +68,8 @@ const stageConfig = z.strictObject({
   concurrency: z.strictObject({ approvals: z.int().min(1).max(100), anchors: z.int().min(1).max(100) }).nullable(),
   /** Null: approvers are known by their link alone. */
   signIn: signIn.nullable(),
+  /** Raise it, and every link that was mailed before is dead. */
+  linkGeneration: z.int().min(1).max(1_000_000),
   /** Who approval mails come from. */
   mailFrom: address,
   /** The SES identity, an address or a domain, that `mailFrom` is of. `create`: it is made here, and verified by whoever reads its mail or its DNS. */
@@ -98,6 +100,7 @@ const common = {
   iamDatabases: [],
   certificates: null,
   signIn: null,
+  linkGeneration: 1,
   mailFrom: 'waybill@example.com',
   mailIdentity: { name: 'waybill@example.com', create: false },
   git: { repository: 'example/data-platform' },

@@ -2,7 +2,7 @@
  * Who may do what: one line a function or worker, and nothing that is not here is granted. IAM statements and environment variables are both made from
  * this table (constructs/grants.ts), so a function that may not use something is not told where it is either.
  */
-import type { ENDPOINT_FUNCTIONS, TASK_FUNCTIONS, Worker } from '../layers/core/names.ts'
+import type { ENDPOINT_FUNCTIONS, MacPurpose, TASK_FUNCTIONS, Worker } from '../layers/core/names.ts'
 
 export type LambdaFunction = (typeof TASK_FUNCTIONS)[number] | (typeof ENDPOINT_FUNCTIONS)[number]
 export type Purpose = 'plan' | 'approval' | 'evidence'
@@ -32,7 +32,9 @@ export type Permission = {
   /** Tells a waiting state its outcome. */
   tasks?: true
   mail?: true
-  link?: true
+  /** What this function makes message authentication codes for, and what it checks those of others for. Neither right holds the other, and nobody reads a key. */
+  makes?: readonly MacPurpose[]
+  checks?: readonly MacPurpose[]
   mask?: true
   git?: true
   /** Finds and stops workers that are running. */
@@ -54,8 +56,8 @@ export const ALL = '*'
 
 /** A state change: record, audit entry, anchor. */
 const ADVANCES = { projects: 'write', audit: 'append', anchors: true } as const
-/** Asks people: a request each, a sealed token, a mail with a link. */
-const ASKS = { projects: 'read', audit: 'append', approvals: 'ask', mail: true, link: true } as const
+/** Asks people: a request each, a sealed token, a mail with a link. Who mails links checks none, so it opens no page. */
+const ASKS = { projects: 'read', audit: 'append', approvals: 'ask', mail: true } as const
 /**
  * Agents' rules run inside these functions. Discover and Profile must read a catalog, so they hold read-only credentials of both sides and nothing else that
  * matters; the other five get facts that were written down, and neither credentials nor a way into the network.
@@ -70,6 +72,10 @@ const PROVES = {
   signs: 'evidence',
   trusts: true,
 } as const
+
+/** Every link there is, and what comes back with it from a page. */
+const MAILED = ['approvalLink', 'registrationLink', 'waiverLink', 'withdrawalLink'] as const
+const OPENS = [...MAILED, 'page'] as const
 
 export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   // A signed plan that is stale is planned again: it reads what made it so.
@@ -92,11 +98,17 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     reads: ['spec', 'schema_mapping', 'discovery_report', 'profiling_report'],
     writes: ['recon_proposal', 'recon_reasoning'],
   },
-  'request-decisions': { ...ASKS, reads: ['spec'] },
+  'request-decisions': { ...ASKS, reads: ['spec'], makes: ['approvalLink'] },
   'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'policy'], trusts: true },
   'validate-plan': { ...ADVANCES, reads: [ALL], writes: ['findings'], trusts: true },
   // Completes its own task at once when everybody needed has approved before.
-  'request-approval': { ...ASKS, reads: [ALL], trusts: true, tasks: true },
+  'request-approval': {
+    ...ASKS,
+    reads: [ALL],
+    trusts: true,
+    tasks: true,
+    makes: ['approvalLink', 'registrationLink', 'withdrawalLink'],
+  },
   'sign-plan': { ...ADVANCES, reads: [ALL], writes: ['signed_plan'], signs: 'plan', trusts: true },
   'plan-chunks': { ...ADVANCES, ...READS_CATALOGS, reads: ['migration_plan'], writes: ['chunks'] },
   'record-execution': { ...ADVANCES, reads: [ALL], writes: ['execution_report'], trusts: true },
@@ -128,8 +140,8 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'record-failure': { ...ADVANCES, reads: ['work'] },
   'stop-workers': { audit: 'append', stops: true },
 
-  // Opening a link changes nothing, ever: this function can write nothing.
-  'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], trusts: true, link: true },
+  // Opening a link changes nothing, ever: this function can write nothing, and make no link. Forms and sessions are its own.
+  'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], trusts: true, makes: ['page', 'person'], checks: OPENS },
   decide: {
     ...ADVANCES,
     approvals: 'decide',
@@ -140,7 +152,9 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     signs: 'approval',
     trusts: true,
     tasks: true,
-    link: true,
+    // Whoever is reminded, or asked in somebody's place, gets a link from here. Forms and sessions it only checks.
+    makes: [...MAILED, 'person'],
+    checks: OPENS,
   },
   'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'evidence', trusts: true },
 }

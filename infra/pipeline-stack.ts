@@ -95,7 +95,7 @@ export class PipelineStack extends Stack {
         name,
         new WaybillFunction(this, stateName(name), {
           name,
-          role: state.signerRoles.get(name) ?? functionRole(this, name, boundaryOf(name)),
+          role: state.keyRoles.get(name) ?? functionRole(this, name, boundaryOf(name)),
           layer,
           staging,
           config,

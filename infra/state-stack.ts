@@ -5,12 +5,14 @@ import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws
 import type { Role } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
+import { MAC_PURPOSES, type MacPurpose } from '../layers/core/names.ts'
 import { DEPLOYED_POLICY, SHIPPED_POLICY } from './build.ts'
 import type { StageConfig } from './config.ts'
 import { accept } from './constructs/accepted.ts'
 import { ApproverDirectory } from './constructs/approver-directory.ts'
 import { EvidenceBucket } from './constructs/evidence-bucket.ts'
 import { functionRole } from './constructs/function-role.ts'
+import { MacKey } from './constructs/mac-key.ts'
 import { MailIdentity } from './constructs/mail-identity.ts'
 import { publish } from './constructs/outputs.ts'
 import { SealingKey } from './constructs/sealing-key.ts'
@@ -23,15 +25,15 @@ export class StateStack extends Stack {
   readonly dataKey: SealingKey
   readonly tokenKey: SealingKey
   readonly signingKeys: Record<Purpose, SigningKey>
-  /** Roles of the signing functions. They lie here since a key policy can name only roles that exist. */
-  readonly signerRoles: ReadonlyMap<LambdaFunction, Role>
+  readonly macKeys: Record<MacPurpose, MacKey>
+  /** Roles that key policies name: of functions that sign, or make or check MACs. They lie here since a key policy can name only roles that exist. */
+  readonly keyRoles: ReadonlyMap<LambdaFunction, Role>
   readonly evidence: EvidenceBucket
   readonly projects: StateTable
   readonly audit: StateTable
   readonly approvals: StateTable
   readonly progress: StateTable
   readonly leases: StateTable
-  readonly linkKey: Secret
   readonly maskKey: Secret
   readonly gitToken: Secret
   /** The policy of this deployment, as a document: workers of earlier ones read it, and stop. */
@@ -48,12 +50,24 @@ export class StateStack extends Stack {
     this.dataKey = new SealingKey(this, 'DataKey', { use: 'data', keepState })
     this.tokenKey = new SealingKey(this, 'TokenKey', { use: 'tokens', keepState })
 
-    const signers = (Object.keys(FUNCTIONS) as LambdaFunction[]).filter((name) => FUNCTIONS[name].signs !== undefined)
-    this.signerRoles = new Map(signers.map((name) => [name, functionRole(this, name)]))
+    const functions = Object.keys(FUNCTIONS) as LambdaFunction[]
+    const signers = functions.filter((name) => FUNCTIONS[name].signs !== undefined)
+    const named = functions.filter((name) => signers.includes(name) || FUNCTIONS[name].makes || FUNCTIONS[name].checks)
+    this.keyRoles = new Map(named.map((name) => [name, functionRole(this, name)]))
+    const rolesThat = (right: 'makes' | 'checks', purpose: MacPurpose) =>
+      named.filter((name) => FUNCTIONS[name][right]?.includes(purpose)).map((name) => this.keyRoles.get(name)!)
+    const macKey = (purpose: MacPurpose) =>
+      new MacKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}MacKey`, {
+        purpose,
+        makers: rolesThat('makes', purpose),
+        checkers: rolesThat('checks', purpose),
+        keepState,
+      })
+    this.macKeys = Object.fromEntries(MAC_PURPOSES.map((purpose) => [purpose, macKey(purpose)])) as Record<MacPurpose, MacKey>
     const signingKey = (purpose: Purpose) =>
       new SigningKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}Key`, {
         purpose,
-        signers: signers.filter((name) => FUNCTIONS[name].signs === purpose).map((name) => this.signerRoles.get(name)!),
+        signers: signers.filter((name) => FUNCTIONS[name].signs === purpose).map((name) => this.keyRoles.get(name)!),
         keepState,
       })
     this.signingKeys = { plan: signingKey('plan'), approval: signingKey('approval'), evidence: signingKey('evidence') }
@@ -87,7 +101,6 @@ export class StateStack extends Stack {
     })
     this.leases = new StateTable(this, 'Leases', { ...common, partitionKey: text('project_id') })
 
-    this.linkKey = this.generated('LinkKey', 'HMAC key of approval links', config)
     this.maskKey = this.generated('MaskKey', 'HMAC key that masks values in evidence', config)
     this.gitToken = this.generated('GitToken', 'Token of the git host: replace the generated text by a token that cannot merge', config)
 
@@ -117,7 +130,7 @@ export class StateStack extends Stack {
     const signersOf = (purpose: Purpose) =>
       signers
         .filter((name) => FUNCTIONS[name].signs === purpose)
-        .map((name) => this.signerRoles.get(name)!.roleArn)
+        .map((name) => this.keyRoles.get(name)!.roleArn)
         .join(',')
     publish(this, {
       EvidenceBucketName: this.evidence.bucket.bucketName,
@@ -151,7 +164,7 @@ export class StateStack extends Stack {
     accept(
       secret,
       'AwsSolutions-SMG4',
-      'Rotating the link key kills open approval links, and rotating the mask key breaks comparison with earlier evidence; docs/runbook.md says when to do it by hand. The git token is rotated at its host.',
+      'Rotating the mask key breaks comparison with earlier evidence; docs/runbook.md says when to do it by hand. The git token is rotated at its host.',
     )
     return secret
   }

@@ -1,23 +1,23 @@
-import { checkRegistration } from '../../layers/core/approval-link.ts'
 import { formToken } from '../../layers/core/approval-page/form-token.ts'
 import { notice } from '../../layers/core/approval-page/notice.ts'
 import { htmlResponse } from '../../layers/core/approval-page/page.ts'
 import { SCRIPT, SCRIPT_PATH } from '../../layers/core/approval-page/passkey-script.ts'
 import { registrationPage } from '../../layers/core/approval-page/registration-page.ts'
 import { PAGE_HEADERS, PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
-import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, MakesMacs, Ports } from '../../layers/core/ports.ts'
 import { type PasskeyDeps, registrationOptions, registrationSubject } from '../work/passkeys.ts'
-import { planOpening } from '../work/plan-link.ts'
+import { planFormSubject, planOpening } from '../work/plan-link.ts'
 import { approvalIdOf, type OpeningDeps, opening } from './opening.ts'
 import { type PlanPath, planPageFor, planPathOf } from './plan-view.ts'
 import { atTheBrowser, type SignInDeps, signInNotice, signInResponse } from './sign-in.ts'
 import { pageFor, type ViewDeps, withdrawalForm } from './view.ts'
 
-type Deps = OpeningDeps & ViewDeps & SignInDeps & PasskeyDeps & Pick<Ports, 'log'>
+type Deps = OpeningDeps & ViewDeps & SignInDeps & PasskeyDeps & MakesMacs<'page'> & Pick<Ports, 'log'>
 
 /**
  * Shows what a person decides on. GET, HEAD and OPTIONS change nothing, ever: mail scanners and browsers open links ahead of people,
- * so this function has no way to write (its deps hold nothing it calls to write).
+ * so this function has no way to write (its deps hold nothing it calls to write). Nor can it make a link: a page gives back the one it was
+ * opened with.
  */
 export function createHandler(deps: Deps) {
   return async (http: HttpRequest): Promise<HttpResponse> => {
@@ -53,8 +53,10 @@ async function approvalPage(deps: Deps, http: HttpRequest): Promise<HttpResponse
   if (!opened.open && opened.withdrawable === undefined) return notice(opened.why, opened.details)
   const who = await atTheBrowser(deps, http, opened.request!)
   if ('why' in who) return signInNotice(who.why, approvalId, 'approvals', token)
-  if (opened.open) return pageFor(deps, opened.request, opened.project)
-  return notice('withdrawable', opened.details, await withdrawalForm(deps, opened.request!))
+  const request = opened.request!
+  const tokens = { linkToken: token, formToken: await newFormToken(deps, approvalId, request.subject.sha256) }
+  if (opened.open) return pageFor(deps, request, opened.project, tokens)
+  return notice('withdrawable', opened.details, withdrawalForm(request, tokens))
 }
 
 async function planPage(deps: Deps, http: HttpRequest, { page, projectId }: PlanPath): Promise<HttpResponse> {
@@ -63,17 +65,18 @@ async function planPage(deps: Deps, http: HttpRequest, { page, projectId }: Plan
   if (!opened.open) return notice(opened.why, opened.details)
   const who = await atTheBrowser(deps, http, { approver: opened.about.person.email })
   if ('why' in who) return signInNotice(who.why, projectId, page, token)
-  return planPageFor(deps, opened.about)
+  const { about } = opened
+  return planPageFor(deps, about, { linkToken: token, formToken: await newFormToken(deps, planFormSubject(about), about.planSha256) })
 }
 
 async function passkeyPage(deps: Deps, http: HttpRequest, approvalId: string): Promise<HttpResponse> {
   const token = http.query.t ?? ''
-  const opened = await opening(deps, approvalId, token, checkRegistration)
+  const opened = await opening(deps, approvalId, token, 'passkeys')
   if (!opened.open) return notice(opened.why, opened.details)
   const { request } = opened
   const who = await atTheBrowser(deps, http, request)
   if ('why' in who) return signInNotice(who.why, approvalId, 'passkeys', token)
-  const challenge = formToken(await deps.keys.link(), registrationSubject(request), request.subject.sha256, deps.clock.now())
+  const challenge = await newFormToken(deps, registrationSubject(request), request.subject.sha256)
   const html = registrationPage({
     approver: request.approver,
     action: `/passkeys/${request.approval_id}`,
@@ -82,6 +85,10 @@ async function passkeyPage(deps: Deps, http: HttpRequest, approvalId: string): P
     options: JSON.stringify(await registrationOptions(deps, request, challenge)),
   })
   return { ...htmlResponse(200, html), headers: { ...PASSKEY_HEADERS } }
+}
+
+function newFormToken(deps: Deps, about: string, subjectSha256: string): Promise<string> {
+  return formToken(deps.macMakers.page, about, subjectSha256, deps.clock.now())
 }
 
 function withAllow(response: HttpResponse): HttpResponse {

@@ -1,16 +1,16 @@
-import { checkLink, type checkRegistration } from '../../layers/core/approval-link.ts'
+import { checkLink, checkRegistration } from '../../layers/core/approval-link.ts'
 import type { NoticeKind } from '../../layers/core/approval-page/notice.ts'
 import { moment } from '../../layers/core/approval-page/visible-text.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { linkFields } from '../../layers/core/flow/asking.ts'
 import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { ChecksMacs, Ports } from '../../layers/core/ports.ts'
 import { slug } from '../../layers/core/schemas/common.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { executionBegun } from '../work/withdrawable.ts'
 
-export type OpeningDeps = Pick<Ports, 'approvals' | 'projects' | 'clock' | 'keys'>
+export type OpeningDeps = Pick<Ports, 'approvals' | 'projects' | 'clock'> & ChecksMacs<'approvalLink' | 'registrationLink'>
 
 /**
  * Either a request this link may see and decide now, or the notice that says why not. `request` is there once one was found,
@@ -27,18 +27,19 @@ export function approvalIdOf(path: string, folder = 'approvals'): string | null 
   return id.success ? id.data : null
 }
 
-/** Looks a request up and checks the link for it. Reads only. */
+/** Looks a request up and checks the link for it, or the one that registers a passkey. Reads only. @throws where a link cannot be checked */
 export async function opening(
   deps: OpeningDeps,
   approvalId: string,
   token: string,
-  check: typeof checkLink | typeof checkRegistration = checkLink,
+  folder: 'approvals' | 'passkeys' = 'approvals',
 ): Promise<Opening> {
   const request = await find(deps, approvalId)
   const shut = (why: NoticeKind, details: string[] = []): Opening => ({ open: false, why, details, request })
   if (request === null) return shut('unknown')
   try {
-    check(await deps.keys.link(), linkFields(request), token, deps.clock.now())
+    if (folder === 'approvals') await checkLink(deps.macCheckers.approvalLink, linkFields(request), token, deps.clock.now())
+    else await checkRegistration(deps.macCheckers.registrationLink, linkFields(request), token, deps.clock.now())
   } catch (error) {
     if (isWaybillError(error) && error.code === 'APPROVAL_REFUSED') return shut('bad-link')
     // Somebody who decided in time reads what was decided, also after the expiry.

@@ -1,12 +1,11 @@
 import type { PlanPage } from '../../layers/core/approval-link.ts'
-import { formToken } from '../../layers/core/approval-page/form-token.ts'
-import { htmlResponse } from '../../layers/core/approval-page/page.ts'
+import { type FormTokens, htmlResponse } from '../../layers/core/approval-page/page.ts'
 import { type PlanFormState, renderPlanWithdrawal, renderWaiverPage } from '../../layers/core/approval-page/plan-pages.ts'
 import { planSections } from '../../layers/core/approval-page/plan-words.ts'
 import { roleInWords } from '../../layers/core/flow/approval-words.ts'
 import type { HttpResponse, Ports } from '../../layers/core/ports.ts'
 import { waivedFindings } from '../../layers/core/waivers.ts'
-import { type OpenPlan, type PlanLinkDeps, planFormSubject, planLinkTokenOf, refusedFindings } from '../work/plan-link.ts'
+import { type OpenPlan, type PlanLinkDeps, refusedFindings } from '../work/plan-link.ts'
 import { waiversOf } from '../work/project-waivers.ts'
 import { type OpenFinding, openFindings } from '../work/waiving.ts'
 import { approvalIdOf } from './opening.ts'
@@ -41,8 +40,8 @@ export async function unwaived(deps: Deps, about: OpenPlan): Promise<OpenFinding
   return open.filter(({ finding_id }) => !waived.has(finding_id))
 }
 
-/** The page for one plan, as long as it may be. */
-export async function planPageFor(deps: Deps, about: OpenPlan, state?: PlanFormState): Promise<HttpResponse> {
+/** The page for one plan, as long as it may be. `tokens`: of the link that opened it, and of its form. */
+export async function planPageFor(deps: Deps, about: OpenPlan, tokens: FormTokens, state?: PlanFormState): Promise<HttpResponse> {
   const { page, project, plan, person, planSha256 } = about
   const left = page === 'waivers' ? await unwaived(deps, about) : []
   const frame = {
@@ -51,11 +50,7 @@ export async function planPageFor(deps: Deps, about: OpenPlan, state?: PlanFormS
     roleName: page === 'plans' ? 'author' : roleInWords(person.role),
     expiresAt: plan.expires_at,
     planSha256,
-    form: {
-      action: `/${page}/${project.project_id}`,
-      linkToken: await planLinkTokenOf(deps, about),
-      formToken: formToken(await deps.keys.link(), planFormSubject(about), planSha256, deps.clock.now()),
-    },
+    form: { action: `/${page}/${project.project_id}`, ...tokens },
   }
   const findings = left.map(({ finding_id, finding, barred }) => ({ id: finding_id, rule: finding.rule_id, barred, ...finding }))
   let html = ''

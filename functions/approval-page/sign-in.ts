@@ -1,16 +1,16 @@
-import { checkLink, checkRegistration } from '../../layers/core/approval-link.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
 import { cookie, type PendingSignIn, pendingSignIn, readCookie, session } from '../../layers/core/approval-page/session.ts'
 import { PAGE_HEADERS } from '../../layers/core/approval-page/style.ts'
 import { escapeMarkup } from '../../layers/core/approval-page/visible-text.ts'
 import { samePerson } from '../../layers/core/approvals.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
-import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
+import type { ChecksMacs, HttpRequest, HttpResponse, MakesMacs, Person, Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { type PlanLinkDeps, planOpening } from '../work/plan-link.ts'
 import { type OpeningDeps, opening } from './opening.ts'
 
-export type SignInDeps = OpeningDeps & PlanLinkDeps & Pick<Ports, 'signIn' | 'ids' | 'keys' | 'clock' | 'publicUrl' | 'log'>
+export type BrowserDeps = Pick<Ports, 'signIn' | 'clock'> & ChecksMacs<'page'>
+export type SignInDeps = OpeningDeps & PlanLinkDeps & BrowserDeps & MakesMacs<'page'> & Pick<Ports, 'ids' | 'publicUrl' | 'log'>
 type Folder = PendingSignIn['folder']
 
 const SIGN_IN = '/sign-in'
@@ -23,12 +23,12 @@ const SESSION_SECONDS = 3600
  * invited person. Addresses are compared as separation of duties compares them.
  */
 export async function atTheBrowser(
-  deps: Pick<Ports, 'signIn' | 'keys' | 'clock'>,
+  deps: BrowserDeps,
   http: HttpRequest,
   request: Pick<ApprovalRequest, 'approver'>,
 ): Promise<{ person: Person | null } | { why: NoticeKind }> {
   if (deps.signIn === null) return { person: null }
-  const found = readCookie(await deps.keys.link(), 'session', http.headers.cookie, session, deps.clock.now())
+  const found = await readCookie(deps.macCheckers.page, 'session', http.headers.cookie, session, deps.clock.now())
   if (found === null) return { why: 'sign-in' }
   if (found.email === null || !samePerson(found.email, request.approver)) return { why: 'other-person' }
   return { person: { issuer: found.issuer, subject: found.subject, email: found.email } }
@@ -62,7 +62,7 @@ async function start(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse>
   const until = new Date(deps.clock.now().getTime() + SIGN_IN_SECONDS * 1000).toISOString()
   const pending = pendingSignIn.parse({ approval_id: approval, link_token: t, folder, ...asked, until })
   const location = await deps.signIn.start({ redirectUri: `${deps.publicUrl}${CALLBACK}`, ...asked })
-  return redirect(location, cookie(await deps.keys.link(), 'sign-in', pending, SIGN_IN_SECONDS, https(deps)))
+  return redirect(location, await cookie(deps.macMakers.page, 'sign-in', pending, SIGN_IN_SECONDS, https(deps)))
 }
 
 /** The notice for a link that leads nowhere; null for one that opens its page. */
@@ -71,13 +71,12 @@ async function whyShut(deps: SignInDeps, folder: Folder, id: string, token: stri
     const plan = await planOpening(deps, folder, id, token)
     return plan.open ? null : notice(plan.why, plan.details)
   }
-  const opened = await opening(deps, id, token, folder === 'passkeys' ? checkRegistration : checkLink)
+  const opened = await opening(deps, id, token, folder)
   return opened.open || opened.withdrawable !== undefined ? null : notice(opened.why, opened.details)
 }
 
 async function finish(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse> {
-  const key = await deps.keys.link()
-  const pending = readCookie(key, 'sign-in', http.headers.cookie, pendingSignIn, deps.clock.now())
+  const pending = await readCookie(deps.macCheckers.page, 'sign-in', http.headers.cookie, pendingSignIn, deps.clock.now())
   if (deps.signIn === null || pending === null) return notice('sign-in-failed')
   const url = new URL(`${CALLBACK}?${new URLSearchParams(http.query)}`, deps.publicUrl).href
   let person: Person
@@ -90,7 +89,8 @@ async function finish(deps: SignInDeps, http: HttpRequest): Promise<HttpResponse
   }
   const until = new Date(deps.clock.now().getTime() + SESSION_SECONDS * 1000).toISOString()
   const back = `${deps.publicUrl}/${pending.folder}/${pending.approval_id}?${new URLSearchParams({ t: pending.link_token })}`
-  return redirect(back, cookie(key, 'session', session.parse({ ...person, until }), SESSION_SECONDS, https(deps)))
+  const signedIn = session.parse({ ...person, until })
+  return redirect(back, await cookie(deps.macMakers.page, 'session', signedIn, SESSION_SECONDS, https(deps)))
 }
 
 const https = (deps: Pick<Ports, 'publicUrl'>) => deps.publicUrl.startsWith('https:')

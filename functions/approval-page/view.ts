@@ -1,6 +1,12 @@
-import { formToken } from '../../layers/core/approval-page/form-token.ts'
 import { planInShort, proofInShort } from '../../layers/core/approval-page/in-short.ts'
-import { type FormState, htmlResponse, type PageView, renderPage, renderWithdrawal } from '../../layers/core/approval-page/page.ts'
+import {
+  type FormState,
+  type FormTokens,
+  htmlResponse,
+  type PageView,
+  renderPage,
+  renderWithdrawal,
+} from '../../layers/core/approval-page/page.ts'
 import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
 import { decisionSection, findingSection, planSections, type WaivedFinding } from '../../layers/core/approval-page/plan-words.ts'
 import { cutoverSections, proofSections } from '../../layers/core/approval-page/proof-words.ts'
@@ -9,7 +15,6 @@ import { PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
 import { mayDelegate } from '../../layers/core/approvals.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from '../../layers/core/flow/approval-words.ts'
-import { linkTokenOf, registrationLinkOf } from '../../layers/core/flow/asking.ts'
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { listed } from '../../layers/core/flow/storing.ts'
@@ -25,15 +30,21 @@ import { waiversOf } from '../work/project-waivers.ts'
 import { policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
 
-export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'keys' | 'publicUrl'>
+export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'publicUrl'>
 
 /** A page must open on a phone in a train: this and its script stay under the 100,000 bytes of docs/approvals.md. Long lists are shortened, and the page says so. */
 export const MAX_BYTES = 96_000
 export const LIMITS = [400, 150, 60, 25, 8, 2]
 
-/** The page for one request, as long as it may be. */
-export async function pageFor(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord, state?: FormState): Promise<HttpResponse> {
-  const frame = await frameOf(deps, request, project)
+/** The page for one request, as long as it may be. `tokens`: of the link that opened it, and of its form. */
+export async function pageFor(
+  deps: ViewDeps,
+  request: ApprovalRequest,
+  project: ProjectRecord,
+  tokens: FormTokens,
+  state?: FormState,
+): Promise<HttpResponse> {
+  const frame = { ...(await frameOf(deps, request, project)), form: formOf(request, tokens) }
   const { sections, inShort } = await sectionsOf(deps, request, project)
   let html = ''
   for (const limit of LIMITS) {
@@ -51,19 +62,16 @@ export async function needsPasskey(deps: SignedPolicyDeps, project: ProjectRecor
 }
 
 /** The form under a notice that takes an approval back. */
-export async function withdrawalForm(deps: Pick<Ports, 'keys' | 'clock'>, request: ApprovalRequest): Promise<string> {
-  return renderWithdrawal(await formFields(deps, request))
+export function withdrawalForm(request: ApprovalRequest, tokens: FormTokens): string {
+  return renderWithdrawal(formOf(request, tokens))
 }
 
-async function formFields(deps: Pick<Ports, 'keys' | 'clock'>, request: ApprovalRequest): Promise<PageView['form']> {
-  return {
-    action: `/approvals/${request.approval_id}`,
-    linkToken: await linkTokenOf(deps, request),
-    formToken: formToken(await deps.keys.link(), request.approval_id, request.subject.sha256, deps.clock.now()),
-  }
-}
+const formOf = (request: ApprovalRequest, tokens: FormTokens): PageView['form'] => ({
+  action: `/approvals/${request.approval_id}`,
+  ...tokens,
+})
 
-async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<Omit<PageView, 'sections'>> {
+async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<Omit<PageView, 'sections' | 'form'>> {
   const words = request.transition === null ? DECISION_WORDS : TRANSITION_WORDS[request.transition]
   const group = await deps.approvals.requests(request.group_id)
   const questions = request.kind === 'decisions' ? await questionsOf(deps, project) : []
@@ -82,7 +90,6 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
       .filter((other) => other.approval_id !== request.approval_id)
       .map((other) => ({ role: roleInWords(other.role), who: other.approver, status: statusInWords(other) })),
     questions,
-    form: await formFields(deps, request),
     passkey: (await needsPasskey(deps, project, request)) ? await passkeyView(deps, request) : null,
     mayDelegate: mayDelegate(asking, request),
   }
@@ -90,10 +97,7 @@ async function frameOf(deps: ViewDeps, request: ApprovalRequest, project: Projec
 
 async function passkeyView(deps: ViewDeps, request: ApprovalRequest): Promise<NonNullable<PageView['passkey']>> {
   const passkeys = await passkeysOf(deps, request.approver)
-  return {
-    options: passkeys.length === 0 ? null : JSON.stringify(signingOptions(deps, request, passkeys)),
-    registerAt: await registrationLinkOf(deps, request),
-  }
+  return { options: passkeys.length === 0 ? null : JSON.stringify(signingOptions(deps, request, passkeys)) }
 }
 
 function statusInWords(request: ApprovalRequest): string {

@@ -1,9 +1,10 @@
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { roleInWords } from '../../layers/core/flow/approval-words.ts'
-import { type AskingDeps, sendLink } from '../../layers/core/flow/asking.ts'
+import { type AskingDeps, type LinksDeps, sendLinks } from '../../layers/core/flow/asking.ts'
 import { JSON_TYPE, keyOf, retainUntil } from '../../layers/core/flow/storing.ts'
 import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
 import { record } from '../../layers/core/ledger.ts'
+import type { MakesMacs } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { policyOfRequest } from '../work/separation-of-duties.ts'
@@ -14,7 +15,7 @@ import { hoursSince, inviteMissed } from './invitation.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
 import { offerWaivers, offerWithdrawal } from './plan-invitation.ts'
 
-export type ChaseDeps = AskingDeps & SignedPolicyDeps & OutboxDeps
+export type ChaseDeps = AskingDeps & LinksDeps & MakesMacs<'waiverLink' | 'withdrawalLink'> & SignedPolicyDeps & OutboxDeps
 
 const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK']
 
@@ -109,7 +110,7 @@ async function nudge(deps: ChaseDeps, project: ProjectRecord, request: ApprovalR
   const rule = asking?.reminders
   const due = rule === undefined ? 0 : Math.min(Math.floor(hours / rule.after_hours), rule.at_most)
   if (due < 1 || !(await claim(deps, request, due))) return
-  await sendLink(deps, project, request, { kind: 'reminded', since: request.created_at })
+  await sendLinks(deps, project, request, { kind: 'reminded', since: request.created_at })
   await record(deps, project.project_id, {
     actor: 'waybill',
     action: 'APPROVER_REMINDED',

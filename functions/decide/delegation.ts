@@ -7,9 +7,9 @@ import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { barredFromJoining, policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
-import { handedOn, invite } from './invitation.ts'
+import { handedOn, type InvitingDeps, invite } from './invitation.ts'
 
-type Deps = SignedPolicyDeps & Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'keys' | 'notifier' | 'publicUrl'>
+type Deps = SignedPolicyDeps & InvitingDeps & Pick<Ports, 'approvals' | 'ids'>
 
 /**
  * Hands a request on: the old link is dead and the new person is asked, in one write. The delegate decides in their own name; who handed on

@@ -1,4 +1,4 @@
-import { DIGEST_PREFIX } from '../../layers/core/approval-page/page.ts'
+import { DIGEST_PREFIX, type FormTokens } from '../../layers/core/approval-page/page.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ManualDecision } from '../../layers/core/schemas/proposal.ts'
 
@@ -21,6 +21,9 @@ export type Form = {
   days: string
   answers: Record<string, string>
 }
+
+/** Both tokens, for the page that comes back with what is missing: nothing here can make new ones. */
+export const tokensOf = ({ linkToken, formToken }: Form): FormTokens => ({ linkToken, formToken })
 
 /** The fields of the form, each at most once; null for anything that our page does not send. */
 export function readForm(body: string): Form | null {

@@ -3,18 +3,19 @@ import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.
 import { manualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { leavesTables, leftInTarget } from '../../layers/core/left-in-target.ts'
-import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { approvalIdOf, type OpeningDeps, opening } from '../approval-page/opening.ts'
 import { planPathOf } from '../approval-page/plan-view.ts'
-import { atTheBrowser } from '../approval-page/sign-in.ts'
+import { atTheBrowser, type BrowserDeps } from '../approval-page/sign-in.ts'
 import { needsPasskey, pageFor, type ViewDeps, withdrawalForm } from '../approval-page/view.ts'
 import { type PasskeyDeps, signedWith } from '../work/passkeys.ts'
+import type { PlanLinkDeps } from '../work/plan-link.ts'
 import { barredFromApproving } from '../work/separation-of-duties.ts'
 import { type ChaseDeps, chase } from './chase.ts'
 import { handOn } from './delegation.ts'
-import { type Decided, type Form, judge, MAX_BODY, readForm, reasonFaults } from './form.ts'
+import { type Decided, type Form, judge, MAX_BODY, readForm, reasonFaults, tokensOf } from './form.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
 import { decideOnPlan } from './plan-decision.ts'
 import { recordRefusal, triedOf } from './refusal.ts'
@@ -22,7 +23,7 @@ import { register } from './registration.ts'
 import { type Identified, identifiedBy, type SettleDeps, settle } from './settlement.ts'
 import { withdraw } from './withdrawal.ts'
 
-type Deps = OpeningDeps & ViewDeps & SettleDeps & OutboxDeps & ChaseDeps & PasskeyDeps & Pick<Ports, 'signIn'>
+type Deps = OpeningDeps & PlanLinkDeps & ViewDeps & SettleDeps & OutboxDeps & ChaseDeps & PasskeyDeps & BrowserDeps
 
 /** POSTing here, with any body, empties the outbox and looks after those who have not decided. */
 export const OUTBOX_PATH = '/outbox'
@@ -74,7 +75,7 @@ async function decideOnRequest(deps: Deps, http: HttpRequest, form: Form, approv
     return refused(deps, request, withdrawing && opened.why === 'decided' ? 'not-withdrawable' : opened.why, opened.details)
   }
   const project = opened.open ? opened.project : opened.withdrawable!
-  if (!checkFormToken(await deps.keys.link(), approvalId, request.subject.sha256, form.formToken, deps.clock.now())) {
+  if (!(await checkFormToken(deps.macCheckers.page, approvalId, request.subject.sha256, form.formToken, deps.clock.now()))) {
     return refused(deps, request, 'stale-form')
   }
   const who = await atTheBrowser(deps, http, request)
@@ -137,7 +138,7 @@ async function takeBack(
   identified: Identified,
 ): Promise<HttpResponse> {
   const faults = [...reasonFaults(form), ...(form.reason === '' ? ['Say why you withdraw: write it under "Reason".'] : [])]
-  if (faults.length > 0) return { ...notice('withdrawable', faults, await withdrawalForm(deps, request)), status: 422 }
+  if (faults.length > 0) return { ...notice('withdrawable', faults, withdrawalForm(request, tokensOf(form))), status: 422 }
   await withdraw(deps, request, form.reason, identified)
   await tellOutcomes(deps, request.project_id)
   return notice('WITHDRAWN', [
@@ -149,7 +150,10 @@ async function takeBack(
 
 /** Nothing is stored; the page comes back with what is missing, and with what was typed. */
 async function again(deps: Deps, request: ApprovalRequest, project: ProjectRecord, form: Form, faults: string[]): Promise<HttpResponse> {
-  return { ...(await pageFor(deps, request, project, { faults, reason: form.reason.slice(0, 2000), answers: form.answers })), status: 422 }
+  return {
+    ...(await pageFor(deps, request, project, tokensOf(form), { faults, reason: form.reason.slice(0, 2000), answers: form.answers })),
+    status: 422,
+  }
 }
 
 async function refused(deps: Deps, request: ApprovalRequest, why: NoticeKind, details: string[] = []): Promise<HttpResponse> {

@@ -1,5 +1,5 @@
 import type { Occasion } from '../../layers/core/flow/approval-mail.ts'
-import { sendLink } from '../../layers/core/flow/asking.ts'
+import { type LinksDeps, sendLinks } from '../../layers/core/flow/asking.ts'
 import { type Happening, record } from '../../layers/core/ledger.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
@@ -13,7 +13,7 @@ const MOMENT_HOURS = 0.02
 export const escalatedId = (approvalId: string): string => `${approvalId}-e`
 export const againId = (approvalId: string): string => `${approvalId}-r`
 
-export type InvitingDeps = Pick<Ports, 'audit' | 'clock' | 'keys' | 'notifier' | 'publicUrl' | 'policy'>
+export type InvitingDeps = LinksDeps & Pick<Ports, 'audit' | 'clock'>
 
 /** How somebody came into a group that was open already, and who did that. */
 export type Joining = { request: ApprovalRequest; occasion: Occasion; actor: string; action: string; details: Record<string, string> }
@@ -27,7 +27,7 @@ export async function invite(
   project: ProjectRecord,
   { request, occasion, actor, action, details }: Joining,
 ): Promise<void> {
-  await sendLink(deps, project, request, occasion)
+  await sendLinks(deps, project, request, occasion)
   const happening: Happening = {
     actor,
     action,

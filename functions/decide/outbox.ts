@@ -6,10 +6,11 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { advance } from '../../layers/core/project-service.ts'
 import type { ApprovalGroup, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { standingOf } from '../work/separation-of-duties.ts'
+import type { InvitingDeps } from './invitation.ts'
 import { complete, type SettleDeps } from './settlement.ts'
 import { completePlanWithdrawal, completeWithdrawal } from './withdrawal.ts'
 
-export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log' | 'keys' | 'notifier' | 'publicUrl'>
+export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log'> & InvitingDeps
 
 /**
  * Tells the state machine every outcome it was not told yet: of one project (also decisions a crash left half-way), and of all groups

@@ -3,20 +3,20 @@ import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { waivedMail } from '../../layers/core/flow/plan-mail.ts'
-import type { HttpRequest, HttpResponse, Person, Ports } from '../../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, Person } from '../../layers/core/ports.ts'
 import { roleFault } from '../../layers/core/role-holders.ts'
 import type { WaiverRequest } from '../../layers/core/schemas/waiver.ts'
 import { type PlanPath, planPageFor, unwaived } from '../approval-page/plan-view.ts'
-import { atTheBrowser } from '../approval-page/sign-in.ts'
+import { atTheBrowser, type BrowserDeps } from '../approval-page/sign-in.ts'
 import { type OpenPlan, type PlanLinkDeps, planFormSubject, planOpening } from '../work/plan-link.ts'
 import { openFindings, signWaiver } from '../work/waiving.ts'
-import { digestFaults, type Form, reasonFaults } from './form.ts'
+import { digestFaults, type Form, reasonFaults, tokensOf } from './form.ts'
 import { type OutboxDeps, tellOutcomes } from './outbox.ts'
 import { recordRefusal } from './refusal.ts'
 import { identifiedBy } from './settlement.ts'
 import { withdrawPlan } from './withdrawal.ts'
 
-type Deps = PlanLinkDeps & OutboxDeps & Pick<Ports, 'signIn'>
+type Deps = PlanLinkDeps & OutboxDeps & BrowserDeps
 
 const DAY_MS = 86_400_000
 
@@ -36,7 +36,7 @@ export async function decideOnPlan(deps: Deps, http: HttpRequest, form: Form, { 
   if (http.headers.origin !== new URL(deps.publicUrl).origin) return refused('bad-origin')
   if (!opened.open) return refused(opened.why, opened.details)
   const { about } = opened
-  if (!checkFormToken(await deps.keys.link(), planFormSubject(about), about.planSha256, form.formToken, deps.clock.now()))
+  if (!(await checkFormToken(deps.macCheckers.page, planFormSubject(about), about.planSha256, form.formToken, deps.clock.now())))
     return refused('stale-form')
   const who = await atTheBrowser(deps, http, { approver: about.person.email })
   if ('why' in who) return refused(who.why)
@@ -106,5 +106,5 @@ async function waive(
 
 async function again(deps: Deps, about: OpenPlan, form: Form, faults: string[]): Promise<HttpResponse> {
   const { finding, days } = form
-  return { ...(await planPageFor(deps, about, { faults, reason: form.reason.slice(0, 2000), finding, days })), status: 422 }
+  return { ...(await planPageFor(deps, about, tokensOf(form), { faults, reason: form.reason.slice(0, 2000), finding, days })), status: 422 }
 }

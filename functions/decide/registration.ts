@@ -1,7 +1,6 @@
 import { verifyRegistrationResponse } from '@simplewebauthn/server'
 import { cose, decodeAttestationObject, decodeCredentialPublicKey } from '@simplewebauthn/server/helpers'
 import { z } from 'zod'
-import { checkRegistration } from '../../layers/core/approval-link.ts'
 import { checkFormToken } from '../../layers/core/approval-page/form-token.ts'
 import { type NoticeKind, notice } from '../../layers/core/approval-page/notice.ts'
 import { sha256 } from '../../layers/core/digest.ts'
@@ -11,13 +10,13 @@ import type { HttpRequest, HttpResponse, Ports } from '../../layers/core/ports.t
 import type { ApprovalRequest, PasskeyPredicate } from '../../layers/core/schemas/governance.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { type OpeningDeps, opening } from '../approval-page/opening.ts'
-import { atTheBrowser } from '../approval-page/sign-in.ts'
+import { atTheBrowser, type BrowserDeps } from '../approval-page/sign-in.ts'
 import { jsonOf, type PasskeyDeps, passkeyKey, registrationSubject, relyingParty, spkiOf } from '../work/passkeys.ts'
 import type { Form } from './form.ts'
 import { recordRefusal, triedOf } from './refusal.ts'
 import type { SettleDeps } from './settlement.ts'
 
-type Deps = OpeningDeps & PasskeyDeps & SettleDeps & Pick<Ports, 'signIn'>
+type Deps = OpeningDeps & PasskeyDeps & SettleDeps & BrowserDeps
 
 const ES256 = -7
 
@@ -32,7 +31,7 @@ const answer = z.strictObject({
  * an identity provider is configured, is signed in as that person. The passkey is stored as a statement signed by the approval key.
  */
 export async function register(deps: Deps, http: HttpRequest, form: Form, approvalId: string): Promise<HttpResponse> {
-  const opened = await opening(deps, approvalId, form.linkToken, checkRegistration)
+  const opened = await opening(deps, approvalId, form.linkToken, 'passkeys')
   const { request } = opened
   if (request === null) return notice('unknown')
   const refused = async (why: NoticeKind, details: string[] = []) => {
@@ -42,14 +41,13 @@ export async function register(deps: Deps, http: HttpRequest, form: Form, approv
   if (http.headers.origin !== new URL(deps.publicUrl).origin) return refused('bad-origin')
   if (!opened.open) return refused(opened.why, opened.details)
   const about = registrationSubject(request)
-  const key = await deps.keys.link()
-  if (!checkFormToken(key, about, request.subject.sha256, form.formToken, deps.clock.now())) return refused('stale-form')
+  const fresh = await checkFormToken(deps.macCheckers.page, about, request.subject.sha256, form.formToken, deps.clock.now())
+  if (!fresh) return refused('stale-form')
   const who = await atTheBrowser(deps, http, request)
   if ('why' in who) return refused(who.why)
 
-  const made = await verified(deps, form.passkey, (challenge) =>
-    checkFormToken(key, about, request.subject.sha256, challenge, deps.clock.now()),
-  )
+  // The page's challenge is its form token, which was just seen to be ours.
+  const made = await verified(deps, form.passkey, form.formToken)
   if (made === null) return refused('passkey-refused')
   const predicate: PasskeyPredicate = {
     email: request.approver,
@@ -71,7 +69,7 @@ export async function register(deps: Deps, http: HttpRequest, form: Form, approv
 async function verified(
   deps: Pick<Ports, 'publicUrl'>,
   sent: string,
-  isOurs: (challenge: string) => boolean,
+  challenge: string,
 ): Promise<{ id: string; publicKey: string } | null> {
   const parsed = z.string().transform(jsonOf).pipe(answer).safeParse(sent)
   if (!parsed.success) return null
@@ -83,7 +81,7 @@ async function verified(
     if (attestation.get('fmt') !== 'none' && !selfSigned) return null
     const { verified: holds, registrationInfo } = await verifyRegistrationResponse({
       response: { id, rawId: id, type: 'public-key', clientExtensionResults: {}, response: { clientDataJSON, attestationObject } },
-      expectedChallenge: (challenge) => isOurs(Buffer.from(challenge, 'base64url').toString('latin1')),
+      expectedChallenge: Buffer.from(challenge, 'latin1').toString('base64url'),
       expectedOrigin: new URL(deps.publicUrl).origin,
       expectedRPID: relyingParty(deps),
       requireUserVerification: true,

@@ -8,10 +8,10 @@ import type { Ports } from '../../layers/core/ports.ts'
 import type { ApprovalPredicate, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { gateOfWithdrawal, planWithdrawalId } from '../work/withdrawable.ts'
-import { againId, askedAgain, invite } from './invitation.ts'
+import { againId, askedAgain, type InvitingDeps, invite } from './invitation.ts'
 import { type Identified, type SettleDeps, storeStatement, wayOf } from './settlement.ts'
 
-export type WithdrawalDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'keys' | 'notifier' | 'publicUrl' | 'log'>
+export type WithdrawalDeps = SettleDeps & InvitingDeps & Pick<Ports, 'projects' | 'anchors' | 'log'>
 
 /** The id of the statement that takes an approval back; write-once under it, so that an approval is withdrawn once. */
 const withdrawalId = (approvalId: string) => `${approvalId}-w`

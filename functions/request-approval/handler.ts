@@ -1,13 +1,13 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
-import { type AskingDeps, approverFor, ask } from '../../layers/core/flow/asking.ts'
+import { type AskingDeps, approverFor, ask, type LinksDeps, type Question, sendLinks } from '../../layers/core/flow/asking.ts'
 import { approvalEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { SUBJECTS } from '../../layers/core/flow/subject.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { MakesMacs, Ports } from '../../layers/core/ports.ts'
 import { offerWithdrawal } from '../decide/plan-invitation.ts'
 import { standingOf } from '../work/separation-of-duties.ts'
 
-type Deps = AskingDeps & Pick<Ports, 'projects' | 'artifacts' | 'log' | 'tasks' | 'trust'>
+type Deps = AskingDeps & LinksDeps & MakesMacs<'withdrawalLink'> & Pick<Ports, 'projects' | 'artifacts' | 'log' | 'tasks' | 'trust'>
 
 /** Asks everyone whose approval of this very subject is still missing; completes the task at once when none is. */
 export function createHandler(deps: Deps) {
@@ -24,7 +24,9 @@ export function createHandler(deps: Deps) {
     }
     const spec = await specOf(deps.artifacts, project)
     const people = answer.missing.map((role) => approverFor(spec, role))
-    await ask(deps, { project, runId: run_id, taskToken: task_token, kind: 'approval', transition, subject, subjectName: file, people })
+    const asked = { project, runId: run_id, taskToken: task_token, transition, subject, subjectName: file, people }
+    const question: Question = { ...asked, kind: 'approval' }
+    await ask(deps, question, sendLinks)
     if (transition === 'PLAN_DRAFTED->PLANNED' || transition === 'PLANNED->EXECUTED') await offerWithdrawal(deps, project)
     return { project_id, run_id }
   }

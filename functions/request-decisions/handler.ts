@@ -1,5 +1,5 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
-import { type AskingDeps, approverFor, ask } from '../../layers/core/flow/asking.ts'
+import { type AskingDeps, approverFor, ask, type Question, sendLink } from '../../layers/core/flow/asking.ts'
 import { readEvent, type TaskEvent, type TaskResult, waitingEvent } from '../../layers/core/flow/event.ts'
 import { specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { DECISION_SUBJECT } from '../../layers/core/flow/subject.ts'
@@ -13,7 +13,7 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id, task_token } = readEvent(waitingEvent, input)
     const project = await deps.projects.get(project_id)
     const spec = await specOf(deps.artifacts, project)
-    await ask(deps, {
+    const question: Question = {
       project,
       runId: run_id,
       taskToken: task_token,
@@ -22,7 +22,8 @@ export function createHandler(deps: Deps) {
       subject: artifactOf(project, DECISION_SUBJECT.artifact),
       subjectName: DECISION_SUBJECT.file,
       people: [approverFor(spec, 'tech_lead')],
-    })
+    }
+    await ask(deps, question, sendLink)
     return { project_id, run_id }
   }
 }

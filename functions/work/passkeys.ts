@@ -1,9 +1,9 @@
-import { createHmac, createPublicKey } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { z } from 'zod'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { keyOf, listed } from '../../layers/core/flow/storing.ts'
 import { mailboxOf, passkeyChallenge, verifyPasskey } from '../../layers/core/passkey.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { MakesMacs, Ports } from '../../layers/core/ports.ts'
 import {
   type ApprovalRequest,
   type PasskeyAssertion,
@@ -13,7 +13,7 @@ import {
 } from '../../layers/core/schemas/governance.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 
-export type PasskeyDeps = Pick<Ports, 'artifacts' | 'keys' | 'publicUrl' | 'trust'>
+export type PasskeyDeps = Pick<Ports, 'artifacts' | 'publicUrl' | 'trust'> & MakesMacs<'person'>
 
 /** No project can have this id: passkeys belong to a person, whatever the project. */
 const PEOPLE = '_people'
@@ -21,21 +21,19 @@ const PEOPLE = '_people'
 /** The host that passkeys are bound to: the one people reach the pages under. */
 export const relyingParty = (deps: Pick<Ports, 'publicUrl'>): string => new URL(deps.publicUrl).hostname
 
-/** Where a person's passkeys lie; an HMAC, so that a listing of the store names nobody. */
-export async function passkeyPart(deps: Pick<Ports, 'keys'>, email: string): Promise<string> {
-  return createHmac('sha256', await deps.keys.link())
-    .update(JSON.stringify(['waybill/passkey-owner/v2', mailboxOf(email)]))
-    .digest('hex')
-    .slice(0, 40)
+/** Where a person's passkeys lie; a MAC, so that a listing of the store names nobody, and nobody can try addresses without its key. */
+async function passkeyPart(deps: MakesMacs<'person'>, email: string): Promise<string> {
+  return (await nameOf(deps, JSON.stringify(['waybill/passkey-owner/v2', mailboxOf(email)]))).slice(0, 40)
 }
 
-/** One statement per passkey, ever. */
-export async function passkeyKey(deps: Pick<Ports, 'keys'>, email: string, credentialId: string): Promise<string> {
-  const name = createHmac('sha256', await deps.keys.link())
-    .update(credentialId)
-    .digest('hex')
-    .slice(0, 32)
+/** One statement per passkey, ever. An id of a passkey is letters, digits, dashes and underscores, so that its MAC is no person's. */
+export async function passkeyKey(deps: MakesMacs<'person'>, email: string, credentialId: string): Promise<string> {
+  const name = (await nameOf(deps, credentialId)).slice(0, 32)
   return keyOf(PEOPLE, 'passkeys', `${await passkeyPart(deps, email)}/${name}`, 'dsse.json')
+}
+
+async function nameOf(deps: MakesMacs<'person'>, of: string): Promise<string> {
+  return Buffer.from(await deps.macMakers.person(Buffer.from(of))).toString('hex')
 }
 
 /**
@@ -43,7 +41,11 @@ export async function passkeyKey(deps: Pick<Ports, 'keys'>, email: string, crede
  * person's name; only statements that the approval key signed, about that very person, count.
  */
 export async function passkeysOf(deps: PasskeyDeps, email: string): Promise<PasskeyPredicate[]> {
-  const found = await listed(deps.artifacts, `projects/${PEOPLE}/passkeys/${await passkeyPart(deps, email)}/`)
+  return passkeysIn(deps, await passkeyPart(deps, email), email)
+}
+
+async function passkeysIn(deps: PasskeyDeps, part: string, email: string): Promise<PasskeyPredicate[]> {
+  const found = await listed(deps.artifacts, `projects/${PEOPLE}/passkeys/${part}/`)
   const opened = await Promise.all(found.map(async ({ pointer }) => registered(await deps.artifacts.get(pointer), deps.trust)))
   return opened.flatMap((passkey) =>
     passkey !== null && mailboxOf(passkey.email) === mailboxOf(email) && passkey.rp_id === relyingParty(deps) ? [passkey] : [],
@@ -73,12 +75,13 @@ export const registrationSubject = (request: ApprovalRequest): string => `passke
 
 /** What the registration page's script needs. `challenge`: a form token, so that it runs out and is good for this request only. */
 export async function registrationOptions(deps: PasskeyDeps, request: ApprovalRequest, challenge: string) {
+  const part = await passkeyPart(deps, request.approver)
   return {
     challenge: Buffer.from(challenge, 'latin1').toString('base64url'),
     rpId: relyingParty(deps),
-    user: Buffer.from(await passkeyPart(deps, request.approver), 'hex').toString('base64url'),
+    user: Buffer.from(part, 'hex').toString('base64url'),
     name: request.approver,
-    credentials: (await passkeysOf(deps, request.approver)).map((passkey) => passkey.credential_id),
+    credentials: (await passkeysIn(deps, part, request.approver)).map((passkey) => passkey.credential_id),
   }
 }
 

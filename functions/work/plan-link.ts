@@ -4,7 +4,7 @@ import { moment } from '../../layers/core/approval-page/visible-text.ts'
 import { artifactOf } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { ChecksMacs, MacMaker, Ports } from '../../layers/core/ports.ts'
 import type { Role } from '../../layers/core/schemas/common.ts'
 import { type Findings, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
@@ -12,7 +12,8 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { isDrafted, personToAsk } from './waiving.ts'
 import { gateOfWithdrawal, withdrawnAlready } from './withdrawable.ts'
 
-export type PlanLinkDeps = Pick<Ports, 'approvals' | 'artifacts' | 'clock' | 'keys' | 'policy' | 'projects'>
+export type PlanLinkDeps = Pick<Ports, 'approvals' | 'artifacts' | 'clock' | 'policy' | 'projects'> &
+  ChecksMacs<'waiverLink' | 'withdrawalLink'>
 export type PlanPerson = { role: Role; email: string }
 
 /** What a page about a whole plan is about. */
@@ -35,13 +36,10 @@ export async function aboutPlan(
   return { page, project, plan, planSha256, person }
 }
 
-export async function planLinkTokenOf(deps: Pick<Ports, 'keys'>, about: OpenPlan): Promise<string> {
-  return planLinkToken(await deps.keys.link(), about.page, fieldsOf(about))
-}
-
 /** The link that is mailed. It is good until the plan expires or is made anew, and for the person whom policy and spec name now. */
-export async function planLinkOf(deps: Pick<Ports, 'keys' | 'publicUrl'>, about: OpenPlan): Promise<string> {
-  return `${deps.publicUrl}/${about.page}/${about.project.project_id}?t=${encodeURIComponent(await planLinkTokenOf(deps, about))}`
+export async function planLinkOf(make: MacMaker, publicUrl: string, about: OpenPlan): Promise<string> {
+  const token = await planLinkToken(make, about.page, fieldsOf(about))
+  return `${publicUrl}/${about.page}/${about.project.project_id}?t=${encodeURIComponent(token)}`
 }
 
 function fieldsOf({ project, plan, planSha256, person }: OpenPlan): PlanLinkFields {
@@ -62,7 +60,8 @@ export async function planOpening(deps: PlanLinkDeps, page: PlanPage, projectId:
   if (about === null) return { open: false, why: 'bad-link', details: [], project, about: null }
   const shut = (why: NoticeKind, details: string[] = []): PlanOpening => ({ open: false, why, details, project, about })
   try {
-    checkPlanLink(await deps.keys.link(), page, fieldsOf(about), token, deps.clock.now())
+    const isOurs = page === 'waivers' ? deps.macCheckers.waiverLink : deps.macCheckers.withdrawalLink
+    await checkPlanLink(isOurs, page, fieldsOf(about), token, deps.clock.now())
   } catch (error) {
     if (isWaybillError(error) && error.code === 'APPROVAL_REFUSED')
       return { open: false, why: 'bad-link', details: [], project, about: null }

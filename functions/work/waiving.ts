@@ -6,7 +6,7 @@ import { waiverCodeMail } from '../../layers/core/flow/plan-mail.ts'
 import { artifactJson, planOf, specOf } from '../../layers/core/flow/project-artifacts.ts'
 import { JSON_TYPE, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import { record } from '../../layers/core/ledger.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { ChecksMacs, MakesMacs, Ports } from '../../layers/core/ports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -16,14 +16,15 @@ import { PREDICATES, signStatement, statementOf } from '../../layers/core/statem
 import { findingId, notWaivable, readWaiver, waiverFault } from '../../layers/core/waivers.ts'
 import { waiversPrefix } from './project-waivers.ts'
 
-export type WaivingDeps = StoringDeps & Pick<Ports, 'audit' | 'ids' | 'projects' | 'policy' | 'keys' | 'notifier' | 'signers' | 'trust'>
-
-type SigningDeps = Omit<WaivingDeps, 'keys' | 'notifier'>
+type SigningDeps = StoringDeps & Pick<Ports, 'audit' | 'ids' | 'projects' | 'policy' | 'signers' | 'trust'>
+export type WaivingDeps = SigningDeps & Pick<Ports, 'notifier'> & MakesMacs<'waiverLink'> & ChecksMacs<'waiverLink'>
 
 /** One finding that keeps the plan from being signed; `barred` says why nobody may waive it, null where somebody may. */
 export type OpenFinding = { finding_id: string; finding: Finding; barred: string | null }
 
 const HOUR_MS = 3_600_000
+/** Codes that say no. Another one says that it could not be told, which is nobody's refusal. */
+const REFUSALS: ReadonlySet<string> = new Set(['APPROVAL_REFUSED', 'APPROVAL_EXPIRED', 'ILLEGAL_TRANSITION'])
 /** How long the code in the mail is good for. */
 const CODE_HOURS = 72
 
@@ -90,9 +91,8 @@ export async function askForWaiver(
       until: request.expires_at,
     },
   })
-  await deps.notifier.send(
-    waiverCodeMail(project, request, linkToken(await deps.keys.link(), codeFields(request, kept.code_expires_at)), kept.code_expires_at),
-  )
+  const code = await linkToken(deps.macMakers.waiverLink, codeFields(request, kept.code_expires_at))
+  await deps.notifier.send(waiverCodeMail(project, request, code, kept.code_expires_at))
   return request
 }
 
@@ -105,7 +105,7 @@ export async function giveWaiver(deps: WaivingDeps, project: ProjectRecord, waiv
   if (pointer === null) throw new WaybillError('NOT_FOUND', `Nobody was asked for a waiver ${waiverId} in ${project.project_id}.`)
   const { request, code_expires_at } = await getJson(deps.artifacts, pointer, keptWaiverRequest)
   try {
-    checkLink(await deps.keys.link(), codeFields(request, code_expires_at), code, deps.clock.now())
+    await checkLink(deps.macCheckers.waiverLink, codeFields(request, code_expires_at), code, deps.clock.now())
     drafted(project)
     if (request.project_id !== project.project_id || request.plan_sha256 !== project.artifacts.migration_plan?.sha256)
       throw new WaybillError(
@@ -116,7 +116,7 @@ export async function giveWaiver(deps: WaivingDeps, project: ProjectRecord, waiv
     if (person.role !== request.role || !samePerson(person.email, request.approver))
       throw new WaybillError('APPROVAL_REFUSED', 'The policy or the spec now name another person for this. Ask again.')
   } catch (error) {
-    if (isWaybillError(error)) await refusedWaiver(deps, request, error.message)
+    if (isWaybillError(error) && REFUSALS.has(error.code)) await refusedWaiver(deps, request, error.message)
     throw error
   }
   return signWaiver(deps, project, request, { identified_by: 'invited-address' })

@@ -7,6 +7,8 @@ import { connectionSecretArns, databaseUserArns } from './grants.ts'
 /** What a proposer must never do, whatever a later change grants it by mistake. */
 export const NEVER = [
   'kms:Sign',
+  'kms:GenerateMac',
+  'kms:VerifyMac',
   'kms:CreateGrant',
   'states:SendTaskSuccess',
   'states:SendTaskFailure',

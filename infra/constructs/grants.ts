@@ -1,7 +1,7 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IConstruct } from 'constructs'
-import { DATABASE_USERS } from '../../layers/core/names.ts'
+import { DATABASE_USERS, macVariable } from '../../layers/core/names.ts'
 import type { StageConfig } from '../config.ts'
 import { ALL, type Permission, type Purpose } from '../permissions.ts'
 import type { StateStack } from '../state-stack.ts'
@@ -99,6 +99,10 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   if (permission.trusts === true) allow(['kms:GetPublicKey'], [keyArn('plan'), keyArn('approval'), keyArn('evidence')])
   else if (permission.signs !== undefined) allow(['kms:GetPublicKey'], [keyArn(permission.signs)])
 
+  const macKeys = (purposes: Permission['makes'] = []) => purposes.map((purpose) => state.macKeys[purpose].key.keyArn)
+  if (permission.makes !== undefined) allow(['kms:GenerateMac'], macKeys(permission.makes))
+  if (permission.checks !== undefined) allow(['kms:VerifyMac'], macKeys(permission.checks))
+
   if (permission.anchors === true) allow(['lambda:InvokeFunction'], [beside.anchorFunctionArn])
   if (permission.stops === true) {
     const inCluster = { ArnEquals: { 'ecs:cluster': beside.cluster.arn } }
@@ -114,7 +118,6 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
     })
 
   const secrets = [
-    ...(permission.link === true ? [state.linkKey] : []),
     ...(permission.mask === true ? [state.maskKey] : []),
     ...(permission.git === true ? [state.gitToken] : []),
     ...(permission.policy === true ? [state.policyInForce] : []),
@@ -186,8 +189,15 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     }),
     ...(permission.anchors && { WAYBILL_ANCHOR_FUNCTION: beside.anchorFunctionArn }),
     ...(permission.mail && { WAYBILL_MAIL_FROM: config.mailFrom }),
-    ...(permission.link && { WAYBILL_LINK_KEY_SECRET: state.linkKey.secretArn, WAYBILL_PUBLIC_URL: beside.publicUrl }),
-    ...(permission.link && beside.signIn && { WAYBILL_OIDC_ISSUER: beside.signIn.issuer, WAYBILL_OIDC_CLIENT_ID: beside.signIn.clientId }),
+    ...Object.fromEntries((permission.makes ?? []).map((purpose) => [macVariable('MAKE', purpose), state.macKeys[purpose].key.keyArn])),
+    ...Object.fromEntries((permission.checks ?? []).map((purpose) => [macVariable('CHECK', purpose), state.macKeys[purpose].key.keyArn])),
+    // Links lead there, and forms come from there.
+    ...((permission.makes || permission.checks) && {
+      WAYBILL_PUBLIC_URL: beside.publicUrl,
+      WAYBILL_LINK_GENERATION: String(config.linkGeneration),
+    }),
+    ...(permission.checks?.includes('page') &&
+      beside.signIn && { WAYBILL_OIDC_ISSUER: beside.signIn.issuer, WAYBILL_OIDC_CLIENT_ID: beside.signIn.clientId }),
     ...(permission.mask && { WAYBILL_MASK_KEY_SECRET: state.maskKey.secretArn }),
     ...(permission.policy && { WAYBILL_POLICY_IN_FORCE_SECRET: state.policyInForce.secretArn }),
     ...(permission.git && { WAYBILL_GIT_REPOSITORY: config.git.repository, WAYBILL_GIT_TOKEN_SECRET: state.gitToken.secretArn }),

@@ -8,6 +8,7 @@ import { SESv2Client } from '@aws-sdk/client-sesv2'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { WaybillError } from '../core/errors.ts'
+import { MAC_PURPOSES, type MacPurpose, macVariable } from '../core/names.ts'
 import { readNightSettings } from '../core/nights/off-peak.ts'
 import type { Log, Ports, SigningPurpose, TrustRoot } from '../core/ports.ts'
 import { lambdaAnchors } from './anchors.ts'
@@ -19,6 +20,7 @@ import { gitHubHost } from './git-host.ts'
 import { randomIds } from './ids.ts'
 import { secretsManagerKeys } from './keys.ts'
 import { dynamoLeaseStore } from './lease-store.ts'
+import { kmsMacChecker, kmsMacMaker } from './macs.ts'
 import { sesNotifier } from './notifier.ts'
 import { plotted } from './plotted.ts'
 import { dynamoProgress } from './progress.ts'
@@ -42,7 +44,6 @@ const TRUST_VARIABLES: Record<SigningPurpose, string> = {
   approval: 'WAYBILL_TRUST_APPROVAL_KEYS',
   evidence: 'WAYBILL_TRUST_EVIDENCE_KEYS',
 }
-
 /**
  * The value of an environment variable. The stack sets one only where the role may use what it names.
  * @throws PERMISSION_DENIED when it is not set
@@ -113,12 +114,11 @@ export function awsPorts(
         prefix: need('WAYBILL_SECRETS_PREFIX'),
         targetAccess: env.WAYBILL_TARGET_ACCESS === 'writer' ? 'writer' : 'reader',
       }),
-    keys: () =>
-      secretsManagerKeys({
-        client: once.secretsManager,
-        linkSecretId: () => need('WAYBILL_LINK_KEY_SECRET'),
-        maskSecretId: () => need('WAYBILL_MASK_KEY_SECRET'),
-      }),
+    keys: () => secretsManagerKeys({ client: once.secretsManager, maskSecretId: () => need('WAYBILL_MASK_KEY_SECRET') }),
+    macMakers: () =>
+      byPurpose((purpose) => kmsMacMaker({ kms: once.kms, keyArn: need(macVariable('MAKE', purpose)), ...generationOf(env, purpose) })),
+    macCheckers: () =>
+      byPurpose((purpose) => kmsMacChecker({ kms: once.kms, keyArn: need(macVariable('CHECK', purpose)), ...generationOf(env, purpose) })),
     anchors: () => lambdaAnchors({ lambda: new LambdaClient({}), functionName: need('WAYBILL_ANCHOR_FUNCTION') }),
     progress: () => plotted(dynamoProgress({ db: once.db, table: need('WAYBILL_PROGRESS_TABLE') }), given.log),
     workers: () => ecsWorkers({ ecs: new ECSClient({}), cluster: need('WAYBILL_CLUSTER') }),
@@ -135,6 +135,17 @@ export function awsPorts(
 function retentionOf(env: Environment): Retention {
   const days = env.WAYBILL_RETENTION_DAYS
   return { by: 'bucket', days: days === undefined ? null : Number.parseInt(days, 10) }
+}
+
+/** Only what lies in mailboxes has generations: forms and sessions end within hours, and names of people must last. */
+function generationOf(env: Environment, purpose: MacPurpose): { generation?: string } {
+  const generation = env.WAYBILL_LINK_GENERATION
+  return generation === undefined || !purpose.endsWith('Link') ? {} : { generation }
+}
+
+function byPurpose<T>(make: (purpose: MacPurpose) => T): Record<MacPurpose, T> {
+  const makers = MAC_PURPOSES.map((purpose) => [purpose, () => make(purpose)])
+  return lazily(Object.fromEntries(makers) as { [P in MacPurpose]: () => T })
 }
 
 /** An object whose values are made when first read. A maker that throws is asked again at the next read. */

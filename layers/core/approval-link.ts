@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import { canonicalBytes } from './canonical-json.ts'
 import { WaybillError } from './errors.ts'
+import { macOf } from './mac-text.ts'
+import type { MacChecker, MacMaker } from './ports.ts'
 import type { Role } from './schemas/common.ts'
 import type { GatedTransition } from './schemas/policy.ts'
 
@@ -16,7 +17,7 @@ export type LinkFields = {
   expires_at: string
 }
 
-/** HMACs of this key for other purposes start with another word, so none can stand in for a link. */
+/** What is authenticated begins with a word for what it is, so that none can stand in for another, not even where a platform has one key for all. */
 const PURPOSE = 'waybill/approval-link/v1'
 const REGISTRATION = 'waybill/passkey-registration/v1'
 const PLAN_LINKS = { waivers: 'waybill/waiver-link/v1', plans: 'waybill/plan-withdrawal-link/v1' } as const
@@ -34,63 +35,60 @@ export type PlanLinkFields = {
   expires_at: string
 }
 
-/** base64url of HMAC-SHA256 over the fields, 43 characters. @throws BAD_INPUT for a key shorter than 32 bytes */
-export function linkToken(key: Uint8Array, fields: LinkFields): string {
-  return mac(key, fields).toString('base64url')
+/** base64url of a MAC over the canonical fields, 43 characters. @throws what `make` throws */
+export async function linkToken(make: MacMaker, fields: LinkFields): Promise<string> {
+  return tokenOf(make, bound(fields, PURPOSE))
 }
 
 /** As `linkToken`, for the page where the invited person registers a passkey. */
-export function registrationToken(key: Uint8Array, fields: LinkFields): string {
-  return mac(key, fields, REGISTRATION).toString('base64url')
+export async function registrationToken(make: MacMaker, fields: LinkFields): Promise<string> {
+  return tokenOf(make, bound(fields, REGISTRATION))
 }
 
-/** As `checkLink`, for `registrationToken`. @throws APPROVAL_REFUSED, APPROVAL_EXPIRED */
-export function checkRegistration(key: Uint8Array, fields: LinkFields, token: string, now: Date): void {
-  check(mac(key, fields, REGISTRATION), fields, token, now)
+/** As `linkToken`, for a page about a plan as a whole. Neither page's link opens the other, nor an approval. */
+export async function planLinkToken(make: MacMaker, page: PlanPage, fields: PlanLinkFields): Promise<string> {
+  return tokenOf(make, planBound(fields, page))
 }
 
 /**
  * @throws APPROVAL_REFUSED when the token was not made by `linkToken` for exactly these fields
  * @throws APPROVAL_EXPIRED when it was, and its time is over; looked at second, so that nobody learns expiries by guessing
+ * @throws what `isOurs` throws where it cannot tell, which says nothing about the link
  */
-export function checkLink(key: Uint8Array, fields: LinkFields, token: string, now: Date): void {
-  check(mac(key, fields), fields, token, now)
+export async function checkLink(isOurs: MacChecker, fields: LinkFields, token: string, now: Date): Promise<void> {
+  await check(isOurs, bound(fields, PURPOSE), token, now)
 }
 
-/** As `linkToken`, for a page about a plan as a whole. Neither page's link opens the other, nor an approval. */
-export function planLinkToken(key: Uint8Array, page: PlanPage, fields: PlanLinkFields): string {
-  return planMac(key, page, fields).toString('base64url')
+/** As `checkLink`, for `registrationToken`. */
+export async function checkRegistration(isOurs: MacChecker, fields: LinkFields, token: string, now: Date): Promise<void> {
+  await check(isOurs, bound(fields, REGISTRATION), token, now)
 }
 
-/** As `checkLink`, for `planLinkToken`. @throws APPROVAL_REFUSED, APPROVAL_EXPIRED */
-export function checkPlanLink(key: Uint8Array, page: PlanPage, fields: PlanLinkFields, token: string, now: Date): void {
-  check(planMac(key, page, fields), fields, token, now)
+/** As `checkLink`, for `planLinkToken`. */
+export async function checkPlanLink(isOurs: MacChecker, page: PlanPage, fields: PlanLinkFields, token: string, now: Date): Promise<void> {
+  await check(isOurs, planBound(fields, page), token, now)
 }
 
-function check(expected: Buffer, fields: { expires_at: string }, token: string, now: Date): void {
-  const given = /^[A-Za-z0-9_-]{43}$/.test(token) ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
-  // Unequal lengths would throw; comparing with zeros takes the same time and is never equal to a MAC that was asked for.
-  const same = timingSafeEqual(expected, given.length === expected.length ? given : Buffer.alloc(expected.length))
-  // The last character of base64url carries two spare bits: without this, four tokens would open one door.
-  if (!same || given.toString('base64url') !== token) {
+type Bound = Readonly<Record<string, string | null>> & { expires_at: string }
+
+async function tokenOf(make: MacMaker, bound: Bound): Promise<string> {
+  return Buffer.from(await make(canonicalBytes(bound))).toString('base64url')
+}
+
+async function check(isOurs: MacChecker, bound: Bound, token: string, now: Date): Promise<void> {
+  const mac = macOf(token)
+  if (mac === null || !(await isOurs(canonicalBytes(bound), mac))) {
     throw new WaybillError('APPROVAL_REFUSED', 'this link was not made by Waybill for you; open the one in your e-mail')
   }
-  if (!(now.getTime() < Date.parse(fields.expires_at))) {
-    throw new WaybillError('APPROVAL_EXPIRED', `this link expired at ${fields.expires_at}; ask the project's author for a new request`)
+  if (!(now.getTime() < Date.parse(bound.expires_at))) {
+    throw new WaybillError('APPROVAL_EXPIRED', `this link expired at ${bound.expires_at}; ask the project's author for a new request`)
   }
 }
 
-function mac(key: Uint8Array, fields: LinkFields, purpose = PURPOSE): Buffer {
-  const { approval_id, approver, role, subject_sha256, transition, expires_at } = fields
-  return macOf(key, { purpose, approval_id, approver, role, subject_sha256, transition, expires_at })
+function bound({ approval_id, approver, role, subject_sha256, transition, expires_at }: LinkFields, purpose: string): Bound {
+  return { purpose, approval_id, approver, role, subject_sha256, transition, expires_at }
 }
 
-function planMac(key: Uint8Array, page: PlanPage, fields: PlanLinkFields): Buffer {
-  const { project_id, person, role, plan_sha256, expires_at } = fields
-  return macOf(key, { purpose: PLAN_LINKS[page], project_id, person, role, plan_sha256, expires_at })
-}
-
-function macOf(key: Uint8Array, bound: Readonly<Record<string, string | null>>): Buffer {
-  if (key.byteLength < 32) throw new WaybillError('BAD_INPUT', 'the link key must have at least 32 bytes')
-  return createHmac('sha256', key).update(canonicalBytes(bound)).digest()
+function planBound({ project_id, person, role, plan_sha256, expires_at }: PlanLinkFields, page: PlanPage): Bound {
+  return { purpose: PLAN_LINKS[page], project_id, person, role, plan_sha256, expires_at }
 }

@@ -70,6 +70,19 @@ export const DATABASE_USERS = {
   'target-writer': 'waybill_target_writer',
 } as const
 
+/**
+ * What message authentication codes are made for, a key each. The links that are mailed: to an approval, to where a passkey is registered, to where
+ * a finding is waived, to where the author withdraws the plan. `page`: form tokens, sessions, sign-ins under way. `person`: a name for somebody in
+ * a listing, computed again and never checked.
+ */
+export const MAC_PURPOSES = ['approvalLink', 'registrationLink', 'waiverLink', 'withdrawalLink', 'page', 'person'] as const
+export type MacPurpose = (typeof MAC_PURPOSES)[number]
+
+/** `WAYBILL_CHECK_APPROVAL_LINK_KEY`: where a function is told the key that it may make or check with. */
+export function macVariable(right: 'MAKE' | 'CHECK', purpose: MacPurpose): string {
+  return `WAYBILL_${right}_${purpose.replace(/[A-Z]/g, '_$&').toUpperCase()}_KEY`
+}
+
 /** What the code measures for the dashboard, as fields `metrics` of a line in the log. */
 export const METRICS = ['ApprovalsWaiting', 'Mismatches', 'RowsCompared', 'RowsCopied', 'WorkerSeconds'] as const
 export type Metric = (typeof METRICS)[number]

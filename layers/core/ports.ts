@@ -4,6 +4,7 @@
  */
 
 import type { Connectors } from './connector.ts'
+import type { MacPurpose } from './names.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
 import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/governance.ts'
 import type { Lease } from './schemas/lease.ts'
@@ -134,8 +135,20 @@ export type GitHost = {
   }): Promise<{ branch: string; commit: string; pull_request: string }>
 }
 
-/** Keys for link HMACs and for masking values; 32 bytes each, from the platform's secret store. */
-export type Keys = { link(): Promise<Uint8Array>; mask(): Promise<Uint8Array> }
+/** The key that masks values in evidence; 32 bytes, from the platform's secret store. */
+export type Keys = { mask(): Promise<Uint8Array> }
+
+/** The most that is authenticated at once, in bytes; KMS takes no more. Every message of ours is bounded below it. */
+export const MAC_MESSAGE_BYTES = 4096
+
+/** HMAC-SHA256 of 1 to `MAC_MESSAGE_BYTES` bytes, 32 bytes; the same for the same message. @throws BAD_INPUT for another length */
+export type MacMaker = (message: Uint8Array) => Promise<Uint8Array>
+/** Whether `mac` was made of this very message; compared in constant time. @throws CONNECTION_FAILED, PERMISSION_DENIED when that cannot be told */
+export type MacChecker = (message: Uint8Array, mac: Uint8Array) => Promise<boolean>
+
+/** Making and checking are separate rights: who is given the one cannot do the other. */
+export type MakesMacs<P extends MacPurpose> = { macMakers: Pick<Record<MacPurpose, MacMaker>, P> }
+export type ChecksMacs<P extends MacPurpose> = { macCheckers: Pick<Record<MacPurpose, MacChecker>, P> }
 
 /** What workers say of themselves while they work. Writing it must not be able to fail a worker: its callers go on without. */
 export type Progress = {
@@ -207,6 +220,8 @@ export type Ports = {
   model: Model
   git: GitHost
   keys: Keys
+  macMakers: Record<MacPurpose, MacMaker>
+  macCheckers: Record<MacPurpose, MacChecker>
   anchors: Anchors
   progress: Progress
   workers: Workers

@@ -103,7 +103,7 @@ describe('while a migration waits for security', () => {
     ports.signIn = { start: async () => '', finish: () => Promise.reject(new Error('nobody signs in here')) }
     const as = async (email: string) => {
       const value = { issuer: 'https://id.example', subject: email, email, until: new Date(Date.now() + 60_000).toISOString() }
-      const cookies = cookie(await ports.keys.link(), 'session', value, 60, false).split(';')[0]!
+      const cookies = (await cookie(ports.macMakers.page, 'session', value, 60, false)).split(';')[0]!
       const fields = formOf(await (await fetch(link, { headers: { cookie: cookies } })).text())
       fields.set('decision', 'approve')
       return heading(await post(link, fields, { cookie: cookies }))

@@ -13,6 +13,8 @@ import { PEOPLE, specText } from './support/story.ts'
 
 /** What docs/approvals.md promises: everything that a browser loads for one page. */
 const ALL_TOLD = 100_000
+/** As long as they are. */
+const TOKENS = { linkToken: 'l'.repeat(43), formToken: `${'0'.repeat(8)}.${'f'.repeat(64)}` }
 const HOSTILE = '\u202E<&"'
 
 let asked: Asked
@@ -71,7 +73,7 @@ it('is promised once, and is what these tests hold the pages to', () => {
 
 it('holds for an approval with its script, of a thousand columns with the longest names', async () => {
   const [request] = (await asked.on.ports.approvals.byProject(asked.projectId)).filter(({ role }) => role === 'tech_lead')
-  const { body } = await pageFor(asked.on.ports, request!, project, { faults: [], reason: HOSTILE.repeat(500), answers: {} })
+  const { body } = await pageFor(asked.on.ports, request!, project, TOKENS, { faults: [], reason: HOSTILE.repeat(500), answers: {} })
   expect(Buffer.byteLength(body) + Buffer.byteLength(SCRIPT)).toBeLessThan(ALL_TOLD)
   expect(body).toMatch(/more (columns|tables) are not shown here/)
 })
@@ -79,7 +81,7 @@ it('holds for an approval with its script, of a thousand columns with the longes
 it('holds for a waiver and for a withdrawal of such a plan, and the waiver says how many findings it does not show', async () => {
   const typed = { faults: ['Something is missing.'], reason: HOSTILE.repeat(500), finding: '', days: '7' }
   for (const page of ['waivers', 'plans'] as const) {
-    const { body } = await planPageFor(asked.on.ports, await aboutPlan(asked.on.ports, page, project), typed)
+    const { body } = await planPageFor(asked.on.ports, await aboutPlan(asked.on.ports, page, project), TOKENS, typed)
     expect([page, Buffer.byteLength(body) < ALL_TOLD]).toEqual([page, true])
     if (page === 'waivers') expect(body).toMatch(/\d+ more findings keep this plan from being signed/)
   }

@@ -215,17 +215,19 @@ describe('a waiver by link', () => {
     const asking = new URL((await on.http(getRequest(link))).body.match(/href="([^"]+)"[^>]*>Sign in/)![1]!.replaceAll('&#38;', '&'), link)
     expect((await on.http(getRequest(asking))).headers.location).toBe('https://id.example/')
     const session = async (email: string) => ({
-      cookie: cookie(
-        await on.ports.keys.link(),
-        'session',
-        {
-          issuer: 'https://id.example',
-          subject: `s-${email}`,
-          email,
-          until: new Date(on.ports.clock.now().getTime() + HOUR).toISOString(),
-        },
-        60,
-        false,
+      cookie: (
+        await cookie(
+          on.ports.macMakers.page,
+          'session',
+          {
+            issuer: 'https://id.example',
+            subject: `s-${email}`,
+            email,
+            until: new Date(on.ports.clock.now().getTime() + HOUR).toISOString(),
+          },
+          60,
+          false,
+        )
       ).split(';')[0]!,
     })
     const body = (await on.http(getRequest(link, { headers: await session(MANAGER) }))).body

@@ -21,7 +21,7 @@ export function acceptanceTests(prod: Synthesis, dev: Synthesis): void {
     it('would find a bucket without protection, and a wildcard of an unknown kind', () => {
       const { violations } = synthesise('dev', ({ state }) => {
         new Bucket(state, 'Forgotten')
-        const role = [...state.signerRoles.values()][0]!
+        const role = [...state.keyRoles.values()][0]!
         const statements = [new PolicyStatement({ actions: ['s3:GetObject'], resources: [`${state.evidence.arn}/*`] })]
         for (const statement of statements) role.addToPolicy(statement)
         acceptKnownWildcards(role, statements)

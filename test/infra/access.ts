@@ -3,7 +3,7 @@ import { NEVER } from '../../infra/constructs/agent-boundary.ts'
 import { FUNCTIONS, type Permission, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
 import { awsPorts } from '../../layers/aws/ports.ts'
 import { connectors } from '../../layers/connectors/index.ts'
-import { stateName } from '../../layers/core/names.ts'
+import { MAC_PURPOSES, stateName } from '../../layers/core/names.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { defaultPolicy } from '../../layers/core/rulebooks.ts'
 import { flat, resourcesOf, type Statement, type Synthesis, statementsOf } from './synth.ts'
@@ -50,7 +50,7 @@ function reachedBy(permission: Permission): Record<string, boolean> {
     git: permission.git === true,
     progress: permission.progress === true,
     workers: permission.stops === true,
-    publicUrl: permission.link === true,
+    publicUrl: permission.makes !== undefined || permission.checks !== undefined,
   }
 }
 
@@ -115,6 +115,25 @@ export function accessTests(prod: Synthesis): void {
       expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'CloseReconciliation', 'Decide', 'ProveOutcome', 'SealEvidence', 'SignPlan'])
       for (const each of granted.filter(({ Action }) => Action.includes('kms:Sign')))
         expect(each.Condition).toEqual({ StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } })
+    })
+
+    it('links, pages and names of people: each key has its makers and its checkers, and no others', () => {
+      const [page, decide] = ['ApprovalPage', 'Decide']
+      const makers = {
+        ApprovalLink: [decide, 'RequestApproval', 'RequestDecisions'],
+        RegistrationLink: [decide, 'RequestApproval'],
+        WaiverLink: [decide],
+        WithdrawalLink: [decide, 'RequestApproval'],
+        Page: [page],
+        Person: [page, decide],
+      }
+      for (const [purpose, names] of Object.entries(makers)) {
+        expect([purpose, holders('kms:GenerateMac', new RegExp(`${purpose}MacKey`))]).toEqual([purpose, names])
+        const checkers = purpose === 'Person' ? [] : [page, decide]
+        expect([purpose, holders('kms:VerifyMac', new RegExp(`${purpose}MacKey`))]).toEqual([purpose, checkers])
+      }
+      for (const { Action, Resource } of granted.filter((each) => each.Action.some((action) => /Mac$/.test(action))))
+        expect([Action.length, Resource.every((resource) => /MacKey/.test(resource))]).toEqual([1, true])
     })
 
     it('nobody updates or deletes audit entries', () => {
@@ -197,6 +216,12 @@ export function accessTests(prod: Synthesis): void {
             port,
             isGiven(() => (port === 'signer' ? ports.signers[permission.signs ?? 'plan'] : ports[port as keyof Ports])),
           ]).toEqual([port, granted])
+        for (const purpose of MAC_PURPOSES)
+          expect([purpose, isGiven(() => ports.macMakers[purpose]), isGiven(() => ports.macCheckers[purpose])]).toEqual([
+            purpose,
+            permission.makes?.includes(purpose) === true,
+            permission.checks?.includes(purpose) === true,
+          ])
       }
       const variablesOf = (type: string, id: RegExp) => {
         const [found, ...more] = resourcesOf(prod.pipeline, type).filter(([name]) => id.test(name))

@@ -104,9 +104,56 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
     })
   })
 
+  describe('keys of message authentication codes', () => {
+    const keys = resourcesOf(prod.state, 'AWS::KMS::Key').filter(([, { Properties }]) => Properties.KeyUsage === 'GENERATE_VERIFY_MAC')
+    const rolesOf = (statements: Statement[], action: string) =>
+      statements
+        .filter(({ Action }) => Action.some((each) => each === action || each.includes('*')))
+        .flatMap(({ Principal }) => flat((Principal as { AWS: unknown }).AWS).split(','))
+        .map((each) => each.replace(/^<(.*)Role[0-9A-F]{8}\.Arn>$/, '$1'))
+        .sort()
+
+    it('are one for each purpose, kept, of a kind that is never handed out', () => {
+      expect(keys.map(([id]) => id.replace(/MacKey[0-9A-F]{8}$/, '')).sort()).toEqual([
+        'ApprovalLink',
+        'Page',
+        'Person',
+        'RegistrationLink',
+        'WaiverLink',
+        'WithdrawalLink',
+      ])
+      for (const [, { Properties, DeletionPolicy }] of keys)
+        expect([Properties.KeySpec, Properties.MultiRegion, DeletionPolicy]).toEqual(['HMAC_256', undefined, 'Retain'])
+    })
+
+    it('let their makers make and their checkers check, and the account neither', () => {
+      const page = ['ApprovalPage', 'Decide']
+      const roles: Record<string, [makers: string[], checkers: string[]]> = {
+        ApprovalLink: [['Decide', 'RequestApproval', 'RequestDecisions'], page],
+        RegistrationLink: [['Decide', 'RequestApproval'], page],
+        WaiverLink: [['Decide'], page],
+        WithdrawalLink: [['Decide', 'RequestApproval'], page],
+        Page: [['ApprovalPage'], page],
+        Person: [page, []],
+      }
+      for (const [id, { Properties }] of keys) {
+        const statements = statementsOf(Properties.KeyPolicy)
+        const purpose = id.replace(/MacKey[0-9A-F]{8}$/, '')
+        expect([purpose, rolesOf(statements, 'kms:GenerateMac'), rolesOf(statements, 'kms:VerifyMac')]).toEqual([
+          purpose,
+          ...roles[purpose]!,
+        ])
+        const administration = statements.filter(({ Sid }) => Sid === 'AccountAdministersButNeverUses').flatMap(({ Action }) => Action)
+        expect(administration).toContain('kms:PutKeyPolicy')
+        for (const never of ['kms:GenerateMac', 'kms:VerifyMac', 'kms:CreateGrant', 'kms:ScheduleKeyDeletion', 'kms:DisableKey'])
+          expect(administration).not.toContain(never)
+      }
+    })
+  })
+
   describe('keys that seal', () => {
     it('rotate, are kept, and give grants to services only', () => {
-      const keys = resourcesOf(prod.state, 'AWS::KMS::Key').filter(([, { Properties }]) => Properties.KeyUsage !== 'SIGN_VERIFY')
+      const keys = resourcesOf(prod.state, 'AWS::KMS::Key').filter(([, { Properties }]) => Properties.KeyUsage === undefined)
       expect(keys.map(([id]) => id.replace(/Key[0-9A-F]{8}$/, '')).sort()).toEqual(['Data', 'Token'])
       for (const [, key] of keys) {
         expect(key.Properties.EnableKeyRotation).toBe(true)

@@ -1,7 +1,7 @@
 /** The synthesised policies put to an IAM simulator: every role against everything that it must not do, on resources as an account would hold them. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { FUNCTIONS, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
-import { stateName, type Worker } from '../../layers/core/names.ts'
+import { MAC_PURPOSES, type MacPurpose, stateName, type Worker } from '../../layers/core/names.ts'
 import { ACCOUNT, type Account, accountOf, type Role } from './iam/account.ts'
 import { synthesise } from './synth.ts'
 
@@ -118,6 +118,54 @@ describe('signing', () => {
       { ...AS_SIGNER, 'kms:SigningAlgorithm': 'ECDSA_SHA_384' },
     ])
       expect(await allowed(account.roles, [{ action: 'kms:Sign', resource: on.planKey, context }])).toEqual([])
+  })
+})
+
+describe('links, forms and sessions', () => {
+  const keyOf = (purpose: MacPurpose) =>
+    account.arn('AWS::KMS::Key', new RegExp(`^${purpose.charAt(0).toUpperCase()}${purpose.slice(1)}MacKey`))
+  const ask = async (action: 'kms:GenerateMac' | 'kms:VerifyMac', purpose: MacPurpose) =>
+    (await allowed(account.roles, [{ action, resource: keyOf(purpose) }])).map((each) => each.replace(`: ${action}`, '')).sort()
+
+  it('each key makes and checks for its own functions and for nobody else: no other role, and not the root of the account', async () => {
+    const page = ['ApprovalPage', 'Decide']
+    const makers: Record<MacPurpose, string[]> = {
+      approvalLink: ['Decide', 'RequestApproval', 'RequestDecisions'],
+      registrationLink: ['Decide', 'RequestApproval'],
+      waiverLink: ['Decide'],
+      withdrawalLink: ['Decide', 'RequestApproval'],
+      page: ['ApprovalPage'],
+      person: page,
+    }
+    for (const purpose of MAC_PURPOSES) {
+      expect([purpose, await ask('kms:GenerateMac', purpose)]).toEqual([purpose, makers[purpose]])
+      expect([purpose, await ask('kms:VerifyMac', purpose)]).toEqual([purpose, purpose === 'person' ? [] : page])
+      for (const action of ['kms:GenerateMac', 'kms:VerifyMac'])
+        expect(await account.ask({ role: 'root', action, resource: keyOf(purpose) })).not.toBe('Allowed')
+    }
+  })
+
+  it('who shows pages makes no link, who mails links makes no form and no session, and who decides makes neither of these two', async () => {
+    const links = MAC_PURPOSES.filter((purpose) => purpose.endsWith('Link')).map((purpose) => ({
+      action: 'kms:GenerateMac',
+      resource: keyOf(purpose),
+    }))
+    expect(links).toHaveLength(4)
+    expect(await allowed(rolesOf(['ApprovalPage']), links)).toEqual([])
+    const forms = [{ action: 'kms:GenerateMac', resource: keyOf('page') }]
+    expect(await allowed(rolesOf(['RequestApproval', 'RequestDecisions', 'Decide']), forms)).toEqual([])
+  })
+
+  it('no key is read, handed out, or used as another kind of key', async () => {
+    const acts = MAC_PURPOSES.flatMap((purpose) =>
+      ['CreateGrant', 'ReplicateKey', 'ImportKeyMaterial', 'PutKeyPolicy', 'ScheduleKeyDeletion', 'DisableKey'].map((verb) => ({
+        action: `kms:${verb}`,
+        resource: keyOf(purpose),
+      })),
+    )
+    expect(await allowed(account.roles, acts)).toEqual([])
+    for (const act of acts.filter(({ action }) => action !== 'kms:PutKeyPolicy'))
+      expect([act.action, await account.ask({ role: 'root', ...act })]).not.toEqual([act.action, 'Allowed'])
   })
 })
 

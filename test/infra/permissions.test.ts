@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
 import { LAMBDA_FUNCTIONS, ROOT } from '../../infra/build.ts'
 import { ALL, FUNCTIONS, type LambdaFunction, type Permission, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
-import { WORKERS, type Worker } from '../../layers/core/names.ts'
+import { MAC_PURPOSES, WORKERS, type Worker } from '../../layers/core/names.ts'
 
 /** Reachable only because these two import a constant or a schema from a worker's module, whose handler is made when the module loads. */
 const NOT_CALLED: Record<string, readonly string[]> = {
@@ -63,7 +63,9 @@ function neededBy({ ports }: Code): Record<string, unknown> {
     anchors: has('anchors'),
     tasks: has('tasks'),
     mail: has('notifier'),
-    link: has('keys.link', 'publicUrl'),
+    makes: MAC_PURPOSES.filter((purpose) => has(`macMakers.${purpose}`)),
+    checks: MAC_PURPOSES.filter((purpose) => has(`macCheckers.${purpose}`)),
+    publicUrl: has('publicUrl'),
     mask: has('keys.mask'),
     git: has('git'),
     secrets: has('secrets'),
@@ -75,11 +77,14 @@ function neededBy({ ports }: Code): Record<string, unknown> {
 function grantedBy(permission: Permission): Record<string, unknown> {
   return {
     ...Object.fromEntries(
-      ['leases', 'nights', 'trusts', 'anchors', 'tasks', 'mail', 'link', 'mask', 'git', 'network'].map((name) => [
+      ['leases', 'nights', 'trusts', 'anchors', 'tasks', 'mail', 'mask', 'git', 'network'].map((name) => [
         name,
         permission[name as keyof Permission] === true,
       ]),
     ),
+    makes: MAC_PURPOSES.filter((purpose) => permission.makes?.includes(purpose)),
+    checks: MAC_PURPOSES.filter((purpose) => permission.checks?.includes(purpose)),
+    publicUrl: permission.makes !== undefined || permission.checks !== undefined,
     projects: permission.projects,
     audit: permission.audit,
     approvals: permission.approvals,

@@ -4,18 +4,21 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSy
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { passkeyKey } from '../../functions/work/passkeys.ts'
+import { checkLink, checkPlanLink, checkRegistration, type LinkFields, type PlanLinkFields } from '../../layers/core/approval-link.ts'
 import { lowS } from '../../layers/core/ecdsa.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Signers } from '../../layers/core/ports.ts'
 import { systemClock } from '../../layers/local/clock.ts'
 import { localGitHost } from '../../layers/local/git-host.ts'
 import { randomIds } from '../../layers/local/ids.ts'
-import { fileKeys } from '../../layers/local/keys.ts'
+import { fileKeys, fileMacs } from '../../layers/local/keys.ts'
 import { jsonLog, redaction } from '../../layers/local/log.ts'
 import { outboxNotifier, smtpNotifier } from '../../layers/local/notifier.ts'
 import { localSecrets } from '../../layers/local/secrets.ts'
 import { fileSigners } from '../../layers/local/signer.ts'
 import { gitHostContract } from '../contracts/git-host.ts'
+import { macsContract } from '../contracts/macs.ts'
 import { notifierContract, type SentMail } from '../contracts/notifier.ts'
 import { refusal } from '../contracts/samples.ts'
 import { signersContract } from '../contracts/signer.ts'
@@ -36,6 +39,11 @@ idsContract('random', randomIds)
 clockContract('system', systemClock)
 const keyFolder = folderFor()
 keysContract('files', async () => fileKeys({ folder: keyFolder }))
+macsContract(
+  'files',
+  async () => fileMacs({ folder: keyFolder }),
+  (purpose) => (purpose === 'page' ? 'page.key' : 'link.key'),
+)
 const signerFolder = folderFor()
 signersContract('key files', async () => fileSigners({ folder: signerFolder }))
 
@@ -82,7 +90,38 @@ describe('key files', () => {
     expect(`${error.message}${error.stack}${String(error.cause)}`).not.toContain('secret stuff')
     const keys = folderFor()
     writeFileSync(join(keys, 'link.key'), 'short')
-    expect(await refusal(fileKeys({ folder: keys }).link())).toBe('BAD_INPUT')
+    expect(await refusal(fileMacs({ folder: keys }).macMakers.approvalLink(Buffer.from('x')))).toBe('BAD_INPUT')
+  })
+})
+
+describe('a home from before links, forms and sessions had keys of their own', () => {
+  it('opens the links that were mailed, and finds the passkeys that were registered', async () => {
+    const folder = folderFor()
+    writeFileSync(join(folder, 'link.key'), new Uint8Array(32).fill(7), { mode: 0o600 })
+    const { macMakers, macCheckers } = fileMacs({ folder })
+    const now = new Date('2026-03-01T00:00:00.000Z')
+    const approval: LinkFields = {
+      approval_id: 'apr-1',
+      approver: 'tess@example.com',
+      role: 'tech_lead',
+      subject_sha256: 'ab'.repeat(32),
+      transition: 'PLAN_DRAFTED->PLANNED',
+      expires_at: '2026-03-05T10:00:00.000Z',
+    }
+    const plan: PlanLinkFields = {
+      project_id: 'p-1',
+      person: 'ada@example.org',
+      role: 'engineering_manager',
+      plan_sha256: 'a'.repeat(64),
+      expires_at: '2026-03-02T00:00:00.000Z',
+    }
+    await checkLink(macCheckers.approvalLink, approval, '8mQNL4QrpXB2u0CPgTbYL27PCqbT--7S-KAJauzs8wc', now)
+    await checkRegistration(macCheckers.registrationLink, approval, 'xRle96gS1F8Luj_RPEe_QwF-It1f7ZemJ6gqNBSc13M', now)
+    await checkPlanLink(macCheckers.waiverLink, 'waivers', plan, 'RcHyz8JnIlR1_RF2yZBqRAASIQoXRDY-XktfdKsxzjo', now)
+    await checkPlanLink(macCheckers.withdrawalLink, 'plans', plan, 'Vp0lvSDxPdRnvPnm8h-szDpkGR6CAXAy24td5ZZphZw', now)
+    expect(await passkeyKey({ macMakers }, 'tess@example.com', 'AAAA')).toBe(
+      'projects/_people/passkeys/9f8aee48740886f568420a1ce2a7e650c58c5af7/b3be73e2583f22584f0f38b5b857a2ae.dsse.json',
+    )
   })
 })
 

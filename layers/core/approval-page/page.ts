@@ -8,6 +8,9 @@ import { escaped, escapeMarkup, moment } from './visible-text.ts'
 /** How many leading characters of the digest the person types. */
 export const DIGEST_PREFIX = 8
 
+/** The token of the link that opened a page, which goes back with its form, and the form's own. */
+export type FormTokens = { linkToken: string; formToken: string }
+
 export type PageView = {
   kind: 'approval' | 'decisions'
   title: string
@@ -26,9 +29,9 @@ export type PageView = {
   sections: readonly Section[]
   others: readonly { role: string; who: string; status: string }[]
   questions: readonly ManualDecision[]
-  form: { action: string; linkToken: string; formToken: string }
-  /** Where the policy asks this role for a passkey: what the script needs (JSON), or null while none is registered; and where to register. */
-  passkey?: { options: string | null; registerAt: string } | null
+  form: { action: string } & FormTokens
+  /** Where the policy asks this role for a passkey: what the script needs (JSON), or null while none is registered. */
+  passkey?: { options: string | null } | null
   /** True where the policy lets this person hand the request on. */
   mayDelegate?: boolean
 }
@@ -74,10 +77,9 @@ function formHead(view: PageView): string {
 
 function passkeyNote({ passkey }: PageView): string {
   if (!passkey) return ''
-  const register = `<a href="${escapeMarkup(passkey.registerAt)}">`
   return passkey.options === null
-    ? `<p class="error"><strong>You need a passkey to approve.</strong> The policy asks this role for one, and none is registered for you here. ${register}Register one now</a>, then open the link from your e-mail again. Rejecting works without.</p>`
-    : `<p class="hint">When you press Approve, your device asks for your passkey: its signature covers exactly the SHA-256 above. On a new device, ${register}register another passkey</a>.</p>${PASSKEY_SCRIPT}`
+    ? `<p class="error"><strong>You need a passkey to approve.</strong> The policy asks this role for one, and none is registered for you here. The e-mail that brought you here has a second link, “Register a passkey”: open it first, then open this page again. Rejecting works without.</p>`
+    : `<p class="hint">When you press Approve, your device asks for your passkey: its signature covers exactly the SHA-256 above. On a new device, register another one first, with the link “Register a passkey” in the same e-mail.</p>${PASSKEY_SCRIPT}`
 }
 
 /** Handing on is a form of its own: nothing typed above goes with it. */

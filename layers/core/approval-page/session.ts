@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { parseStrictJson } from '../canonical-json.ts'
+import { macOf } from '../mac-text.ts'
+import type { MacChecker, MacMaker } from '../ports.ts'
 import { instant, slug } from '../schemas/common.ts'
 
 /** What waits in the browser while its person is at the identity provider. */
@@ -31,20 +32,21 @@ const NAMES = { session: 'waybill-session', 'sign-in': 'waybill-sign-in' } as co
 type Kind = keyof typeof NAMES
 
 /** A cookie that only this server can have written. Lax: it comes along when a link in a mail is opened, not with another site's form. */
-export function cookie(key: Uint8Array, kind: Kind, value: Session | PendingSignIn, seconds: number, https: boolean): string {
+export async function cookie(make: MacMaker, kind: Kind, value: Session | PendingSignIn, seconds: number, https: boolean): Promise<string> {
   const body = Buffer.from(JSON.stringify(value)).toString('base64url')
   const attributes = `Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${https ? '; Secure' : ''}`
-  return `${NAMES[kind]}=${body}.${mac(key, kind, body)}; ${attributes}`
+  const mac = Buffer.from(await make(bound(kind, body))).toString('base64url')
+  return `${NAMES[kind]}=${body}.${mac}; ${attributes}`
 }
 
-/** The value of a cookie that was written by `cookie` and whose time is not over; null for anything else. */
-export function readCookie<S extends typeof session | typeof pendingSignIn>(
-  key: Uint8Array,
+/** The value of a cookie that was written by `cookie` and whose time is not over; null for anything else. @throws what `isOurs` throws where it cannot tell */
+export async function readCookie<S extends typeof session | typeof pendingSignIn>(
+  isOurs: MacChecker,
   kind: Kind,
   header: string | undefined,
   schema: S,
   now: Date,
-): z.infer<S> | null {
+): Promise<z.infer<S> | null> {
   const text = header
     ?.split(';')
     .map((part) => part.trim())
@@ -53,13 +55,12 @@ export function readCookie<S extends typeof session | typeof pendingSignIn>(
   const match = /^([A-Za-z0-9_-]{1,4000})\.([A-Za-z0-9_-]{43})$/.exec(text ?? '')
   if (match === null) return null
   const [, body = '', given = ''] = match
-  if (!timingSafeEqual(Buffer.from(mac(key, kind, body)), Buffer.from(given))) return null
+  const mac = macOf(given)
+  if (mac === null || !(await isOurs(bound(kind, body), mac))) return null
   const parsed = schema.safeParse(parseStrictJson(Buffer.from(body, 'base64url')))
   return parsed.success && now.getTime() < Date.parse(parsed.data.until) ? (parsed.data as z.infer<S>) : null
 }
 
-function mac(key: Uint8Array, kind: Kind, body: string): string {
-  return createHmac('sha256', key)
-    .update(JSON.stringify(['waybill/cookie/v1', kind, body]))
-    .digest('base64url')
+function bound(kind: Kind, body: string): Uint8Array {
+  return Buffer.from(JSON.stringify(['waybill/cookie/v1', kind, body]))
 }

@@ -2,7 +2,7 @@ import { type LinkFields, linkToken, registrationToken } from '../approval-link.
 import { sha256 } from '../digest.ts'
 import { isWaybillError, WaybillError } from '../errors.ts'
 import { record } from '../ledger.ts'
-import type { Ports } from '../ports.ts'
+import type { MakesMacs, Ports } from '../ports.ts'
 import type { ArtifactPointer, Role } from '../schemas/common.ts'
 import type { ApprovalRequest } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
@@ -11,7 +11,11 @@ import type { MigrationSpec } from '../schemas/spec.ts'
 import { approvalMail, type Occasion } from './approval-mail.ts'
 import { roleInWords } from './approval-words.ts'
 
-export type AskingDeps = Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'keys' | 'notifier' | 'policy' | 'publicUrl'>
+type LinkingDeps = Pick<Ports, 'notifier' | 'publicUrl'> & MakesMacs<'approvalLink'>
+/** What it takes to ask for answers. */
+export type AskingDeps = Pick<Ports, 'approvals' | 'audit' | 'clock' | 'ids' | 'policy'> & LinkingDeps
+/** What it takes to mail both links: the approval's, and the one that registers a passkey. */
+export type LinksDeps = LinkingDeps & Pick<Ports, 'policy'> & MakesMacs<'registrationLink'>
 
 /** The state machine waits 31 days for its token; a request must not outlive it. */
 const LONGEST_HOURS = 30 * 24
@@ -43,8 +47,13 @@ export function approverFor(spec: Pick<MigrationSpec, 'approvers'>, role: Role):
 /**
  * Opens one request a person, in one group that holds the task token, then mails the links. Called again with the same token it opens
  * nothing new and mails again whoever has not decided: a crash between the two must not leave somebody unasked.
+ * `send` mails one link or both; who asks for answers only can make no link that registers a passkey.
  */
-export async function ask(deps: AskingDeps, question: Question): Promise<void> {
+export async function ask<D extends AskingDeps>(
+  deps: D,
+  question: Question,
+  send: (deps: D, ...mail: Sent) => Promise<void>,
+): Promise<void> {
   const groupId = groupIdOf(question)
   const requests = await openOnce(deps, groupId, question)
   const chain = await deps.audit.read(question.project.project_id)
@@ -63,7 +72,7 @@ export async function ask(deps: AskingDeps, question: Question): Promise<void> {
         },
       })
     }
-    if (request.status === 'PENDING') await sendLink(deps, question.project, request, { kind: 'asked' })
+    if (request.status === 'PENDING') await send(deps, question.project, request, { kind: 'asked' })
   }
 }
 
@@ -115,13 +124,9 @@ async function openOnce(deps: AskingDeps, groupId: string, question: Question): 
 }
 
 /** The link a person gets. It opens one page for one person about one subject, until one instant. */
-export async function linkOf(deps: Pick<Ports, 'keys' | 'publicUrl'>, request: ApprovalRequest): Promise<string> {
-  const token = await linkTokenOf(deps, request)
+export async function linkOf(deps: Pick<Ports, 'publicUrl'> & MakesMacs<'approvalLink'>, request: ApprovalRequest): Promise<string> {
+  const token = await linkToken(deps.macMakers.approvalLink, linkFields(request))
   return `${deps.publicUrl}/approvals/${request.approval_id}?t=${encodeURIComponent(token)}`
-}
-
-export async function linkTokenOf(deps: Pick<Ports, 'keys'>, request: ApprovalRequest): Promise<string> {
-  return linkToken(await deps.keys.link(), linkFields(request))
 }
 
 export function linkFields(request: ApprovalRequest): LinkFields {
@@ -135,20 +140,25 @@ export function linkFields(request: ApprovalRequest): LinkFields {
   }
 }
 
-/** Mails one person the link of one request. */
-export async function sendLink(
-  deps: Pick<Ports, 'keys' | 'notifier' | 'publicUrl' | 'policy'>,
-  project: ProjectRecord,
-  request: ApprovalRequest,
-  occasion: Occasion,
-): Promise<void> {
+type Sent = [project: ProjectRecord, request: ApprovalRequest, occasion: Occasion]
+
+/** Mails one person the link of one request that needs no passkey: open questions. */
+export async function sendLink(deps: LinkingDeps, ...[project, request, occasion]: Sent): Promise<void> {
+  await deps.notifier.send(approvalMail(project, request, occasion, { page: await linkOf(deps, request), passkey: null }))
+}
+
+/** Mails one person the link of one request and, where the policy asks their role for a passkey, the one that registers it. */
+export async function sendLinks(deps: LinksDeps, ...[project, request, occasion]: Sent): Promise<void> {
   const needsPasskey = request.transition !== null && deps.policy.asking?.passkey_roles?.includes(request.role) === true
   const links = { page: await linkOf(deps, request), passkey: needsPasskey ? await registrationLinkOf(deps, request) : null }
   await deps.notifier.send(approvalMail(project, request, occasion, links))
 }
 
-/** Where the invited person registers a passkey; another HMAC than the approval's, so that neither link opens the other's door. */
-export async function registrationLinkOf(deps: Pick<Ports, 'keys' | 'publicUrl'>, request: ApprovalRequest): Promise<string> {
-  const token = registrationToken(await deps.keys.link(), linkFields(request))
+/** Where the invited person registers a passkey; another MAC than the approval's, so that neither link opens the other's door. */
+export async function registrationLinkOf(
+  deps: Pick<Ports, 'publicUrl'> & MakesMacs<'registrationLink'>,
+  request: ApprovalRequest,
+): Promise<string> {
+  const token = await registrationToken(deps.macMakers.registrationLink, linkFields(request))
   return `${deps.publicUrl}/passkeys/${request.approval_id}?t=${encodeURIComponent(token)}`
 }

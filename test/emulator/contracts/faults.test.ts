@@ -158,23 +158,29 @@ describe('a service that refuses for load', () => {
   })
 
   it('is asked again for keys, secrets and mail as well', async () => {
-    const [keyArn, link, mask] = [await account.key('PlanKey'), await account.generated('LinkKey'), await account.generated('MaskKey')]
+    const [keyArn, macArn, mask] = [await account.key('PlanKey'), await account.key('PageMacKey'), await account.generated('MaskKey')]
     await new SESv2Client({}).send(new CreateEmailIdentityCommand({ EmailIdentity: 'waybill@example.org' })).catch(() => undefined)
     const env = {
       WAYBILL_SIGN_PLAN_KEY: keyArn,
-      WAYBILL_LINK_KEY_SECRET: link,
+      WAYBILL_MAKE_PAGE_KEY: macArn,
+      WAYBILL_CHECK_PAGE_KEY: macArn,
       WAYBILL_MASK_KEY_SECRET: mask,
       WAYBILL_MAIL_FROM: 'waybill@example.org',
     }
-    const { signers, keys, notifier } = await account.ports(env)
-    for (const operation of ['Sign', 'GetPublicKey', 'GetSecretValue', 'POST mail']) proxy.upset(operation, 'throttle')
+    const { signers, keys, macMakers, macCheckers, notifier } = await account.ports(env)
+    for (const operation of ['Sign', 'GetPublicKey', 'GenerateMac', 'VerifyMac', 'GetSecretValue', 'POST mail'])
+      proxy.upset(operation, 'throttle')
     const digest = createHash('sha256').update('plan').digest()
     expect(verifySignature(await signers.plan.publicKeyPem(), Buffer.from('plan'), lowS(await signers.plan.sign(digest)))).toBe(true)
-    expect((await keys.link()).length).toBe(32)
+    const message = Buffer.from('a form')
+    expect(await macCheckers.page(message, await macMakers.page(message))).toBe(true)
+    expect((await keys.mask()).length).toBe(32)
     await notifier.send({ to: 'grace@example.org', subject: 'Please decide', text: 'Plain words', html: '<p>Words</p>' })
     expect(proxy.seen.filter(({ reached }) => !reached).map(({ operation }) => operation)).toEqual([
       'GetPublicKey',
       'Sign',
+      'GenerateMac',
+      'VerifyMac',
       'GetSecretValue',
       'POST mail',
     ])

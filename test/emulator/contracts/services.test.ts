@@ -16,10 +16,13 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn'
 import { afterAll, describe, expect, it } from 'vitest'
+import { kmsMacChecker, kmsMacMaker } from '../../../layers/aws/macs.ts'
 import { kmsSigner } from '../../../layers/aws/signer.ts'
 import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
+import { MAC_PURPOSES, type MacPurpose, macVariable } from '../../../layers/core/names.ts'
 import { type Ports, SIGNING_PURPOSES } from '../../../layers/core/ports.ts'
 import { gitHostContract } from '../../contracts/git-host.ts'
+import { macsContract } from '../../contracts/macs.ts'
 import { notifierContract, type SentMail } from '../../contracts/notifier.ts'
 import { refusal } from '../../contracts/samples.ts'
 import { signersContract } from '../../contracts/signer.ts'
@@ -79,9 +82,54 @@ describe('the trust root of KMS keys', () => {
   })
 })
 
-const link = await account.generated('LinkKey')
 const mask = await account.generated('MaskKey')
-keysContract('Secrets Manager', async () => (await account.ports({ WAYBILL_LINK_KEY_SECRET: link, WAYBILL_MASK_KEY_SECRET: mask })).keys)
+keysContract('Secrets Manager', async () => (await account.ports({ WAYBILL_MASK_KEY_SECRET: mask })).keys)
+
+const MACS: Record<string, string> = {}
+for (const purpose of MAC_PURPOSES) {
+  const arn = await account.key(`${purpose.charAt(0).toUpperCase()}${purpose.slice(1)}MacKey` as `${Capitalize<MacPurpose>}MacKey`)
+  for (const right of ['MAKE', 'CHECK'] as const) MACS[macVariable(right, purpose)] = arn
+}
+macsContract(
+  'KMS',
+  async () => account.ports(MACS),
+  (purpose) => purpose,
+)
+
+describe('message authentication codes of KMS', () => {
+  it('are made and checked by whoever was given that right, and by nobody else', async () => {
+    const maker = await account.ports({ [macVariable('MAKE', 'approvalLink')]: MACS[macVariable('MAKE', 'approvalLink')]! })
+    const checker = await account.ports({ [macVariable('CHECK', 'approvalLink')]: MACS[macVariable('CHECK', 'approvalLink')]! })
+    const message = Buffer.from('a link')
+    expect(await checker.macCheckers.approvalLink(message, await maker.macMakers.approvalLink(message))).toBe(true)
+    const denied = expect.objectContaining({ code: 'PERMISSION_DENIED' })
+    expect(() => checker.macMakers.approvalLink).toThrow(denied)
+    expect(() => maker.macCheckers.approvalLink).toThrow(denied)
+    expect(() => maker.macMakers.page).toThrow(denied)
+  })
+
+  it('of links end when their generation does, and no others do', async () => {
+    const [first, second] = [await account.ports(MACS), await account.ports({ ...MACS, WAYBILL_LINK_GENERATION: '2' })]
+    const message = Buffer.from('{"a":"link"}')
+    for (const purpose of MAC_PURPOSES) {
+      const [before, after] = [await first.macMakers[purpose](message), await second.macMakers[purpose](message)]
+      const lives = !purpose.endsWith('Link')
+      expect([purpose, await second.macCheckers[purpose](message, before)]).toEqual([purpose, lives])
+      expect([purpose, await first.macCheckers[purpose](message, after)]).toEqual([purpose, lives])
+      expect([purpose, await second.macCheckers[purpose](message, after)]).toEqual([purpose, true])
+    }
+  })
+
+  it('that cannot be checked are neither right nor wrong', async () => {
+    const kms = new KMSClient({})
+    const gone = MACS[macVariable('MAKE', 'page')]!.replace(/[0-9a-f-]{36}$/, '00000000-0000-0000-0000-000000000000')
+    // A key of another kind stands for one whose policy or state somebody changed.
+    for (const keyArn of [gone, arns.plan]) {
+      expect(await refusal(kmsMacChecker({ kms, keyArn })(Buffer.from('x'), new Uint8Array(32)))).toBe('CONNECTION_FAILED')
+      expect(await refusal(kmsMacMaker({ kms, keyArn })(Buffer.from('x')))).toBe('CONNECTION_FAILED')
+    }
+  })
+})
 
 const secretsManager = new SecretsManagerClient({})
 for (const [Name, SecretString] of [

@@ -34,7 +34,7 @@ export type Account = {
   artifacts: ArtifactStore
   s3: S3Client
   bucket: string
-  /** The keys the stack generated. */
+  /** The key the stack generated. */
   keys: Keys
   github: Awaited<ReturnType<typeof gitHub>>
   workers: ReturnType<typeof ecs>
@@ -102,7 +102,7 @@ export async function openAccount(context: readonly string[] = [], contained = f
       artifacts,
       s3,
       bucket,
-      keys: secretsManagerKeys({ client: secrets, linkSecretId: () => secretId(/LinkKey/), maskSecretId: () => secretId(/MaskKey/) }),
+      keys: secretsManagerKeys({ client: secrets, maskSecretId: () => secretId(/MaskKey/) }),
       github,
       workers,
       machine: (name) => `arn:aws:states:eu-central-1:000000000000:stateMachine:waybill-dev-${name}`,

@@ -26,6 +26,7 @@ import { fileSigners } from '../../../layers/local/signer.ts'
 import { aesTokenSeal } from '../../../layers/local/token-seal.ts'
 import { localWorkers } from '../../../layers/local/workers.ts'
 import { temporaryFolder } from '../../local/temporary.ts'
+import { macsApart, withRightsOf } from './rights.ts'
 import { type Systems, systems } from './systems.ts'
 
 export const PUBLIC_URL = 'http://127.0.0.1:8400'
@@ -57,7 +58,7 @@ export type TestPlatform = {
 type Patch = (machine: string, definition: { States: Record<string, Record<string, unknown>> }) => void
 
 /**
- * The real handlers, state machines, interpreter and local adapters in a home of its own; only the two systems are small fakes, and
+ * The real handlers, each with the rights over links, forms and sessions that its function has in an account; the real state machines, interpreter and local adapters in a home of its own; only the two systems are small fakes, and
  * workers run in this process. Retries and waits take no time.
  */
 export async function testPlatform(
@@ -91,6 +92,7 @@ export async function testPlatform(
     model: null,
     git: localGitHost({ folder: home.repository, clock }),
     keys: fileKeys({ folder: home.keys }),
+    ...macsApart(home.keys),
     connectors: two.connectors,
     progress: sqliteProgress({ db: home.db }),
     workers: localWorkers(),
@@ -102,7 +104,7 @@ export async function testPlatform(
       (await import(`../../../functions/${name}/handler.ts`)) as {
         createHandler(deps: Ports): (event: unknown, context: WorkContext) => Promise<unknown>
       }
-    ).createHandler(ports)
+    ).createHandler(withRightsOf(name, ports))
   const call = async (name: string, event: unknown) => {
     const at = faults.findIndex((fault) => fault.name === name && fault.when(event))
     if (at !== -1) throw faults.splice(at, 1)[0]!.error

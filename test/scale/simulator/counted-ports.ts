@@ -1,3 +1,4 @@
+import { MAC_PURPOSES, type MacPurpose } from '../../../layers/core/names.ts'
 import type {
   ApprovalStore,
   ArtifactStore,
@@ -205,15 +206,19 @@ export function countedPorts(time: VirtualTime, inner: Ports, perSecond = new Ma
       },
     },
     keys: {
-      async link() {
-        await secret()
-        return inner.keys.link()
-      },
       async mask() {
         await secret()
         return inner.keys.mask()
       },
     },
+    macMakers: eachPurpose((purpose) => async (message) => {
+      await kms('mac')
+      return inner.macMakers[purpose](message)
+    }),
+    macCheckers: eachPurpose((purpose) => async (message, mac) => {
+      await kms('mac')
+      return inner.macCheckers[purpose](message, mac)
+    }),
     git: {
       async publish(change) {
         count('git.publish')
@@ -222,4 +227,8 @@ export function countedPorts(time: VirtualTime, inner: Ports, perSecond = new Ma
       },
     },
   }
+}
+
+function eachPurpose<T>(counted: (purpose: MacPurpose) => T): Record<MacPurpose, T> {
+  return Object.fromEntries(MAC_PURPOSES.map((purpose) => [purpose, counted(purpose)])) as Record<MacPurpose, T>
 }

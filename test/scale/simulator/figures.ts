@@ -22,7 +22,7 @@ export function countsOf({ tally, histories, invocations }: Part): Counts {
     dynamodb_read_units: sum('dynamodb.read-units'),
     dynamodb_write_units: sum('dynamodb.write-units'),
     kms_signatures: sum('kms.sign'),
-    kms_requests: sum('kms.encrypt', 'kms.decrypt', 'kms.get-public-key'),
+    kms_requests: sum('kms.encrypt', 'kms.decrypt', 'kms.get-public-key', 'kms.mac'),
     secrets_requests: sum('secrets.get'),
     mails: sum('ses.send'),
     http_requests: sum('api.requests'),

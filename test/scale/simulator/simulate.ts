@@ -18,6 +18,7 @@ import { createRunner } from '../../../layers/local/asl/runner.ts'
 import { sqliteAuditLog } from '../../../layers/local/audit-log.ts'
 import { openHome } from '../../../layers/local/home.ts'
 import { randomIds } from '../../../layers/local/ids.ts'
+import { fileMacs } from '../../../layers/local/keys.ts'
 import { sqliteLeaseStore } from '../../../layers/local/lease-store.ts'
 import { sqliteProgress } from '../../../layers/local/progress.ts'
 import { sqliteProjectStore } from '../../../layers/local/project-store.ts'
@@ -130,7 +131,8 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
     signIn: null,
     model: null,
     secrets: { resolve: async (ref: string) => (ref.includes('target') ? 'postgresql://target' : 'postgresql://source') },
-    keys: { link: async () => new Uint8Array(32).fill(1), mask: async () => new Uint8Array(32).fill(2) },
+    keys: { mask: async () => new Uint8Array(32).fill(2) },
+    ...fileMacs({ folder: home.keys }),
     git: {
       publish: async ({ branch }: { branch: string }) => ({
         branch,

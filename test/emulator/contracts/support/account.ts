@@ -14,12 +14,13 @@ import {
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { awsPorts, awsTrust } from '../../../../layers/aws/ports.ts'
 import { connectors } from '../../../../layers/connectors/index.ts'
+import type { MacPurpose } from '../../../../layers/core/names.ts'
 import type { Log, Ports } from '../../../../layers/core/ports.ts'
 import { defaultPolicy } from '../../../../layers/core/rulebooks.ts'
 import { type Emulator, startEmulator } from '../../harness/ministack.ts'
 import { type Templates, templates } from './templates.ts'
 
-type Purpose = 'PlanKey' | 'ApprovalKey' | 'EvidenceKey' | 'DataKey' | 'TokenKey'
+type Purpose = 'PlanKey' | 'ApprovalKey' | 'EvidenceKey' | 'DataKey' | 'TokenKey' | `${Capitalize<MacPurpose>}MacKey`
 
 /** An emulated account that has nothing in it yet, and what makes things in it as the templates do. */
 export type EmptyAccount = {
@@ -34,7 +35,7 @@ export type EmptyAccount = {
   /** @returns ARN of a new key */
   key(id: Purpose): Promise<string>
   /** A secret the stack generates. @returns its ARN */
-  generated(id: 'LinkKey' | 'MaskKey'): Promise<string>
+  generated(id: 'MaskKey'): Promise<string>
   close(): Promise<void>
 }
 

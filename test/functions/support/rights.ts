@@ -1,0 +1,40 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { FUNCTIONS, type LambdaFunction, type Permission } from '../../../infra/permissions.ts'
+import { WaybillError } from '../../../layers/core/errors.ts'
+import { MAC_PURPOSES } from '../../../layers/core/names.ts'
+import type { Ports } from '../../../layers/core/ports.ts'
+import { fileMacs } from '../../../layers/local/keys.ts'
+
+/** A key for each purpose, as in an account; a home has one for all links. */
+export function macsApart(folder: string): Pick<Ports, 'macMakers' | 'macCheckers'> {
+  const macs = MAC_PURPOSES.map((purpose) => {
+    const own = join(folder, purpose)
+    mkdirSync(own, { recursive: true, mode: 0o700 })
+    return [purpose, fileMacs({ folder: own })] as const
+  })
+  return {
+    macMakers: Object.fromEntries(macs.map(([purpose, { macMakers }]) => [purpose, macMakers[purpose]])) as Ports['macMakers'],
+    macCheckers: Object.fromEntries(macs.map(([purpose, { macCheckers }]) => [purpose, macCheckers[purpose]])) as Ports['macCheckers'],
+  }
+}
+
+/** These ports as a function of that name has them in an account: what its line of the permission table does not let it make or check with is refused. */
+export function withRightsOf(name: string, ports: Ports): Ports {
+  const { makes, checks } = (FUNCTIONS as Partial<Record<string, Permission>>)[name as LambdaFunction] ?? {}
+  const macs = { macMakers: () => only(ports.macMakers, makes), macCheckers: () => only(ports.macCheckers, checks) }
+  return new Proxy(ports, {
+    get: (all, port, receiver) => (port === 'macMakers' || port === 'macCheckers' ? macs[port]() : Reflect.get(all, port, receiver)),
+  })
+}
+
+function only<T extends Ports['macMakers'] | Ports['macCheckers']>(all: T, right: Permission['makes'] = []): T {
+  const refusing = MAC_PURPOSES.map((purpose) => {
+    const get = () => {
+      if (right.includes(purpose)) return all[purpose]
+      throw new WaybillError('PERMISSION_DENIED', `This function may not do that with ${purpose}.`)
+    }
+    return [purpose, { get, enumerable: true }] as const
+  })
+  return Object.defineProperties({}, Object.fromEntries(refusing)) as T
+}
