@@ -22,7 +22,7 @@ const PEOPLE = '_people'
 export const relyingParty = (deps: Pick<Ports, 'publicUrl'>): string => new URL(deps.publicUrl).hostname
 
 /** Where a person's passkeys lie; a MAC, so that a listing of the store names nobody, and nobody can try addresses without its key. */
-async function passkeyPart(deps: MakesMacs<'person'>, email: string): Promise<string> {
+export async function passkeyPart(deps: MakesMacs<'person'>, email: string): Promise<string> {
   return (await nameOf(deps, JSON.stringify(['waybill/passkey-owner/v2', mailboxOf(email)]))).slice(0, 40)
 }
 
