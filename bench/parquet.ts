@@ -26,16 +26,25 @@ import { comparisonWork } from '../layers/core/comparison.ts'
 import type { ReconcileWork } from '../layers/core/connector.ts'
 import type { RowStream } from '../layers/core/encoding/row-stream.ts'
 import { startServer } from '../test/support/postgres-server.ts'
+import { numbersOf } from './options.ts'
 import { median } from './process-tree.ts'
 
 type Table = { name: string; rows: number; create: string; fill: string }
 
-const argument = (name: string, fallback: number) => {
-  const at = process.argv.indexOf(name)
-  return at === -1 ? fallback : Number(process.argv[at + 1])
-}
-const SCALE = argument('--scale', 1)
-const ROUNDS = argument('--rounds', 5)
+const at = (flag: string) => process.argv.indexOf(flag)
+/** One comparison, or its parts, in a process of its own: how this file starts itself. */
+const inner = at('--one') !== -1 || at('--parts') !== -1
+const { scale: SCALE, rounds: ROUNDS } = inner
+  ? { scale: 1, rounds: 1 }
+  : numbersOf(
+      `node bench/parquet.ts [--scale N] [--rounds N]
+
+  --scale N    how large the tables are: 1 is 2,000,000 and 5,000,000 rows (1)
+  --rounds N   how often each thing is measured; medians are shown (5)
+
+Writes bench/parquet-results.md.`,
+      { scale: { fallback: 1, whole: false }, rounds: { fallback: 5, whole: true } },
+    )
 const ENCODINGS = ['native', 'canonical'] as const
 
 const TABLES: readonly Table[] = [
@@ -212,7 +221,6 @@ async function main(): Promise<void> {
   )
 }
 
-const at = (flag: string) => process.argv.indexOf(flag)
 const rest = (from: number) => process.argv.slice(from) as [string, string, string]
 if (at('--one') !== -1) await compareOnce(...rest(at('--one') + 2), process.argv[at('--one') + 1] as 'native' | 'canonical')
 else if (at('--parts') !== -1) await partsOnce(...rest(at('--parts') + 1))

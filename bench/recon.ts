@@ -7,18 +7,22 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { startServer } from '../test/support/postgres-server.ts'
+import { numbersOf } from './options.ts'
 import { median } from './process-tree.ts'
 import { runSql } from './recon-database.ts'
 import type { Answer, Order } from './recon-measure.ts'
 import { type BenchTable, benchTables } from './recon-tables.ts'
 
-const argument = (name: string, fallback: number) => {
-  const at = process.argv.indexOf(name)
-  return at === -1 ? fallback : Number(process.argv[at + 1])
-}
-const ROUNDS = argument('--rounds', 5)
-/** How large the tables are, as rows of flights; the others in proportion. */
-const SCALE = argument('--rows', 3_000_000) / 3_000_000
+const { rows: ROWS, rounds: ROUNDS } = numbersOf(
+  `node bench/recon.ts [--rows N] [--rounds N]
+
+  --rows N     how large the tables are, as rows of flights; the others in proportion (3000000)
+  --rounds N   how often each thing is measured; medians are shown (5)
+
+Writes bench/recon-results.md.`,
+  { rows: { fallback: 3_000_000, whole: true }, rounds: { fallback: 5, whole: true } },
+)
+const SCALE = ROWS / 3_000_000
 /** The slow ones: enough to see that they are slow. */
 const PEER_ROUNDS = Math.min(3, ROUNDS)
 const MANY = Math.round(1_000_000 * SCALE)
