@@ -52,6 +52,7 @@ async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkCo
       }),
     )
     await stillAsPlanned()
+    await refuseTargetsThatAreNoTables(deps, tables, target, options)
     return compared
   })
   context.signal.throwIfAborted()

@@ -27,6 +27,7 @@ it.each([
   ['a view over another table', VIEW, 'public.item was planned as a table and is a view now'],
   ['a column of another type', 'ALTER TABLE item ALTER label TYPE varchar(40)', '(columns)'],
   ['row security', 'ALTER TABLE item ENABLE ROW LEVEL SECURITY', '(row security)'],
+  ['a table that inherits', 'CREATE TABLE more () INHERITS (item)', '(inheriting tables)'],
 ])(
   '%s in the place of the planned table: the target is untouched, and the log says why',
   async (_what, sql, why) => {
@@ -47,6 +48,12 @@ it.each([
   ['copy-chunk', 'source', VIEW, 'is a view now'],
   ['hash-segments', 'source', VIEW, 'is a view now'],
   ['hash-segments', 'target', 'ALTER TABLE moved.item RENAME TO was; CREATE VIEW moved.item AS TABLE moved.was', 'moved.item is a view'],
+  [
+    'hash-segments',
+    'target',
+    "CREATE TABLE moved.child () INHERITS (moved.item); DELETE FROM moved.item WHERE id = 7; INSERT INTO moved.child VALUES (7, 'item 7')",
+    'moved.child inherits from the target moved.item, and the plan did not make it',
+  ],
 ] as const)(
   'a view that comes right before %s on the %s: nothing is read through it',
   async (worker, side, sql, why) => {

@@ -80,6 +80,12 @@ SELECT h.inhparent::text AS oid, c.relname AS name
  WHERE h.inhparent = ANY ($1::oid[]) AND c.relispartition
  ORDER BY h.inhparent, c.relname COLLATE "C"`
 
+const HEIRS = `
+SELECT h.inhparent::text AS oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+  FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE h.inhparent = ANY ($1::oid[]) AND NOT c.relispartition
+ ORDER BY h.inhparent, n.nspname COLLATE "C", c.relname COLLATE "C"`
+
 const KINDS: Record<string, CatalogTable['kind']> = { r: 'table', p: 'partitioned', v: 'view', m: 'materialized-view', f: 'foreign' }
 
 /**
@@ -96,6 +102,7 @@ export async function readCatalog(ask: Ask, scope: readonly TableRef[]): Promise
   const constraints = byOid(await ask(CONSTRAINTS, oids))
   const indexes = byOid(await ask(INDEXES, oids))
   const partitions = byOid(await ask(PARTITIONS, oids))
+  const heirs = byOid(await ask(HEIRS, oids))
   const details = await readDetails(ask, oids[0] ?? [])
   return {
     system_type: 'POSTGRESQL',
@@ -104,7 +111,8 @@ export async function readCatalog(ask: Ask, scope: readonly TableRef[]): Promise
     tables: objects.map((row) => {
       const oid = text(row.oid)
       const table = tableOf(row, columns.get(oid) ?? [], constraints.get(oid) ?? [], indexes.get(oid) ?? [], partitions.get(oid) ?? [])
-      return { ...table, ...details(oid), default_collation: text(server?.collation) }
+      const inherited = heirs.has(oid) ? { inherited_by: heirs.get(oid)?.map(({ name }) => text(name)) } : {}
+      return { ...table, ...inherited, ...details(oid), default_collation: text(server?.collation) }
     }),
   }
 }

@@ -38,6 +38,7 @@ export function failureOf(error: unknown, doing: string): WaybillError {
     return make('NOT_FOUND', 'Check the name and the database of this connection.')
   if (state.startsWith('22')) return make('NOT_REPRESENTABLE', 'A value does not fit the type or transform that the plan gives it.')
   if (state.startsWith('23')) return make('CONFLICT', 'The data does not satisfy a constraint of the table.')
+  if (state === '2BP01') return make('CONFLICT', 'Others built on it: remove what depends on it first. Nothing was changed.')
   if (state.startsWith('42') || state.startsWith('0A')) return make('PLAN_INVALID', 'The server cannot run what the plan asks for.')
   if (state === '40001')
     return make(

@@ -84,16 +84,25 @@ async function refuseOthersRows(
   )
 }
 
-/** Views and foreign keys of others on these tables, for the message; `DROP TABLE` without CASCADE is what protects them. */
+/** Views, foreign keys, inheriting tables, functions and columns of others on these tables, for the message; `DROP TABLE` without CASCADE is what protects them. */
 async function foreignDependents(ask: Ask, tables: readonly PlanObject[]): Promise<string[]> {
   const oids = tables.map((table) => table.oid)
   const rows = await ask(
-    `SELECT DISTINCT n.nspname || '.' || c.relname AS name
+    `SELECT n.nspname || '.' || c.relname AS name
        FROM pg_depend d
        LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
        LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid AND k.contype = 'f'
        JOIN pg_class c ON c.oid = coalesce(w.ev_class, k.conrelid) JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1::oid[]) AND c.oid <> ALL ($1::oid[]) ORDER BY 1`,
+      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1::oid[]) AND c.oid <> ALL ($1::oid[])
+     UNION
+     SELECT n.nspname || '.' || c.relname FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE h.inhparent = ANY ($1::oid[]) AND c.oid <> ALL ($1::oid[])
+     UNION
+     -- What takes the table's row as a type: columns, functions, domains.
+     SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend d JOIN pg_type t ON t.typrelid = ANY ($1::oid[])
+      WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray) AND d.deptype = 'n'
+        AND NOT (d.classid = 'pg_class'::regclass AND d.objid = ANY ($1::oid[]))
+     ORDER BY 1`,
     [oids],
   )
   return rows.map((row) => row.name ?? '')

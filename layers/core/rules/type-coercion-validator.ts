@@ -108,7 +108,7 @@ function sourceFindings(catalog: Catalog | null, table: TableMapping, where: str
     return [
       fail('CRITICAL', `${where}/source`, `${table.table_id}: discovery did not find its source ${named(table.source.name)}.`, remedy),
     ]
-  return [...indirectFindings(there.kind, table, where), ...typeFindings(there, table, where)]
+  return [...indirectFindings(there.kind, table, where), ...heirFindings(there, table, where), ...typeFindings(there, table, where)]
 }
 
 const INDIRECT: Readonly<Partial<Record<Catalog['tables'][number]['kind'], string>>> = {
@@ -123,6 +123,21 @@ function indirectFindings(kind: Catalog['tables'][number]['kind'], table: TableM
   if (word === undefined) return []
   const what = `${table.table_id}: the source ${named(table.source.name)} is ${word}. Which rows and tables it reads is decided by its definition in the source, not by this plan.`
   return [fail('WARNING', `${where}/source`, what, 'Have its definition read by the data owner, or plan the tables that it reads from.')]
+}
+
+/** As PostgreSQL reads it, a table has the rows of all that inherit from it; a user who names it expects them, and approvers must know. */
+function heirFindings({ inherited_by: heirs = [] }: Catalog['tables'][number], table: TableMapping, where: string): Finding[] {
+  if (heirs.length === 0) return []
+  const some = `${heirs.slice(0, 5).map(named).join(', ')}${heirs.length > 5 ? ` and ${heirs.length - 5} more` : ''}`
+  const what = `${table.table_id}: rows of ${heirs.length === 1 ? 'a table' : `${heirs.length} tables`} that inherit from the source ${named(table.source.name)} are moved with it, in the columns of this plan: ${some}.`
+  return [
+    fail(
+      'WARNING',
+      `${where}/source`,
+      what,
+      'Have the data owner confirm it. To move them by themselves, end the inheritance in the source (NO INHERIT) and plan again.',
+    ),
+  ]
 }
 
 function typeFindings(there: Catalog['tables'][number], table: TableMapping, where: string): Finding[] {

@@ -26,11 +26,13 @@ function declarations(frame: Frame, source: CatalogTable): SchemaDifference[] {
   ]
 }
 
-/** That a table is divided into partitions is told by its partition key. */
+/** That a table is divided into partitions is told by its partition key; rows of tables that inherit are read with it. */
 function tableKind(frame: Frame, source: CatalogTable): SchemaDifference[] {
   const plain = (kind: CatalogTable['kind']) => (kind === 'partitioned' ? 'table' : kind)
-  if (plain(source.kind) === plain(frame.target.kind)) return []
-  return [difference({ kind: 'table_kind', rule: 'table-kind', where: frame.at(), source: source.kind, target: frame.target.kind })]
+  const heirs = ({ inherited_by: names = [] }: CatalogTable) => (names.length === 0 ? '' : `, with the rows of ${names.join(', ')}`)
+  const said = (table: CatalogTable) => `${table.kind}${heirs(table)}`
+  if (plain(source.kind) === plain(frame.target.kind) && heirs(source) === heirs(frame.target)) return []
+  return [difference({ kind: 'table_kind', rule: 'table-kind', where: frame.at(), source: said(source), target: said(frame.target) })]
 }
 
 function fact(frame: Frame, names: Names, definition: string, more: { about?: string[]; shown?: string; form?: string } = {}): Fact[] {

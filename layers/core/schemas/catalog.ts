@@ -83,6 +83,8 @@ export const catalogTable = z.strictObject({
     }),
   ),
   partitions: z.array(identifier),
+  /** Tables that inherit from this one (`INHERITS`, not partitions), as `schema.name`: their rows are read with it. Absent: none does. */
+  inherited_by: z.array(z.string().max(512)).optional(),
   /** `RANGE (at)`. */
   partition_key: z.string().nullable().optional(),
   /** Partitions at every depth by their bounds, outermost first: `FOR VALUES FROM (0) TO (10)`. */

@@ -3,6 +3,7 @@ import { copyFromPostgres } from '../../../layers/connectors/postgres/copy.ts'
 import { openPostgresSource } from '../../../layers/connectors/postgres/source.ts'
 import { openPostgresTarget } from '../../../layers/connectors/postgres/target.ts'
 import type { Source, Target } from '../../../layers/core/connector.ts'
+import type { WaybillError } from '../../../layers/core/errors.ts'
 import { type FreshDatabase, freshDatabase, runSql, withClient } from '../../support/postgres.ts'
 import { chunksOf, column, OPTIONS, OTHER_PLAN, PLAN, table } from './table-mapping.ts'
 
@@ -162,6 +163,31 @@ describe('roll back', () => {
     await migrate(PLAN)
     await runSql(to.url, `DELETE FROM moved.orders WHERE id = 7; INSERT INTO moved.orders VALUES (501, 'ann')`)
     expect(await target.rollBack(PLAN, [orders, customers])).toContainEqual({ table_id: 'orders', rows: '500' })
+  })
+
+  it('names whatever depends on a table of the plan: what inherits from it, and what takes its row as a type', async () => {
+    await migrate(PLAN)
+    await runSql(
+      to.url,
+      `CREATE TABLE public.heir () INHERITS (moved.orders);
+       CREATE FUNCTION public.total(moved.orders) RETURNS int LANGUAGE sql AS 'SELECT 1';
+       CREATE TABLE public.archive (was moved.orders, all_of moved.customers[])`,
+    )
+    const before = await everything(to.url)
+    const refused = await target.rollBack(PLAN, [orders, customers]).catch((error: WaybillError) => error)
+    expect(refused).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringMatching(/^Others built on tables of this plan: .*Remove those first; nothing was rolled back\.$/),
+      details: [
+        'column all_of of table public.archive',
+        'column was of table public.archive',
+        'function public.total(moved.orders)',
+        'public.heir',
+      ],
+    })
+    expect(await everything(to.url)).toEqual(before)
+    await runSql(to.url, 'DROP TABLE public.heir, public.archive; DROP FUNCTION public.total')
+    await target.rollBack(PLAN, [orders, customers])
   })
 
   it('does not touch a table that somebody made anew under the same name', async () => {

@@ -99,6 +99,16 @@ test('a source that is a view, or leads elsewhere, is said to be one, and does n
   }
 })
 
+test('a source that others inherit from is said to bring their rows', () => {
+  for (const heirs of [[], ['public.more', 'public.rest']]) {
+    const catalog = catalogOf({ iata: 'text', city: 'text' })
+    if (heirs.length > 0) catalog.tables[0]!.inherited_by = heirs
+    const found = run('type-coercion-validator', planOf(), factsOf({ catalog }))
+    const said = found.filter((finding) => finding.severity === 'WARNING' && finding.where === '/tables/0/source')
+    expect(said.map(({ what }) => heirs.every((heir) => what.includes(heir)))).toEqual(heirs.length > 0 ? [true] : [])
+  }
+})
+
 test('a plan made from an archetype that this release does not ship is not signed', () => {
   blocked('signed-plan-validator', planOf({ archetype: { id: 'postgres-to-postgres', sha256: sha256('another') } }), /another archetype/)
 })

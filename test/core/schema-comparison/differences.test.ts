@@ -323,6 +323,7 @@ describe('one fact changed is one difference', () => {
       'DEFAULT',
     ),
     change('a view', {}, { kind: 'view' }, 'table_kind', 'WARNING', 'table', 'view'),
+    change('a table that inherits', {}, { inherited_by: ['a.heir'] }, 'table_kind', 'WARNING', 'table', 'table, with the rows of a.heir'),
     change(
       'a trigger',
       { triggers: [{ name: 'x', definition: 'BEFORE INSERT EXECUTE FUNCTION public.f()' }] },
