@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { refuseAccountHere } from '../../cli/platform/here-only.ts'
+import { programOf } from '../../cli/program.ts'
 import { workingNow, workingWords } from '../../cli/run/working.ts'
+import { openTerminal } from '../../cli/terminal.ts'
 import type { WorkProgress } from '../../layers/core/schemas/progress.ts'
 import { waybill } from '../end-to-end/command.ts'
 
@@ -50,6 +53,33 @@ describe('--aws', () => {
       ])
     const kept = await waybill(['verify', 'x', '--out', 'y'])
     expect([kept.code, kept.err]).toEqual([2, expect.stringContaining('--out keeps a pack that --aws downloads')])
+  }, 180_000)
+
+  it('is taken by a command, or refused in one sentence that names what to do', () => {
+    const program = programOf(openTerminal())
+    const leaves = program.commands.flatMap((command) =>
+      command.commands.length === 0 ? [[command]] : command.commands.map((inner) => [command, inner]),
+    )
+    const there = leaves.filter((path) => path.at(-1)!.options.some(({ long }) => long === '--aws')).map(([command]) => command!.name())
+    expect([...new Set(there)].sort()).toEqual('approve doctor reconcile report resume run status verify'.split(' '))
+    for (const path of leaves) {
+      const [name] = path.map((command) => command.name())
+      for (const flag of ['--aws', '--stack=Waybill-dev']) {
+        const refuse = () => refuseAccountHere(program, [...path.map((command) => command.name()), 'x', flag])
+        if (there.includes(name!)) expect(refuse).not.toThrow()
+        else expect(refuse).toThrow(new RegExp(`^waybill ${name} has no --(aws|stack): .*(waybill |deploy again|Leave it out)`))
+      }
+    }
+  })
+
+  it('is refused before anything is done, and a subcommand’s wrong input is no verdict', async () => {
+    const refused = await waybill(['compare', 'a', 'b', '--aws'], NOBODY)
+    expect([refused.code, refused.out, refused.err]).toEqual([
+      2,
+      '',
+      expect.stringMatching(/^error BAD_INPUT: waybill compare has no --aws: [^\n]+\n$/),
+    ])
+    expect((await waybill(['audit', 'verify', '--nonsense'], NOBODY)).code).toBe(2)
   }, 180_000)
 })
 
