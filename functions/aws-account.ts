@@ -63,7 +63,7 @@ export async function openAccount(options: AccountOptions): Promise<Account> {
     outputs,
     ports: {
       clock: systemClock,
-      projects: dynamoProjectStore({ db, table: outputs.ProjectsTableName }),
+      projects: dynamoProjectStore({ db, table: outputs.ProjectsTableName, auditTable: () => outputs.AuditTableName }),
       audit: dynamoAuditLog({ db, table: outputs.AuditTableName }),
       progress: dynamoProgress({ db, table: outputs.ProgressTableName }),
       approvals: dynamoApprovalStore({ db, table: outputs.ApprovalsTableName, seal: unopened }),

@@ -3,6 +3,7 @@ import { type AuditReview, reviewAudit } from '../../layers/core/audit-review.ts
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { keysIn } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { standingOf } from '../../layers/core/project-change.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 
 /** `fault`: the log could not even be read as entries. */
@@ -42,6 +43,8 @@ export async function reviewOf(
       unreadable.push(`the anchor ${key.slice(key.lastIndexOf('/') + 1)} cannot be read: ${error.message}`)
     }
   }
+  // A migration may be running: where record and log agree, they are judged as they stand together.
+  const standing = await standingOf(ports, project, { entries }).catch(() => null)
   const stored = await ports.projects.get(project).catch((error: unknown) => {
     if (!isWaybillError(error)) throw error
     unreadable.push(`the project's own record cannot be read: ${error.message}`)
@@ -49,11 +52,11 @@ export async function reviewOf(
   })
   const review = reviewAudit({
     projectId: project,
-    entries,
+    entries: standing?.entries ?? entries,
     anchors,
     trust: ports.trust,
     reasonings: await reasoningsOf(ports, project),
-    stored: stored?.state ?? null,
+    stored: standing?.record ?? stored,
   })
   return { ...review, faults: [...unreadable, ...review.faults] }
 }

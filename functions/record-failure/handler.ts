@@ -1,5 +1,5 @@
 import { getJson } from '../../layers/core/artifacts.ts'
-import { isWaybillError } from '../../layers/core/errors.ts'
+import { type ErrorCode, isWaybillError } from '../../layers/core/errors.ts'
 import { failureEvent, readEvent, type TaskEvent, type TaskResult } from '../../layers/core/flow/event.ts'
 import { type FailureReason, failureReason } from '../../layers/core/flow/failure-reason.ts'
 import { keysIn } from '../../layers/core/flow/storing.ts'
@@ -16,6 +16,12 @@ const ENDINGS: Readonly<Record<string, string>> = {
   HOLD: 'The proof does not hold, or could not be decided, and the plan does not allow an automatic rollback. The report says what differs.',
   DRIFT: 'A parallel run did not find source and target equal. The reconciliation report says what differs.',
 }
+
+/**
+ * No project (a spec that was refused), one that has ended (its evidence could not be sealed), or one whose record and log disagree (somebody
+ * wrote there by hand): there is no state to change, and the log alone says what happened.
+ */
+const STATELESS: readonly ErrorCode[] = ['NOT_FOUND', 'ILLEGAL_TRANSITION', 'EVIDENCE_INVALID']
 
 /**
  * Ends a run in a recorded state with its reason; `decision` is the reason's code. With scope `reconciliation` only the audit log is
@@ -44,8 +50,7 @@ export function createHandler(deps: Deps) {
     try {
       await advance(deps, project_id, { to: 'FAILED', ...change })
     } catch (error) {
-      // No project (a spec that was refused), or one that has ended (its evidence could not be sealed): there is no state to change.
-      if (!isWaybillError(error) || (error.code !== 'NOT_FOUND' && error.code !== 'ILLEGAL_TRANSITION')) throw error
+      if (!isWaybillError(error) || !STATELESS.includes(error.code)) throw error
       await record(deps, project_id, change)
     }
     return { project_id, run_id, decision: code }

@@ -7,7 +7,6 @@ import { executionRecorded, mergedFaults } from '../../layers/core/recorded-repo
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { type ExecutionReport, executionReport } from '../../layers/core/schemas/work.ts'
-import { anchorsOf } from './anchors.ts'
 
 export type RecordedDeps = Pick<Ports, 'artifacts' | 'audit'>
 
@@ -39,7 +38,7 @@ export async function mergedReport(deps: RecordedDeps, projectId: string, runId:
  * The execution report that the entry names by which the project became EXECUTED, from among those stored as such.
  * @throws EVIDENCE_INVALID where the log names none that was stored
  */
-export async function recordedExecution(deps: RecordedDeps & Pick<Ports, 'trust'>, projectId: string): Promise<ExecutionReport> {
+export async function recordedExecution(deps: RecordedDeps, projectId: string): Promise<ExecutionReport> {
   const found = await executionPointer(deps, projectId)
   if (found === null)
     throw new WaybillError(
@@ -50,13 +49,11 @@ export async function recordedExecution(deps: RecordedDeps & Pick<Ports, 'trust'
 }
 
 /** Where that report lies; null where the log names none that was stored. */
-export async function executionPointer(deps: RecordedDeps & Pick<Ports, 'trust'>, projectId: string): Promise<ArtifactPointer | null> {
-  const [entries, anchors, stored] = await Promise.all([
+export async function executionPointer(deps: RecordedDeps, projectId: string): Promise<ArtifactPointer | null> {
+  const [entries, stored] = await Promise.all([
     deps.audit.read(projectId),
-    anchorsOf(deps, projectId),
     listed(deps.artifacts, `projects/${projectId}/execution_report/`),
   ])
-  const anchored = anchors.map(({ sequence }) => sequence)
-  const named = executionRecorded(replayLifecycle(entries, anchored))
+  const named = executionRecorded(replayLifecycle(entries))
   return stored.find(({ pointer }) => pointer.sha256 === named)?.pointer ?? null
 }

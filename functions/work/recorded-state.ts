@@ -23,7 +23,7 @@ export async function stateFaults(
   const newest = anchors.at(-1)
   if (newest === undefined) return ['the audit chain has no signed anchor, so nothing vouches for it']
   const anchored = anchors.map(({ sequence }) => sequence)
-  const replay = replayLifecycle(entries, anchored)
+  const replay = replayLifecycle(entries)
   const faults = [...chainFaults(entries), ...anchorFaults(entries, anchors), ...replay.faults, ...unanchoredFaults(replay, anchored)]
   if (entries[0] !== undefined && entries[0].project_id !== project.project_id) faults.push('the audit chain is another project’s')
   if (replay.state !== project.state) faults.push(`the project says it is ${project.state}, its audit chain says ${replay.state}`)

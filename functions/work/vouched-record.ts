@@ -50,9 +50,9 @@ function openMove(log: readonly AuditEntry[], anchors: readonly AuditAnchor[]): 
   return log.find(({ seq, details }) => seq > anchored && details.to !== undefined && details.to !== details.from)
 }
 
-/** The project as it stood before a change that the log has and no anchor lies over, or null where the record is neither before nor behind it. */
+/** The project as it stood before a change that the log has and no anchor lies over; null where the record is not behind it, as it is behind every entry. */
 function beforeMove(project: ProjectRecord, { details }: AuditEntry): ProjectRecord | null {
   const from = lifecycleState.safeParse(details.from)
-  if (!from.success || (project.state !== from.data && project.state !== details.to)) return null
+  if (!from.success || project.state !== details.to) return null
   return { ...project, state: from.data }
 }

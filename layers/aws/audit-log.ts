@@ -4,6 +4,22 @@ import type { AuditLog } from '../core/ports.ts'
 import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { asWaybillError, sdkErrorName, wasRetried } from './sdk-errors.ts'
 
+/** The write of one entry, and for every one but the first, the condition that its predecessor is the one it names. */
+export function appending(table: string, entry: AuditEntry) {
+  const put = {
+    TableName: table,
+    Item: { project_id: entry.project_id, seq: entry.seq, entry_sha256: entry.entry_sha256, body: JSON.stringify(entry) },
+    ConditionExpression: 'attribute_not_exists(seq)',
+  }
+  const check = {
+    TableName: table,
+    Key: { project_id: entry.project_id, seq: entry.seq - 1 },
+    ConditionExpression: 'entry_sha256 = :previous',
+    ExpressionAttributeValues: { ':previous': entry.prev_sha256 },
+  }
+  return { put, checks: entry.seq === 0 ? [] : [check] }
+}
+
 /**
  * Items: `project_id` (partition), `seq` (sort), `entry_sha256`, `body`. No role may UpdateItem or DeleteItem here.
  * Threat: PutItem without a condition would replace an entry, and IAM cannot demand a condition. Anchors under Object Lock show it.
@@ -41,29 +57,13 @@ export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; tabl
 
     async append(entry) {
       const checked = auditEntry.parse(entry)
-      const put = {
-        TableName: table,
-        Item: { project_id: checked.project_id, seq: checked.seq, entry_sha256: checked.entry_sha256, body: JSON.stringify(checked) },
-        ConditionExpression: 'attribute_not_exists(seq)',
-      }
+      const { put, checks } = appending(table, checked)
       try {
-        if (checked.seq === 0) await db.send(new PutCommand(put))
         // Commit point: the entry lands only if its predecessor is the one it names.
+        if (checks.length === 0) await db.send(new PutCommand(put))
         else
           await db.send(
-            new TransactWriteCommand({
-              TransactItems: [
-                {
-                  ConditionCheck: {
-                    TableName: table,
-                    Key: { project_id: checked.project_id, seq: checked.seq - 1 },
-                    ConditionExpression: 'entry_sha256 = :previous',
-                    ExpressionAttributeValues: { ':previous': checked.prev_sha256 },
-                  },
-                },
-                { Put: put },
-              ],
-            }),
+            new TransactWriteCommand({ TransactItems: [...checks.map((ConditionCheck) => ({ ConditionCheck })), { Put: put }] }),
           )
       } catch (error) {
         if (

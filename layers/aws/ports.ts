@@ -88,7 +88,12 @@ export function awsPorts(
     policy: () => given.policy,
     model: () => null,
     signIn: () => given.signIn,
-    projects: () => dynamoProjectStore({ db: once.db, table: need('WAYBILL_PROJECTS_TABLE') }),
+    projects: () =>
+      dynamoProjectStore({
+        db: once.db,
+        table: need('WAYBILL_PROJECTS_TABLE'),
+        auditTable: () => need('WAYBILL_AUDIT_TABLE'),
+      }),
     audit: () => dynamoAuditLog({ db: once.db, table: need('WAYBILL_AUDIT_TABLE') }),
     approvals: () =>
       dynamoApprovalStore({

@@ -1,64 +1,91 @@
-import { type DynamoDBDocumentClient, GetCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb'
+import { type DynamoDBDocumentClient, GetCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb'
 import { WaybillError } from '../core/errors.ts'
-import type { ProjectStore } from '../core/ports.ts'
+import type { ProjectStore, Written } from '../core/ports.ts'
+import { checkTold } from '../core/project-change.ts'
+import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { type ProjectRecord, projectRecord } from '../core/schemas/project.ts'
-import { asWaybillError, sdkErrorName, wasRetried } from './sdk-errors.ts'
+import { appending } from './audit-log.ts'
+import { asWaybillError, brokenCondition, wasRetried } from './sdk-errors.ts'
+import { transact } from './transaction.ts'
 
-/** Items: `project_id` (key), `revision`, `state`, `body` (the record as JSON text, so that nothing is rounded on the way). */
-export function dynamoProjectStore({ db, table }: { db: DynamoDBDocumentClient; table: string }): ProjectStore {
-  const itemOf = (record: ProjectRecord) => {
-    const checked = projectRecord.parse(record)
-    return { project_id: checked.project_id, revision: checked.revision, state: checked.state, body: JSON.stringify(checked) }
+/**
+ * Items: `project_id` (key), `revision`, `state`, `body` (the record as JSON text, so that nothing is rounded on the way).
+ * @param options.auditTable asked for when something is written: who only reads projects is not told where the log is
+ */
+export function dynamoProjectStore(options: { db: DynamoDBDocumentClient; table: string; auditTable: () => string }): ProjectStore {
+  const { db, table, auditTable } = options
+
+  /** Whether this very entry is in the log: the write landed, its first answer was lost, and what was refused is a second one. */
+  const wroteIt = async ({ project_id, seq, entry_sha256 }: AuditEntry): Promise<boolean> => {
+    const found = new QueryCommand({
+      TableName: auditTable(),
+      KeyConditionExpression: 'project_id = :p AND seq = :seq',
+      ExpressionAttributeValues: { ':p': project_id, ':seq': seq },
+      ConsistentRead: true,
+    })
+    const { Items } = await db.send(found).catch((error) => {
+      throw asWaybillError(error, 'Reading the audit log')
+    })
+    return Items?.[0]?.entry_sha256 === entry_sha256
   }
 
-  const stored = async (projectId: string) =>
-    (
-      await db.send(new GetCommand({ TableName: table, Key: { project_id: projectId }, ConsistentRead: true })).catch((error) => {
-        throw asWaybillError(error, 'Reading the project record')
-      })
-    ).Item
-
-  /** A refusal of what this very request had written, its first answer lost, is none. */
-  const wroteIt = async (error: unknown, record: ProjectRecord) =>
-    wasRetried(error) && (await stored(record.project_id))?.body === itemOf(record).body
+  /** @param refused what to throw instead when the condition on the record did not hold, given whether there is one */
+  const write = async (
+    record: ProjectRecord,
+    entry: AuditEntry,
+    condition: { ConditionExpression: string; ExpressionAttributeValues?: Record<string, unknown> },
+    refused: (there: boolean) => Written | WaybillError,
+  ): Promise<Written> => {
+    const [body, told] = [projectRecord.parse(record), auditEntry.parse(entry)]
+    checkTold(body, told)
+    const item = { project_id: body.project_id, revision: body.revision, state: body.state, body: JSON.stringify(body) }
+    const { put, checks } = appending(auditTable(), told)
+    try {
+      // Commit point: record and entry, or neither; on the revision that their writer read, behind the head that it read.
+      await transact(db, [
+        { Put: { TableName: table, Item: item, ...condition, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } },
+        { Put: put },
+        ...checks.map((ConditionCheck) => ({ ConditionCheck })),
+      ])
+      return 'WRITTEN'
+    } catch (error) {
+      if (!brokenCondition(error)) throw asWaybillError(error, 'Writing the project record')
+      if (wasRetried(error) && (await wroteIt(told))) return 'WRITTEN'
+      const [ofRecord] = (error as { CancellationReasons: { Code?: string; Item?: unknown }[] }).CancellationReasons
+      if (ofRecord?.Code !== 'ConditionalCheckFailed') return 'HEAD_MOVED'
+      const outcome = refused(ofRecord.Item !== undefined)
+      if (outcome instanceof WaybillError) throw outcome
+      return outcome
+    }
+  }
 
   return {
-    async create(record) {
-      try {
-        await db.send(new PutCommand({ TableName: table, Item: itemOf(record), ConditionExpression: 'attribute_not_exists(project_id)' }))
-      } catch (error) {
-        if (sdkErrorName(error) !== 'ConditionalCheckFailedException') throw asWaybillError(error, 'Creating the project record')
-        if (await wroteIt(error, record)) return
-        throw new WaybillError('ALREADY_EXISTS', `Project ${record.project_id} exists already. Use another id, or resume it.`)
-      }
-    },
+    create: (record, entry) =>
+      write(
+        record,
+        entry,
+        { ConditionExpression: 'attribute_not_exists(project_id)' },
+        () => new WaybillError('ALREADY_EXISTS', `Project ${record.project_id} exists already. Use another id, or resume it.`),
+      ),
 
     async get(projectId) {
-      const Item = await stored(projectId)
+      const { Item } = await db
+        .send(new GetCommand({ TableName: table, Key: { project_id: projectId }, ConsistentRead: true }))
+        .catch((error) => {
+          throw asWaybillError(error, 'Reading the project record')
+        })
       if (Item === undefined) throw new WaybillError('NOT_FOUND', `There is no project ${projectId}.`)
       return parse(Item)
     },
 
-    async update(record) {
-      try {
-        await db.send(
-          new PutCommand({
-            TableName: table,
-            Item: itemOf(record),
-            ConditionExpression: 'revision = :expected',
-            ExpressionAttributeValues: { ':expected': record.revision - 1 },
-            ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-          }),
-        )
-      } catch (error) {
-        if (sdkErrorName(error) !== 'ConditionalCheckFailedException') throw asWaybillError(error, 'Writing the project record')
+    update: (record, entry) =>
+      write(
+        record,
+        entry,
+        { ConditionExpression: 'revision = :expected', ExpressionAttributeValues: { ':expected': record.revision - 1 } },
         // The service returns the item that was there; none means that the project never was.
-        if ((error as { Item?: unknown }).Item === undefined)
-          throw new WaybillError('NOT_FOUND', `There is no project ${record.project_id}.`)
-        if (await wroteIt(error, record)) return
-        throw new WaybillError('CONFLICT', `Project ${record.project_id} was changed by someone else. Read it again and retry.`)
-      }
-    },
+        (there) => (there ? 'REVISION_MOVED' : new WaybillError('NOT_FOUND', `There is no project ${record.project_id}.`)),
+      ),
 
     async list() {
       const records: ProjectRecord[] = []

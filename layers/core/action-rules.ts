@@ -11,7 +11,6 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
   APPROVAL_WITHDRAWN: 'A person took back an approval before anything was executed under it.',
   APPROVER_ASKED_AGAIN: 'A person who withdrew an approval is asked once more, since the step still waits.',
   APPROVER_REMINDED: 'The policy has people reminded who have not decided yet.',
-  CHANGE_NOT_MADE: 'Another writer changed the project first, so the entry named here was followed by no change.',
   CHUNKS_PLANNED: 'The work list follows from the signed plan and the ranges found in the source.',
   CLEAN_NIGHTS_COUNTED: 'Distinct nights found clean since the approval and since the last mismatch, under this plan.',
   CUTOVER_DONE: 'Everybody whom the policy asks for approved this very cutover plan.',

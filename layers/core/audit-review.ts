@@ -1,10 +1,10 @@
 import { followsRule } from './action-rules.ts'
 import { anchorFaults, chainFaults } from './audit-chain.ts'
 import { isWaybillError } from './errors.ts'
-import { replayLifecycle, unanchoredFaults } from './evidence/lifecycle-replay.ts'
+import { disagreement, replayLifecycle, unanchoredFaults } from './evidence/lifecycle-replay.ts'
 import type { TrustRoot } from './ports.ts'
 import { type AuditAnchor, type AuditEntry, auditAnchor } from './schemas/governance.ts'
-import type { LifecycleState } from './schemas/project.ts'
+import type { LifecycleState, ProjectRecord } from './schemas/project.ts'
 import { openPredicate } from './statement.ts'
 
 export type AuditReview = {
@@ -21,7 +21,7 @@ export type AuditReview = {
  * entry. Sentences in the order in which a reader should hear them.
  * @param anchors DSSE envelopes, each with a name for sentences
  * @param reasonings SHA-256 of every reasoning an agent wrote; null when they cannot be looked up
- * @param stored where the project's record says it is; null when there is none to compare
+ * @param stored what the project's record says, read together with the entries; null when there is none to compare
  */
 export function reviewAudit(input: {
   projectId: string
@@ -29,7 +29,7 @@ export function reviewAudit(input: {
   anchors: readonly { name: string; bytes: Uint8Array }[]
   trust: TrustRoot
   reasonings: ReadonlySet<string> | null
-  stored: LifecycleState | null
+  stored: Pick<ProjectRecord, 'state' | 'revision'> | null
 }): AuditReview {
   const faults = chainFaults(input.entries)
   if (input.entries.some(({ project_id }) => project_id !== input.projectId))
@@ -49,10 +49,9 @@ export function reviewAudit(input: {
   faults.push(...anchorFaults(input.entries, anchors))
   const anchored = anchors.map(({ sequence }) => sequence)
   const newest = Math.max(-1, ...anchored)
-  const replay = replayLifecycle(input.entries, anchored)
+  const replay = replayLifecycle(input.entries)
   faults.push(...replay.faults, ...unanchoredFaults(replay, anchored))
-  if (input.stored !== null && input.stored !== replay.state)
-    faults.push(`the project is stored as ${input.stored}, the chain leaves it in ${replay.state}`)
+  if (input.stored !== null) faults.push(...disagreement(input.stored, replay))
   for (const entry of input.entries) {
     const why = reasoningFault(entry, input.reasonings)
     if (why !== null) faults.push(`entry ${entry.seq} (${entry.action}) ${why}`)

@@ -11,21 +11,12 @@ export type LedgerDeps = { audit: AuditLog; clock: Clock }
 const ATTEMPTS = 1000
 
 /**
- * Appends one entry behind whatever the head is by then. Whoever follows a rule and gives no reasoning of its own has the rule and its
- * facts as reasoning. Texts are cut to what an entry holds: a long failure reason must not prevent the failure from being recorded.
+ * Appends one entry behind whatever the head is by then.
  * @throws CONFLICT when the head kept moving, BAD_INPUT for a field no entry can hold
  */
 export async function record(deps: LedgerDeps, projectId: string, happening: Happening): Promise<AuditEntry> {
-  const details = Object.fromEntries(Object.entries(happening.details ?? {}).map(([name, text]) => [name, cut(text, 1000)]))
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const head = await deps.audit.head(projectId)
-    const said = { ...happening, actor: cut(happening.actor, 300), details }
-    const entry = nextEntry(head, {
-      ...said,
-      reasoning_sha256: happening.reasoning_sha256 ?? ruleReasoningSha256(said),
-      project_id: projectId,
-      at: deps.clock.now().toISOString(),
-    })
+    const entry = entryBehind(await deps.audit.head(projectId), projectId, happening, deps.clock.now())
     try {
       await deps.audit.append(entry)
       return entry
@@ -37,6 +28,22 @@ export async function record(deps: LedgerDeps, projectId: string, happening: Hap
     }
   }
   throw new WaybillError('CONFLICT', `the audit chain of ${projectId} kept growing while ${happening.action} was to be written; try again`)
+}
+
+/**
+ * The entry for what happened, behind `head`. Whoever follows a rule and gives no reasoning of its own has the rule and its facts as reasoning.
+ * Texts are cut to what an entry holds: a long failure reason must not prevent the failure from being recorded.
+ * @throws BAD_INPUT for a field no entry can hold
+ */
+export function entryBehind(head: AuditEntry | null, projectId: string, happening: Happening, now: Date): AuditEntry {
+  const details = Object.fromEntries(Object.entries(happening.details ?? {}).map(([name, text]) => [name, cut(text, 1000)]))
+  const said = { ...happening, actor: cut(happening.actor, 300), details }
+  return nextEntry(head, {
+    ...said,
+    reasoning_sha256: happening.reasoning_sha256 ?? ruleReasoningSha256(said),
+    project_id: projectId,
+    at: now.toISOString(),
+  })
 }
 
 function cut(text: string, length: number): string {

@@ -18,13 +18,17 @@ export type Clock = { now(): Date }
 /** Unguessable identifiers: `<prefix>-` and 26 characters of lower-case base 32 (130 random bits). */
 export type Ids = { next(prefix: string): string }
 
+/** Both are there; or neither is, because the log has another head than the entry follows, or the record is not in the revision before. */
+export type Written = 'WRITTEN' | 'HEAD_MOVED' | 'REVISION_MOVED'
+
+/** A record and the audit entry that tells of it land in one write: there is no state that nobody recorded, and no entry for a change that was not made. */
 export type ProjectStore = {
-  /** @throws ALREADY_EXISTS */
-  create(record: ProjectRecord): Promise<void>
+  /** @throws ALREADY_EXISTS, BAD_INPUT when the entry tells of another record */
+  create(record: ProjectRecord, entry: AuditEntry): Promise<Written>
   /** @throws NOT_FOUND */
   get(projectId: string): Promise<ProjectRecord>
-  /** Writes `record` when the stored revision is `record.revision - 1`. @throws CONFLICT, NOT_FOUND */
-  update(record: ProjectRecord): Promise<void>
+  /** Writes where the stored revision is `record.revision - 1` and the log's head is the one that `entry` follows. @throws NOT_FOUND, BAD_INPUT as above */
+  update(record: ProjectRecord, entry: AuditEntry): Promise<Written>
   list(): Promise<ProjectRecord[]>
 }
 

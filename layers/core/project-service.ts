@@ -1,8 +1,9 @@
 import { digestOf } from './canonical-json.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
-import { type Happening, record } from './ledger.ts'
+import { entryBehind, type Happening, record } from './ledger.ts'
 import { canResume, move } from './lifecycle.ts'
-import type { Anchors, AuditLog, Clock, ProjectStore } from './ports.ts'
+import type { Anchors, AuditLog, Clock, ProjectStore, Written } from './ports.ts'
+import { type Standing, standingOf } from './project-change.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
 import type { AuditEntry } from './schemas/governance.ts'
 import { type LifecycleState, type ProjectRecord, projectRecord } from './schemas/project.ts'
@@ -24,71 +25,84 @@ export type Advance = Happening & {
   set?: Settable | ((stored: ProjectRecord) => Settable)
 }
 
-const ATTEMPTS = 20
+/** Others keep writing the same log: see `record` in the ledger, which gives up as late. */
+const ATTEMPTS = 1000
 
 /**
- * Opens a project: first audit entry, then the record.
- * @throws ALREADY_EXISTS when another project has the id
+ * Opens a project: the record and its first entry, in one write.
+ * @throws ALREADY_EXISTS when another project has the id, EVIDENCE_INVALID when record and log disagree
  */
 export async function open(deps: ProjectDeps, project: ProjectRecord, happening: Happening): Promise<ProjectRecord> {
   const parsed = checked(project)
-  const stored = await find(deps.projects, parsed.project_id)
-  if (stored !== null) {
-    const same = sameProject(stored, parsed)
+  const opening = { ...happening, details: { ...happening.details, to: parsed.state, revision: '1' } }
+  return written(deps, parsed.project_id, async ({ record: stored, entries }) => {
+    if (stored !== null) {
+      const same = sameProject(stored, parsed)
+      await deps.anchors.anchor(parsed.project_id)
+      return same
+    }
+    const entry = entryBehind(entries.at(-1) ?? null, parsed.project_id, opening, deps.clock.now())
+    // COMMIT POINT, as in `advance`.
+    const outcome = await createOnce(deps.projects, parsed, entry)
+    if (outcome !== 'WRITTEN') return outcome
     await deps.anchors.anchor(parsed.project_id)
-    return same
-  }
-  await appendOnce(deps, parsed.project_id, { ...happening, details: { ...happening.details, to: parsed.state, revision: '1' } })
-  try {
-    await deps.projects.create(parsed)
-  } catch (error) {
-    if (!isWaybillError(error) || error.code !== 'ALREADY_EXISTS') throw error
-    return sameProject(await deps.projects.get(parsed.project_id), parsed)
-  }
-  await deps.anchors.anchor(parsed.project_id)
-  return parsed
+    return parsed
+  })
 }
 
 /**
  * Moves a project on, adds artifacts, or both. Safe to call again after a crash anywhere inside: being in `to` already with the same
  * artifacts writes nothing new, and only anchors again.
- * @throws ILLEGAL_TRANSITION, NOT_FOUND, CONFLICT when others kept writing the record, BAD_INPUT
+ * @throws ILLEGAL_TRANSITION, NOT_FOUND, CONFLICT when others kept writing, BAD_INPUT, EVIDENCE_INVALID when record and log disagree
  */
 export async function advance(deps: ProjectDeps, projectId: string, change: Advance): Promise<ProjectRecord> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  if (change.to === undefined && change.artifacts === undefined && change.set === undefined) {
     const stored = await deps.projects.get(projectId)
-    if (change.to === undefined && change.artifacts === undefined && change.set === undefined) {
-      await record(deps, projectId, { ...change })
-      return stored
-    }
+    await record(deps, projectId, { ...change })
+    return stored
+  }
+  return written(deps, projectId, async ({ record: stored, entries }) => {
+    if (stored === null) throw new WaybillError('NOT_FOUND', `There is no project ${projectId}.`)
     if (alreadyThere(stored, change)) {
       if (change.to !== undefined) await deps.anchors.anchor(projectId)
       return stored
     }
-    const next = nextRecord(stored, change, deps.clock.now())
-    // COMMIT POINT. The audit entry is appended before the record is written. A crash between the two leaves an entry for a change
-    // that has not happened yet: the retry finds that very entry (same revision, same digest of the change), does not repeat it, and
-    // writes the record. The other order would leave a state nobody recorded, which no retry could tell from an honest one. When
-    // another writer took the revision, the entry stays, followed by CHANGE_NOT_MADE, and the change is entered again under the next.
-    // Who took it says so of everybody entered before, and only then has it anchored: under an anchor nothing is taken back any more.
-    const { seq, known } = await appendOnce(deps, projectId, happeningOf(stored, next, change))
-    try {
-      await deps.projects.update(next)
-    } catch (error) {
-      if (!isWaybillError(error) || error.code !== 'CONFLICT') throw error
-      // Another process made this very change, perhaps under this very entry.
-      if (!alreadyThere(await deps.projects.get(projectId), change)) await notMade(deps, projectId, change.actor, next.revision, seq)
-      continue
-    }
-    const before = [...known, ...(seq > known.length ? await deps.audit.read(projectId, known.length) : [])]
-    for (const rival of before) {
-      const same = rival.seq < seq && rival.details.to !== undefined && rival.details.revision === String(next.revision)
-      if (same) await notMade(deps, projectId, change.actor, next.revision, rival.seq)
-    }
+    const now = deps.clock.now()
+    const next = nextRecord(stored, change, now)
+    const entry = entryBehind(entries.at(-1) ?? null, projectId, happeningOf(stored, next, change), now)
+    // COMMIT POINT. Record and entry land together or not at all, behind the head and on the revision that were read. A crash after it leaves
+    // a change without its anchor, which counts for nothing yet: the retry finds it made, and has it anchored.
+    const outcome = await deps.projects.update(next, entry)
+    if (outcome !== 'WRITTEN') return outcome
     if (next.state !== stored.state) await deps.anchors.anchor(projectId)
     return next
+  })
+}
+
+/** Reads how a project stands and lets `act` write on it, again and again until nobody else wrote in between. */
+async function written(
+  deps: ProjectDeps,
+  projectId: string,
+  act: (standing: Standing) => Promise<ProjectRecord | Exclude<Written, 'WRITTEN'>>,
+): Promise<ProjectRecord> {
+  let known: Partial<Standing> = {}
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const standing = await standingOf(deps, projectId, known)
+    const outcome = await act(standing)
+    if (typeof outcome !== 'string') return outcome
+    known = outcome === 'HEAD_MOVED' ? standing : { entries: standing.entries }
   }
   throw new WaybillError('CONFLICT', `project ${projectId} was written by others ${ATTEMPTS} times in a row; try again`)
+}
+
+/** Somebody who opened the project meanwhile is looked at as whoever finds it there. */
+async function createOnce(projects: ProjectStore, project: ProjectRecord, entry: AuditEntry): Promise<Written> {
+  try {
+    return await projects.create(project, entry)
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'ALREADY_EXISTS') return 'REVISION_MOVED'
+    throw error
+  }
 }
 
 function nextRecord(stored: ProjectRecord, change: Advance, now: Date): ProjectRecord {
@@ -148,7 +162,7 @@ function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance
       from: stored.state,
       to: state,
       revision: String(revision),
-      // Time is left out: a retry happens later and is still the same change.
+      // What the record holds from here on, save times.
       change_sha256: digestOf({
         failed_from,
         failure: failure?.code ?? null,
@@ -161,38 +175,6 @@ function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance
         artifacts,
       }),
     },
-  }
-}
-
-async function notMade(deps: ProjectDeps, projectId: string, actor: string, revision: number, entry: number): Promise<void> {
-  const details = { revision: String(revision), entry: String(entry) }
-  await appendOnce(deps, projectId, { actor, action: 'CHANGE_NOT_MADE', details })
-}
-
-/** Appends unless the chain already has an entry saying exactly this. @returns its number in the chain, and the entries read before */
-async function appendOnce(deps: ProjectDeps, projectId: string, happening: Happening): Promise<{ seq: number; known: AuditEntry[] }> {
-  const saying = (entry: Pick<Happening, 'actor' | 'action' | 'details'>): string =>
-    digestOf([
-      entry.actor,
-      entry.action,
-      entry.details?.from ?? '',
-      entry.details?.to ?? '',
-      entry.details?.revision ?? '',
-      entry.details?.change_sha256 ?? '',
-      entry.details?.entry ?? '',
-    ])
-  const wanted = saying(happening)
-  const chain = await deps.audit.read(projectId)
-  const there = chain.find((entry) => saying(entry) === wanted)
-  return { seq: there?.seq ?? (await record(deps, projectId, happening)).seq, known: chain }
-}
-
-async function find(projects: ProjectStore, projectId: string): Promise<ProjectRecord | null> {
-  try {
-    return await projects.get(projectId)
-  } catch (error) {
-    if (isWaybillError(error) && error.code === 'NOT_FOUND') return null
-    throw error
   }
 }
 

@@ -1,33 +1,55 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { WaybillError } from '../core/errors.ts'
 import type { ProjectStore } from '../core/ports.ts'
+import { checkTold } from '../core/project-change.ts'
+import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { type ProjectRecord, projectRecord } from '../core/schemas/project.ts'
+import { appending } from './audit-log.ts'
+import { transaction } from './database.ts'
 import { checked, stored } from './record.ts'
 
+/** Records, and the audit entries that tell of them, in the one file in which both lie. */
 export function sqliteProjectStore({ db }: { db: DatabaseSync }): ProjectStore {
-  const insert = db.prepare('INSERT INTO projects (project_id, revision, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
-  const select = db.prepare('SELECT body FROM projects WHERE project_id = ?')
-  const replace = db.prepare('UPDATE projects SET revision = ?, body = ? WHERE project_id = ? AND revision = ?')
+  const insert = db.prepare('INSERT INTO projects (project_id, revision, body) VALUES (?, ?, ?)')
+  const select = db.prepare('SELECT revision, body FROM projects WHERE project_id = ?')
+  const replace = db.prepare('UPDATE projects SET revision = ?, body = ? WHERE project_id = ?')
   const all = db.prepare('SELECT body FROM projects ORDER BY project_id')
   const read = (row: Record<string, unknown>): ProjectRecord => stored(projectRecord, row.body, 'the project record')
+  const append = appending(db)
+  const both = (record: ProjectRecord, entry: AuditEntry) => {
+    const pair = { body: checked(projectRecord, record, 'a project record'), told: checked(auditEntry, entry, 'an audit entry') }
+    checkTold(pair.body, pair.told)
+    return pair
+  }
 
   return {
-    async create(record) {
-      const body = checked(projectRecord, record, 'a project record')
-      if (insert.run(body.project_id, body.revision, JSON.stringify(body)).changes === 0)
-        throw new WaybillError('ALREADY_EXISTS', `Project ${body.project_id} exists already. Use another id, or resume it.`)
+    async create(record, entry) {
+      const { body, told } = both(record, entry)
+      // Commit point: record and entry, or neither.
+      return transaction(db, () => {
+        if (select.get(body.project_id) !== undefined)
+          throw new WaybillError('ALREADY_EXISTS', `Project ${body.project_id} exists already. Use another id, or resume it.`)
+        if (!append(told)) return 'HEAD_MOVED'
+        insert.run(body.project_id, body.revision, JSON.stringify(body))
+        return 'WRITTEN'
+      })
     },
     async get(projectId) {
       const row = select.get(projectId)
       if (row === undefined) throw missing(projectId)
       return read(row)
     },
-    async update(record) {
-      const body = checked(projectRecord, record, 'a project record')
-      // Commit point: the write lands only on the revision its writer read.
-      if (replace.run(body.revision, JSON.stringify(body), body.project_id, body.revision - 1).changes === 1) return
-      if (select.get(body.project_id) === undefined) throw missing(body.project_id)
-      throw new WaybillError('CONFLICT', `Project ${body.project_id} was changed by someone else. Read it again and retry.`)
+    async update(record, entry) {
+      const { body, told } = both(record, entry)
+      // Commit point: record and entry, or neither; on the revision that their writer read, behind the head that it read.
+      return transaction(db, () => {
+        const row = select.get(body.project_id)
+        if (row === undefined) throw missing(body.project_id)
+        if (Number(row.revision) !== body.revision - 1) return 'REVISION_MOVED'
+        if (!append(told)) return 'HEAD_MOVED'
+        replace.run(body.revision, JSON.stringify(body), body.project_id)
+        return 'WRITTEN'
+      })
     },
     async list() {
       return all.all().map(read)

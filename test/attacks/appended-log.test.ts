@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { tellOutcomes } from '../../functions/decide/outbox.ts'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
 import type { LifecycleState } from '../../layers/core/schemas/project.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, post, stand, toTheEnd, until } from '../functions/support/decisions.ts'
+import { editRecord } from '../functions/support/edited-record.ts'
 import { linkIn, PEOPLE } from '../functions/support/story.ts'
 
 /** Somebody who appends to the audit log, which takes no key, and edits the project's row to match. */
@@ -16,15 +18,17 @@ async function append(action: string, details: Record<string, string>): Promise<
   await audit.append(nextEntry(await audit.head(asked.projectId), fields))
 }
 
-async function editRecord(state: LifecycleState): Promise<void> {
-  const { projects } = asked.on.ports
-  const record = await projects.get(asked.projectId)
-  await projects.update({ ...record, state, failed_from: null, failure: null, revision: record.revision + 1 })
+/** In the project's row, past the store: with `revision`, of the next one. */
+async function edit(state: LifecycleState, revision?: 'next'): Promise<void> {
+  const record = await asked.on.ports.projects.get(asked.projectId)
+  const next = revision === undefined ? 0 : 1
+  editRecord(asked.on.home, { ...record, state, failed_from: null, failure: null, revision: record.revision + next })
 }
 
 const byHand = (worker: 'prepare-target' | 'finish-target' | 'run-checks') =>
   asked.on.work({ worker, project_id: asked.projectId, run_id: 'by-hand', items: null, ids: [] })
 
+const NOT_WRITTEN = /it was not written with the project/
 const refused = (says: RegExp) => ({ code: 'PLAN_NOT_AUTHORISED', details: expect.arrayContaining([expect.stringMatching(says)]) })
 
 describe('entries appended to the log of a migration', () => {
@@ -44,29 +48,77 @@ describe('entries appended to the log of a migration', () => {
       await append('RUN_RECORDED', { from: 'PLANNED', to: 'PLANNED', revision })
       await append('CHANGE_NOT_MADE', { entry: String(move.seq), revision })
     }
-    await editRecord('PLANNED')
-    // An honest anchor signed since lies over what was appended as well; the earlier ones say what stood before.
+    await edit('PLANNED')
+    // An honest anchor signed since lies over what was appended as well.
     await asked.on.ports.anchors.anchor(asked.projectId)
-    for (const worker of ['prepare-target', 'finish-target'] as const)
+    for (const worker of ['prepare-target', 'finish-target'] as const) {
       await expect(byHand(worker)).rejects.toMatchObject(refused(/says it is PLANNED, its audit chain says EVIDENCE_COMPLETE/))
+      await expect(byHand(worker)).rejects.toMatchObject(refused(NOT_WRITTEN))
+    }
     expect(asked.on.systems.touched).toEqual(touched)
     expect((await chain(asked, 'WORK_REFUSED')).length).toBeGreaterThan(0)
   })
 
-  it('do not take the revisions to come: a move passed over for a change that moved nothing stops every worker', {
-    timeout: 60_000,
-  }, async () => {
-    asked = await askedFor((mail) => mail.to === PEOPLE.tech_lead)
-    const { revision, state } = await asked.on.ports.projects.get(asked.projectId)
-    for (let next = revision + 1; next < revision + 60; next++) await append('RUN_RECORDED', { to: state, revision: String(next) })
-    const read = asked.on.mails.length
-    await post(linkIn(asked.mail(PEOPLE.tech_lead)), await filled(linkIn(asked.mail(PEOPLE.tech_lead)), 'approve'))
-    await toTheEnd(asked, read).catch(() => {})
-    const touched = [...asked.on.systems.touched]
-    await editRecord('PLANNED')
-    await expect(byHand('prepare-target')).rejects.toMatchObject(refused(/which a change that moved nothing had taken/))
+  it('and an edited record, in the moment between a move and its anchor, take nothing back', { timeout: 60_000 }, async () => {
+    asked = await askedFor((mail) => mail.to === PEOPLE.security)
+    await until(async () => asked.on.mails.some((mail) => mail.to === PEOPLE.security))
+    const { anchors, audit } = asked.on.ports
+    let touched: string[] = []
+    asked.on.ports.anchors = {
+      anchor: async (projectId) => {
+        const { details, seq } = (await audit.read(projectId)).findLast((entry) => entry.details.to !== undefined)!
+        if (details.from !== 'PLANNED' || details.to !== 'EXECUTED') return anchors.anchor(projectId)
+        asked.on.ports.anchors = anchors
+        touched = [...asked.on.systems.touched]
+        const revision = details.revision!
+        await append('RUN_RECORDED', { from: 'PLANNED', to: 'PLANNED', revision })
+        await append('CHANGE_NOT_MADE', { entry: String(seq), revision })
+        await edit('PLANNED')
+        throw new WaybillError('CONNECTION_FAILED', 'killed')
+      },
+    }
+    const link = linkIn(asked.mail(PEOPLE.security))
+    await post(link, await filled(link, 'approve'))
+    await asked.on.runner.settled()
+    expect(await chain(asked, 'RUN_FAILED')).toMatchObject([
+      { details: { code: 'PLAN_NOT_AUTHORISED', reason: expect.stringMatching(NOT_WRITTEN) } },
+    ])
+    await anchors.anchor(asked.projectId)
+    for (const worker of ['prepare-target', 'finish-target'] as const)
+      await expect(byHand(worker)).rejects.toMatchObject(refused(/says it is PLANNED, its audit chain says EXECUTED/))
+    expect(touched.length).toBeGreaterThan(0)
     expect(asked.on.systems.touched).toEqual(touched)
-    expect((await chain(asked, 'WORK_REFUSED')).length).toBeGreaterThan(0)
+  })
+
+  type Claim = (revision: number) => Record<string, string>
+  it.each<[string, Claim, RegExp, RegExp | null]>([
+    [
+      'the next revision',
+      (revision) => ({ to: 'PLANNED', revision: String(revision + 1) }),
+      /is stored in revision \d+, the chain leaves it in revision \d+/,
+      null,
+    ],
+    [
+      'the next revision for a move',
+      (revision) => ({ to: 'PLAN_DRAFTED', revision: String(revision + 1) }),
+      /is stored in revision \d+, the chain leaves it in revision \d+/,
+      /says it is PLANNED, its audit chain says PLAN_DRAFTED/,
+    ],
+    ['one that was', (revision) => ({ to: 'PLANNED', revision: String(revision - 1) }), NOT_WRITTEN, NOT_WRITTEN],
+    ['one far ahead', (revision) => ({ to: 'EXECUTED', revision: String(revision + 60) }), NOT_WRITTEN, NOT_WRITTEN],
+  ])('stop a project by taking %s, and the target stays as it is', { timeout: 60_000 }, async (_what, claim, says, worker) => {
+    asked = await askedFor((mail) => mail.to === PEOPLE.security)
+    await until(async () => asked.on.mails.some((mail) => mail.to === PEOPLE.security))
+    const { revision, state } = await asked.on.ports.projects.get(asked.projectId)
+    await append('RUN_RECORDED', { from: state, ...claim(revision) })
+    const link = linkIn(asked.mail(PEOPLE.security))
+    expect((await post(link, await filled(link, 'approve'))).status).toBe(200)
+    await asked.on.runner.settled()
+    expect(await asked.on.ports.projects.get(asked.projectId)).toMatchObject({ revision, state: 'PLANNED' })
+    const failed = await chain(asked, 'RUN_FAILED')
+    expect(failed).toMatchObject([{ details: { code: 'EVIDENCE_INVALID', reason: expect.stringMatching(says) } }])
+    if (worker !== null) await expect(byHand('prepare-target')).rejects.toMatchObject(refused(worker))
+    expect(asked.on.systems.touched).toEqual([])
   })
 
   it('do not bring a project forward: a move that no anchor lies over is not believed', { timeout: 60_000 }, async () => {
@@ -74,7 +126,7 @@ describe('entries appended to the log of a migration', () => {
     const { revision, state } = await asked.on.ports.projects.get(asked.projectId)
     expect(state).toBe('PR_CREATED')
     await append('PARALLEL_RUN_COMPLETE', { from: state, to: 'PARALLEL_VALIDATED', revision: String(revision + 1) })
-    await editRecord('PARALLEL_VALIDATED')
+    await edit('PARALLEL_VALIDATED', 'next')
     await expect(byHand('run-checks')).rejects.toMatchObject(refused(/the change to PARALLEL_VALIDATED .* was not anchored/))
   })
 })

@@ -13,6 +13,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate, PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { fileSigners } from '../../layers/local/signer.ts'
 import { until } from '../functions/support/decisions.ts'
+import { editRecord } from '../functions/support/edited-record.ts'
 import { PEOPLE } from '../functions/support/story.ts'
 import { temporaryFolder } from '../local/temporary.ts'
 import { withClient } from '../support/postgres.ts'
@@ -72,10 +73,10 @@ describe('an operator without the last approval', () => {
 function edit(change: (record: ProjectRecord) => ProjectRecord['artifacts']): Promise<() => Promise<void>> {
   return project().then(async (record) => {
     const { artifacts } = record
-    await shop.platform.ports.projects.update({ ...record, artifacts: change(record), revision: record.revision + 1 })
+    editRecord(shop.platform.home.folder, { ...record, artifacts: change(record) })
     return async () => {
       const now = await project()
-      await shop.platform.ports.projects.update({ ...now, artifacts, revision: now.revision + 1 })
+      editRecord(shop.platform.home.folder, { ...now, artifacts })
     }
   })
 }

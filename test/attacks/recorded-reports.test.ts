@@ -4,6 +4,7 @@ import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { executionReport } from '../../layers/core/schemas/work.ts'
+import { editRecord } from '../functions/support/edited-record.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { storeSpec, tell } from '../functions/support/story.ts'
 
@@ -44,18 +45,19 @@ async function told(steps: Steps, missing = 1) {
         nextEntry(await audit.head(id), { ...fields, subject_sha256: named.recon_report!.sha256, details: { run_id: run, ...steps.says } }),
       )
     }
-    await projects.update({ ...project, revision: project.revision + 1, artifacts: { ...project.artifacts, ...named } })
+    editRecord(on.home, { ...project, artifacts: { ...project.artifacts, ...named } })
   }
   const { projects } = on.ports
   let done = false
   on.ports.projects = {
     ...projects,
-    update: async (next) => {
-      await projects.update(next)
+    update: async (next, entry) => {
+      const outcome = await projects.update(next, entry)
       const merged = Object.keys(next.artifacts).find((name) => name.startsWith('recon_report.'))
-      if (done || merged === undefined) return
+      if (done || merged === undefined || outcome !== 'WRITTEN') return outcome
       done = true
       await exchange(merged.slice('recon_report.'.length))
+      return outcome
     },
   }
   const { project } = await tell(on, id)

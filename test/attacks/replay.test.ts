@@ -6,6 +6,7 @@ import { artifactOf } from '../../layers/core/artifacts.ts'
 import { keyOf } from '../../layers/core/flow/storing.ts'
 import { askedFor } from '../functions/support/asked.ts'
 import { filled, post, settled, until } from '../functions/support/decisions.ts'
+import { editRecord } from '../functions/support/edited-record.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { answer, asksToDecide, getRequest, linkIn, PEOPLE, postRequest, specText, storeSpec, yes } from '../functions/support/story.ts'
 
@@ -96,7 +97,7 @@ it('a signed plan of another project is nobody’s here', async () => {
   for (const taken of [['signed_plan'], ['migration_plan', 'signed_plan']]) {
     const lent = Object.fromEntries(taken.map((name) => [name, other.artifacts[name]!]))
     const now = await on.ports.projects.get('mine')
-    await on.ports.projects.update({ ...now, artifacts: { ...mine.artifacts, ...lent }, revision: now.revision + 1 })
+    editRecord(on.home, { ...now, artifacts: { ...mine.artifacts, ...lent } })
     await expect(
       on.work({ worker: 'prepare-target', project_id: 'mine', run_id: `by-hand-${taken.length}`, items: null, ids: [] }),
     ).rejects.toMatchObject({ code: 'PLAN_NOT_AUTHORISED' })

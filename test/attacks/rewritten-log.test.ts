@@ -1,11 +1,9 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, post, toTheEnd, until } from '../functions/support/decisions.ts'
+import { editRecord, inDatabase } from '../functions/support/edited-record.ts'
 import { linkIn, PEOPLE } from '../functions/support/story.ts'
 
 /** Somebody who writes the log anew as a whole, with valid hashes and longer than it was: a hand in the home's database, or PutItem on the table. */
@@ -14,16 +12,6 @@ afterEach(() => asked.close())
 
 const linkOf = (to: string) => linkIn(asked.mail(to))
 const approve = async (to: string) => post(linkOf(to), await filled(linkOf(to), 'approve'))
-
-/** Runs `change` on the home's database itself. */
-function inDatabase(change: (db: DatabaseSync) => void): void {
-  const db = new DatabaseSync(join(asked.on.home, readdirSync(asked.on.home).find((name) => /\.(db|sqlite3?)$/.test(name))!))
-  try {
-    change(db)
-  } finally {
-    db.close()
-  }
-}
 
 async function rewrite(keep: (entries: AuditEntry[]) => AuditEntry[]): Promise<void> {
   const old = await asked.on.ports.audit.read(asked.projectId)
@@ -35,7 +23,7 @@ async function rewrite(keep: (entries: AuditEntry[]) => AuditEntry[]): Promise<v
     const fields = { project_id: asked.projectId, at, actor, action, subject_sha256, reasoning_sha256, details }
     made.push(nextEntry(made.at(-1) ?? null, fields))
   }
-  inDatabase((db) => {
+  inDatabase(asked.on.home, (db) => {
     db.exec('DROP TRIGGER audit_entries_fixed; DROP TRIGGER audit_entries_kept')
     db.prepare('DELETE FROM audit_entries WHERE project_id = ?').run(asked.projectId)
     const insert = db.prepare('INSERT INTO audit_entries (project_id, seq, entry_sha256, body) VALUES (?, ?, ?, ?)')
@@ -61,7 +49,7 @@ describe('a log written anew', () => {
     )
     const { anchors, projects } = asked.on.ports
     const record = await projects.get(asked.projectId)
-    await projects.update({ ...record, state: 'PLANNED', failed_from: null, failure: null, revision: record.revision + 1 })
+    editRecord(asked.on.home, { ...record, state: 'PLANNED', failed_from: null, failure: null })
 
     const byHand = () => asked.on.work({ worker: 'prepare-target', project_id: asked.projectId, run_id: 'by-hand', items: null, ids: [] })
     const refused = { code: 'PLAN_NOT_AUTHORISED', details: expect.arrayContaining([rewritten]) }
@@ -79,7 +67,7 @@ describe('a log written anew', () => {
     asked = await askedFor((mail) => mail.to === PEOPLE.security)
     await until(async () => [PEOPLE.security, PEOPLE.data_owner].every((to) => asked.on.mails.some((mail) => mail.to === to)))
     await post(linkOf(PEOPLE.data_owner), await filled(linkOf(PEOPLE.data_owner), 'withdraw', { reason: 'I saw something' }))
-    inDatabase((db) => db.exec("DELETE FROM artifacts WHERE key LIKE '%/approvals/%-w.dsse.json'"))
+    inDatabase(asked.on.home, (db) => db.exec("DELETE FROM artifacts WHERE key LIKE '%/approvals/%-w.dsse.json'"))
     await rewrite((entries) => entries.filter(({ action }) => action !== 'APPROVAL_WITHDRAWN'))
     const { runner } = asked.on
     await approve(PEOPLE.security)

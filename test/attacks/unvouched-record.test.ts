@@ -2,9 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain } from '../functions/support/decisions.ts'
+import { editRecord } from '../functions/support/edited-record.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { PEOPLE, storeSpec, tell } from '../functions/support/story.ts'
 
@@ -23,11 +25,7 @@ describe('a project record that nothing vouches for', { timeout: LONG }, () => {
   }, LONG)
   afterAll(() => asked.close())
 
-  async function edit(state: LifecycleState): Promise<void> {
-    const { projects } = asked.on.ports
-    const { revision } = await projects.get(asked.projectId)
-    await projects.update({ ...honest, state, revision: revision + 1 })
-  }
+  const edit = (state: LifecycleState, revision = honest.revision) => editRecord(asked.on.home, { ...honest, state, revision })
 
   /** Each function that signs, proves, counts, seals or hands out, and the state that it acts in. */
   const ACTING: readonly (readonly [name: string, state: LifecycleState])[] = [
@@ -59,18 +57,18 @@ describe('a project record that nothing vouches for', { timeout: LONG }, () => {
   }
 
   it.each(ACTING)('makes %s do nothing, and the log says why', async (name, state) => {
-    await edit(state)
+    edit(state)
     try {
       await refuses(name, new RegExp(`says it is ${state}, its audit chain says PR_CREATED`))
     } finally {
-      await edit('PR_CREATED')
+      edit('PR_CREATED')
     }
   })
 
   it('seals nothing by a move that was appended beside it, which no anchor lies over', async () => {
     const { audit, clock } = asked.on.ports
-    await edit('ROLLED_BACK')
-    const { revision } = await asked.on.ports.projects.get(asked.projectId)
+    const revision = honest.revision + 1
+    edit('ROLLED_BACK', revision)
     // Under the name of the very function that is called: it finishes only what it would have done from where the project stood.
     for (const actor of ['waybill', 'waybill/record-rollback']) {
       const fields = { project_id: asked.projectId, at: clock.now().toISOString(), actor, action: 'TARGET_ROLLED_BACK' }
@@ -86,13 +84,13 @@ describe('a change of state whose process died', { timeout: LONG }, () => {
   afterEach(() => on.close())
   const died = () => new WaybillError('CONNECTION_FAILED', 'killed')
 
-  it('behind its entry is made by the same function’s next attempt', async () => {
+  it('ahead of its write is made by the same function’s next attempt', async () => {
     on = await testPlatform()
     const { projects } = on.ports
     const seen = new Set<string>()
-    const update = async (next: ProjectRecord) => {
+    const update = async (next: ProjectRecord, entry: AuditEntry) => {
       const { state } = await projects.get(next.project_id)
-      if (next.state === state || seen.has(next.state)) return projects.update(next)
+      if (next.state === state || seen.has(next.state)) return projects.update(next, entry)
       seen.add(next.state)
       throw died()
     }
@@ -133,11 +131,12 @@ describe('the evidence pack', { timeout: LONG }, () => {
     on = await testPlatform()
     const id = await storeSpec(on)
     const { projects } = on.ports
-    const update = async (next: ProjectRecord) => {
-      await projects.update(next)
-      if (next.state !== 'CUTOVER_DONE') return
+    const update = async (next: ProjectRecord, entry: AuditEntry) => {
+      const outcome = await projects.update(next, entry)
+      if (next.state !== 'CUTOVER_DONE') return outcome
       on.ports.projects = projects
-      await projects.update({ ...next, revision: next.revision + 1, artifacts: { ...next.artifacts, ...(await change(id)) } })
+      editRecord(on.home, { ...next, artifacts: { ...next.artifacts, ...(await change(id)) } })
+      return outcome
     }
     on.ports.projects = { ...projects, update }
     const { status, project } = await tell(on, id)

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLocalPorts } from '../../functions/local.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { readApproval } from '../../layers/core/flow/statements.ts'
-import { projectRecord } from '../contracts/samples.ts'
+import { created, projectRecord } from '../contracts/samples.ts'
 import { waybill } from '../end-to-end/command.ts'
 import { temporaryFolder } from '../local/temporary.ts'
 
@@ -18,8 +18,8 @@ beforeEach(async () => {
     contentType: 'application/json',
     retainUntil: new Date(),
   })
-  await ports.projects.create({ ...projectRecord('p1'), state: 'PLAN_DRAFTED', artifacts: { migration_plan: plan } })
-  await ports.projects.create({ ...projectRecord('p2'), state: 'EXECUTED', artifacts: { migration_plan: plan } })
+  await created(ports, { ...projectRecord('p1'), state: 'PLAN_DRAFTED', artifacts: { migration_plan: plan } })
+  await created(ports, { ...projectRecord('p2'), state: 'EXECUTED', artifacts: { migration_plan: plan } })
   close()
 })
 afterEach(() => remove())
@@ -38,7 +38,7 @@ describe('waybill approve --withdraw', () => {
       identified_by: 'local-command',
       subject_sha256: sha256('{}'),
     })
-    expect((await ports.audit.read('p1')).map(({ action }) => action)).toEqual(['PLAN_WITHDRAWN'])
+    expect((await ports.audit.read('p1')).map(({ action }) => action)).toEqual(['PROJECT_CHANGED', 'PLAN_WITHDRAWN'])
     close()
     const again = await waybill(['approve', '--home', home, '--withdraw', 'p1', '--reason', 'x', '--json'])
     expect(JSON.parse(again.out)).toEqual({ project_id: 'p1', withdrawn: true, transition: 'PLAN_DRAFTED->PLANNED' })

@@ -7,6 +7,7 @@ import { ACTION_RULES, ruleReasoningSha256 } from '../../layers/core/action-rule
 import { entryDigest } from '../../layers/core/audit-chain.ts'
 import { reviewAudit } from '../../layers/core/audit-review.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { waybill } from '../end-to-end/command.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { storeSpec, tell } from '../functions/support/story.ts'
@@ -16,12 +17,14 @@ let id: string
 let entries: AuditEntry[]
 let anchors: { name: string; bytes: Uint8Array }[]
 let reasonings: Set<string>
+let stored: ProjectRecord
 
 beforeAll(async () => {
   on = await testPlatform()
   id = await storeSpec(on, { ask: true })
   await tell(on, id)
   entries = await on.ports.audit.read(id)
+  stored = await on.ports.projects.get(id)
   anchors = []
   reasonings = new Set()
   for (const key of await on.ports.artifacts.list(`projects/${id}/`)) {
@@ -34,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => on.close())
 
 const review = (chain: readonly AuditEntry[], more: Partial<Parameters<typeof reviewAudit>[0]> = {}) =>
-  reviewAudit({ projectId: id, entries: chain, anchors, trust: on.ports.trust, reasonings, stored: 'EVIDENCE_COMPLETE', ...more })
+  reviewAudit({ projectId: id, entries: chain, anchors, trust: on.ports.trust, reasonings, stored, ...more })
 
 /** A chain whose every digest holds again after a change: what somebody with write access can make. */
 function rehashed(chain: readonly AuditEntry[]): AuditEntry[] {
@@ -88,8 +91,11 @@ describe('the log of a whole run', () => {
   })
 
   it('shows what concerns anchors and the record', () => {
-    expect(review(entries, { stored: 'PLANNED' }).faults).toEqual([
+    expect(review(entries, { stored: { ...stored, state: 'PLANNED' } }).faults).toEqual([
       'the project is stored as PLANNED, the chain leaves it in EVIDENCE_COMPLETE',
+    ])
+    expect(review(entries, { stored: { ...stored, revision: 99 } }).faults).toEqual([
+      `the project is stored in revision 99, the chain leaves it in revision ${stored.revision}`,
     ])
     expect(review(entries, { anchors: [] }).faults).toEqual([
       expect.stringMatching(/^the change to EVIDENCE_COMPLETE .* was not anchored$/),

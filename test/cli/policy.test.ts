@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLocalPorts } from '../../functions/local.ts'
 import { canonicalBytes, digestOf } from '../../layers/core/canonical-json.ts'
 import { defaultPolicy } from '../../layers/core/rulebooks.ts'
-import { projectRecord } from '../contracts/samples.ts'
+import { created, projectRecord } from '../contracts/samples.ts'
 import { planOf } from '../core/support/plan.ts'
 import { waybill } from '../end-to-end/command.ts'
 import { temporaryFolder } from '../local/temporary.ts'
@@ -57,8 +57,8 @@ describe('waybill policy diff and use', () => {
         contentType: 'application/json',
         retainUntil: new Date(),
       })
-    await ports.projects.create({ ...projectRecord('p1'), state: 'PLANNED', artifacts: { migration_plan: await put('p1') } })
-    await ports.projects.create({ ...projectRecord('p2'), state: 'EXECUTED', artifacts: { migration_plan: await put('p2') } })
+    await created(ports, { ...projectRecord('p1'), state: 'PLANNED', artifacts: { migration_plan: await put('p1') } })
+    await created(ports, { ...projectRecord('p2'), state: 'EXECUTED', artifacts: { migration_plan: await put('p2') } })
     close()
     const before = file('before.json', defaultPolicy)
     const next = { ...defaultPolicy, version: '2027.1', sampling: { ...defaultPolicy.sampling, full_required: false } }

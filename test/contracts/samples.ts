@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
+import { nextEntry } from '../../layers/core/audit-chain.ts'
+import type { Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
-import type { ApprovalGroup, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { ApprovalGroup, ApprovalRequest, AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 
 export const AT = '2026-03-01T10:00:00.000Z'
@@ -40,6 +42,16 @@ export function projectRecord(projectId: string, revision = 1): ProjectRecord {
     updated_at: AT,
     artifacts: { spec: pointerTo('spec') },
   }
+}
+
+/** The entry that tells of a record, behind a head. */
+export function told({ project_id, revision, state }: ProjectRecord, head: AuditEntry | null, actor = 'ada@example.org'): AuditEntry {
+  return nextEntry(head, { project_id, at: AT, actor, action: 'PROJECT_CHANGED', details: { to: state, revision: String(revision) } })
+}
+
+/** Puts a project there, in whatever state. */
+export async function created({ projects, audit }: Pick<Ports, 'projects' | 'audit'>, record: ProjectRecord): Promise<void> {
+  expect(await projects.create(record, told(record, await audit.head(record.project_id)))).toBe('WRITTEN')
 }
 
 export function approvalGroup(groupId: string, projectId = 'p1'): ApprovalGroup {

@@ -11,6 +11,7 @@ import { openPredicate, PREDICATES, signStatement, statementOf } from '../../lay
 import { type Asked, askedFor } from './support/asked.ts'
 import { browserPath, openBrowser } from './support/browser.ts'
 import { chain, filled, HOUR, heading, post, settled, stand, until } from './support/decisions.ts'
+import { editRecord } from './support/edited-record.ts'
 import { linkIn, PEOPLE } from './support/story.ts'
 
 /**
@@ -36,7 +37,7 @@ async function untouched(before: Awaited<ReturnType<typeof stand>>): Promise<voi
 
 async function change(fields: (project: ProjectRecord) => Partial<ProjectRecord>): Promise<void> {
   const project = await asked.on.ports.projects.get(asked.projectId)
-  await asked.on.ports.projects.update({ ...project, ...fields(project), revision: project.revision + 1 })
+  editRecord(asked.on.home, { ...project, ...fields(project) })
 }
 
 it('GET, HEAD and OPTIONS with everything that a form would say', async () => {

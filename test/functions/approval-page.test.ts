@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Mail } from '../../layers/core/ports.ts'
 import { type Asked, askedFor } from './support/asked.ts'
+import { editRecord } from './support/edited-record.ts'
 import { formOf, getRequest, linkIn, PEOPLE, postRequest } from './support/story.ts'
 
 const HOUR = 3_600_000
@@ -281,7 +282,7 @@ describe('several people', () => {
     const project = await asked.on.ports.projects.get(asked.projectId)
     const link = linkIn(asked.mail(PEOPLE.security))
     const fields = await filled(link, 'approve')
-    await asked.on.ports.projects.update({ ...project, revision: project.revision + 1, author: 'SECURITY+wb@example.com' })
+    editRecord(asked.on.home, { ...project, author: 'SECURITY+wb@example.com' })
     const response = await post(link, fields)
     expect([response.status, /<h1>([^<]+)/.exec(await response.text())?.[1]]).toEqual([403, 'You cannot take this decision'])
     expect(await lastEntry(asked)).toMatchObject({ action: 'DECISION_REFUSED', details: { why: 'not-allowed' } })
@@ -331,11 +332,7 @@ describe('when the subject changes', () => {
     const fields = await filled(link, 'approve')
     const project = await asked.on.ports.projects.get(asked.projectId)
     const other = { ...project.artifacts.migration_plan!, sha256: 'f'.repeat(64) }
-    await asked.on.ports.projects.update({
-      ...project,
-      revision: project.revision + 1,
-      artifacts: { ...project.artifacts, migration_plan: other },
-    })
+    editRecord(asked.on.home, { ...project, artifacts: { ...project.artifacts, migration_plan: other } })
     for (const response of [await fetch(link), await post(link, fields)]) {
       expect([response.status, /<h1>([^<]+)/.exec(await response.text())?.[1]]).toEqual([409, 'What you were asked about has changed'])
     }

@@ -10,6 +10,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import type { WorkerTask } from '../../layers/core/schemas/work.ts'
 import { openPredicate, PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { keyPair, malleated } from '../core/support/keys.ts'
+import { editRecord } from './support/edited-record.ts'
 import { type TestPlatform, testPlatform } from './support/platform.ts'
 import { storeSpec, tell } from './support/story.ts'
 
@@ -26,9 +27,8 @@ beforeAll(async () => {
   await tell(on, id)
   project = await advance(on.ports, id, { to: 'PLANNED', actor: 'test', action: 'STANDS_AGAIN' })
 }, 120_000)
-beforeEach(async () => {
-  const stored = await on.ports.projects.get(project.project_id)
-  await on.ports.projects.update({ ...project, revision: stored.revision + 1 })
+beforeEach(() => {
+  editRecord(on.home, project)
   on.systems.touched.length = 0
   on.systems.opened.length = 0
 })
@@ -46,7 +46,7 @@ async function exchanged(files: { migration_plan?: Uint8Array; signed_plan?: Uin
   const stored = await on.ports.projects.get(project.project_id)
   const artifacts = { ...stored.artifacts }
   for (const [name, bytes] of Object.entries(files)) artifacts[name] = await put(name, bytes)
-  await on.ports.projects.update({ ...stored, artifacts, revision: stored.revision + 1 })
+  editRecord(on.home, { ...stored, artifacts })
 }
 
 const signedPlan = () => on.ports.artifacts.get(project.artifacts.signed_plan!)
@@ -231,7 +231,7 @@ describe('an executor started directly', () => {
 
   it('before its time, with a record edited to say that it may', async () => {
     const stored = await on.ports.projects.get(project.project_id)
-    await on.ports.projects.update({ ...stored, state: 'EXECUTED', revision: stored.revision + 1 })
+    editRecord(on.home, { ...stored, state: 'EXECUTED' })
     await expect(on.work(task('hash-segments'))).rejects.toMatchObject({ code: 'PLAN_NOT_AUTHORISED' })
     expect([on.systems.touched, on.systems.opened]).toEqual([[], []])
     expect((await on.ports.audit.read(project.project_id)).at(-1)).toMatchObject({ action: 'WORK_REFUSED', actor: 'waybill/hash-segments' })

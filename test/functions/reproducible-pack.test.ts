@@ -48,13 +48,14 @@ async function seal(policy = on.ports.policy): Promise<Map<string, Uint8Array>> 
   const artifacts = apart(on.ports.artifacts, sealedAt)
   expect(sealedAt).toBeGreaterThan(0)
   const { evidence_manifest: _, ...rest } = (await on.ports.projects.get(id)).artifacts
-  const project = { ...(await on.ports.projects.get(id)), state: 'CUTOVER_DONE' as const, artifacts: rest }
+  const revision = Number(chain.slice(0, sealedAt).findLast(({ details }) => details.to === 'CUTOVER_DONE')!.details.revision)
+  const project = { ...(await on.ports.projects.get(id)), revision, state: 'CUTOVER_DONE' as const, artifacts: rest }
   const ports = {
     ...on.ports,
     artifacts,
     policy,
     clock: { now: () => new Date('2099-05-01T12:00:00.000Z') },
-    projects: { ...on.ports.projects, get: async () => project, update: async () => {} },
+    projects: { ...on.ports.projects, get: async () => project, update: async () => 'WRITTEN' as const },
     audit: {
       head: async () => chain[sealedAt - 1]!,
       read: async (_id: string, from = 0) => chain.slice(from, sealedAt),

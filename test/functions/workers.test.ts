@@ -10,6 +10,7 @@ import { plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import type { WorkerTask } from '../../layers/core/schemas/work.ts'
 import { openPredicate, PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
+import { editRecord } from './support/edited-record.ts'
 import { type TestPlatform, testPlatform } from './support/platform.ts'
 import { storeSpec, tell } from './support/story.ts'
 
@@ -35,7 +36,7 @@ async function before(worker: Worker): Promise<Before> {
   const state = failed!.failed_from as LifecycleState
   const put = async (change: Partial<ProjectRecord>) => {
     const stored = await on.ports.projects.get(id)
-    await on.ports.projects.update({ ...stored, ...change, revision: stored.revision + 1 })
+    editRecord(on.home, { ...stored, ...change })
   }
   await advance(on.ports, id, { to: state, actor: 'test', action: 'STANDS_AGAIN' })
   const project = await on.ports.projects.get(id)

@@ -26,9 +26,11 @@ async function faultsOf(home: ReturnType<typeof openHome>, complete: boolean): P
     anchors,
     trust: { plan: [], approval: [], evidence },
     reasonings: null,
-    stored: complete ? (await sqliteProjectStore(home).get(PROJECT)).state : null,
+    stored: await sqliteProjectStore(home)
+      .get(PROJECT)
+      .catch(() => null),
   })
-  // Before the change is done, its last move may not be anchored yet, and there may be no entry at all.
+  // Before the change is done, its last move may not be anchored yet, and there may be no entry at all; record and log say the same all the time.
   return complete ? faults : faults.filter((fault) => !/was not anchored|chain is empty/.test(fault))
 }
 

@@ -17,13 +17,13 @@ import { artifactStoreContract } from '../contracts/artifact-store.ts'
 import { auditLogContract, entryAfter } from '../contracts/audit-log.ts'
 import { leaseStoreContract } from '../contracts/lease.ts'
 import { projectStoreContract } from '../contracts/project-store.ts'
-import { approvalGroup, approvalRequest, projectRecord, refusal } from '../contracts/samples.ts'
+import { approvalGroup, approvalRequest, projectRecord, refusal, told } from '../contracts/samples.ts'
 import { startChild } from './child-process.ts'
 import { temporaryFolder, temporaryHomes } from './temporary.ts'
 
 projectStoreContract('SQLite', async () => {
   const { first, second, done } = temporaryHomes()
-  return { store: sqliteProjectStore(first), second: sqliteProjectStore(second), done }
+  return { store: sqliteProjectStore(first), second: sqliteProjectStore(second), log: sqliteAuditLog(second), done }
 })
 
 leaseStoreContract('SQLite', async () => {
@@ -119,7 +119,7 @@ describe('a home', () => {
 
   it('says so when a record was changed behind its back', async () => {
     const { first, second } = make()
-    await sqliteProjectStore(first).create(projectRecord('p1'))
+    await sqliteProjectStore(first).create(projectRecord('p1'), told(projectRecord('p1'), null))
     second.db.exec(`UPDATE projects SET body = '{"project_id":"p1"}'`)
     expect(await refusal(sqliteProjectStore(first).get('p1'))).toBe('EVIDENCE_INVALID')
     second.db.exec("UPDATE projects SET body = '{'")

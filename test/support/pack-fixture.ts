@@ -578,8 +578,7 @@ function file(path: string, value: unknown): PackFile {
 }
 
 export async function sealFixture(input: PackInput, signers: Signers): Promise<PackFile[]> {
-  const anchored = input.entries.map(({ seq }) => seq)
-  const { state } = replayLifecycle(input.entries, anchored)
+  const { state } = replayLifecycle(input.entries)
   return sealPack(signers.evidence, composePack(input), { projectId: input.projectId, state, now: new Date(at(130)) })
 }
 

@@ -65,7 +65,7 @@ export function composePack(input: PackInput): PackFile[] {
   const anchors = distinct(input.anchors).map((bytes) => ({ bytes, predicate: predicateOf<AuditAnchor>(bytes, auditAnchor) }))
   const runs = input.reconReports.map((bytes) => ({ bytes, report: readRecon(bytes) }))
   const anchored = anchors.map(({ predicate }) => predicate.sequence)
-  const { state } = replayLifecycle(input.entries, anchored)
+  const { state } = replayLifecycle(input.entries)
   const facts = { ...input, state, runs, approvals, anchored }
   const keysFor = (purpose: PackKey['purpose']) => input.keys.filter((key) => key.purpose === purpose)
   const files: PackFile[] = [

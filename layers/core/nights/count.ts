@@ -13,16 +13,12 @@ const RESULTS = new Map(Object.entries(NIGHT_ACTIONS).map(([result, action]) => 
 /** `seq`: of its entry. */
 export type RecordedNight = { seq: number; night: string; run_id: string; result: NightResult; plan_sha256: string }
 
-/**
- * The nights of an audit chain, in its order. A clean one that no change followed is left out; any other stays, so that nobody makes a mismatch
- * disappear by appending that it was not recorded.
- */
+/** The nights of an audit chain, in its order. Nothing takes one away again. */
 export function recordedNights(entries: readonly AuditEntry[]): RecordedNight[] {
-  const undone = new Set(entries.filter(({ action }) => action === 'CHANGE_NOT_MADE').map(({ details }) => details.entry))
   return entries.flatMap(({ seq, action, details }) => {
     const result = RESULTS.get(action)
     const { night, run_id, plan_sha256 } = details
-    if (result === undefined || (result === 'clean' && undone.has(String(seq))) || !night || !run_id || !plan_sha256) return []
+    if (result === undefined || !night || !run_id || !plan_sha256) return []
     return [{ seq, night, run_id, result, plan_sha256 }]
   })
 }

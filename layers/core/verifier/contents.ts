@@ -75,10 +75,7 @@ export function contentsOf(pack: OpenedPack): { contents: Contents; faults: Faul
     waivers: signed(/^waivers\/[^/]+\.dsse\.json$/, 'waiver', waiverPredicate),
     entries,
     anchors,
-    replay: replayLifecycle(
-      entries,
-      anchors.map(({ predicate }) => predicate.sequence),
-    ),
+    replay: replayLifecycle(entries),
   }
   return { contents, faults }
 }

@@ -1,18 +1,17 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nextEntry } from '../../../layers/core/audit-chain.ts'
-import { replayLifecycle, unanchoredFaults } from '../../../layers/core/evidence/lifecycle-replay.ts'
+import { disagreement, replayLifecycle, unanchoredFaults } from '../../../layers/core/evidence/lifecycle-replay.ts'
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
 
 type Said = Record<string, string>
 const change = (revision: number, from: string, to: string): Said => ({ revision: String(revision), from, to })
-const notMade = (entry: number, revision: number): Said & { entry: string } => ({ entry: String(entry), revision: String(revision) })
 
 function chainOf(...said: Said[]): AuditEntry[] {
   const entries: AuditEntry[] = []
   for (const [seconds, details] of said.entries()) {
-    const action = details.entry === undefined ? 'MOVED' : 'CHANGE_NOT_MADE'
     const at = new Date(Date.parse('2026-03-01T00:00:00.000Z') + seconds * 1000).toISOString()
-    entries.push(nextEntry(entries.at(-1) ?? null, { project_id: 'p', at, actor: 'anybody', action, details }))
+    entries.push(nextEntry(entries.at(-1) ?? null, { project_id: 'p', at, actor: 'anybody', action: 'MOVED', details }))
   }
   return entries
 }
@@ -24,66 +23,74 @@ const executed: Said[] = [
   change(4, 'PLAN_DRAFTED', 'PLANNED'),
   change(5, 'PLANNED', 'EXECUTED'),
 ]
-const all = (count: number) => Array.from({ length: count }, (_, seq) => seq)
 
-describe('what a log makes of moves that were taken back', () => {
-  it('nothing takes back what an anchor lies over, also with a later entry for the same revision', () => {
-    for (const more of [
-      [notMade(4, 5)],
-      [change(5, 'PLANNED', 'PLANNED'), notMade(4, 5)],
-      [change(5, 'PLANNED', 'PLAN_DRAFTED'), notMade(4, 5), notMade(3, 4)],
-    ]) {
-      const replay = replayLifecycle(chainOf(...executed, ...more), all(5))
-      expect([replay.state, replay.faults]).toEqual(['EXECUTED', []])
+const fault = (seq: number, claimed: string, next: number) =>
+  `audit entry ${seq} changes the project under ${claimed}, and the next one was ${next}: it was not written with the project`
+
+describe('what a log makes of entries that were not written with the project', () => {
+  it('follows an honest one to its end', () => {
+    const replay = replayLifecycle(chainOf(...executed, { note: 'a remark' }, change(6, 'EXECUTED', 'EXECUTED')))
+    expect(replay).toMatchObject({ state: 'EXECUTED', revision: 6, faults: [], gates: ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED'] })
+    expect(replay.lastChange?.seq).toBe(4)
+    expect(replay.passed.get('PLANNED->EXECUTED')?.seq).toBe(4)
+    expect(replayLifecycle([])).toMatchObject({ state: 'CREATED', revision: 0, lastChange: null, faults: [] })
+  })
+
+  it.each<[string, Said, string]>([
+    ['one that was', change(5, 'EXECUTED', 'PLANNED'), fault(5, 'revision 5', 6)],
+    ['the first', { revision: '1', to: 'CREATED' }, fault(5, 'revision 1', 6)],
+    ['one ahead', change(7, 'EXECUTED', 'RECONCILED'), fault(5, 'revision 7', 6)],
+    ['none', { from: 'EXECUTED', to: 'RECONCILED' }, fault(5, 'no revision', 6)],
+    ['one that is no number', { from: 'EXECUTED', to: 'RECONCILED', revision: '6.0' }, fault(5, 'no revision', 6)],
+    ['the next one, spelled otherwise', { from: 'EXECUTED', to: 'RECONCILED', revision: '06' }, fault(5, 'revision 06', 6)],
+  ])('names an entry for %s, and does not follow it', (_what, said, says) => {
+    const replay = replayLifecycle(chainOf(...executed, said))
+    expect(replay).toMatchObject({ state: 'EXECUTED', revision: 5, faults: [says] })
+    expect(replay.lastChange?.seq).toBe(4)
+    const after = replayLifecycle(chainOf(...executed, said, change(6, 'EXECUTED', 'RECONCILED')))
+    expect(after).toMatchObject({ state: 'RECONCILED', faults: [says] })
+  })
+
+  it('takes nothing back, whatever says so', () => {
+    for (const entry of ['4', '5', 'x']) {
+      const replay = replayLifecycle(chainOf(...executed, { entry, revision: '5' }))
+      expect([replay.state, replay.revision, replay.faults]).toEqual(['EXECUTED', 5, []])
     }
   })
 
-  it('nothing takes back a move that nobody else made instead, nor one of another revision', () => {
-    for (const more of [
-      [notMade(4, 5)],
-      [notMade(4, 4), change(4, 'PLANNED', 'PLANNED')],
-      [change(6, 'EXECUTED', 'EXECUTED'), notMade(4, 5)],
-    ]) {
-      const replay = replayLifecycle(chainOf(...executed, ...more), [3])
-      expect([replay.state, replay.faults]).toEqual(['EXECUTED', []])
-    }
-  })
-
-  it('an entry that was laid out beforehand is no winner: it is not later than the one it would replace', () => {
-    const laid = [...executed.slice(0, 4), change(5, 'PLANNED', 'PLANNED'), change(5, 'PLANNED', 'EXECUTED')]
-    const replay = replayLifecycle(chainOf(...laid, notMade(4, 5), notMade(5, 5)), [3])
-    expect([replay.state, replay.faults]).toEqual(['EXECUTED', []])
-  })
-
-  it('the loser of a race is taken back by the winner, before the anchor of the winner', () => {
-    const race = [...executed.slice(0, 4), change(5, 'PLANNED', 'EXECUTED'), change(5, 'PLANNED', 'FAILED'), notMade(4, 5)]
-    const replay = replayLifecycle(chainOf(...race), [3, 6])
-    expect([replay.state, replay.faults, replay.reached.has('EXECUTED')]).toEqual(['FAILED', [], false])
-    expect(replayLifecycle(chainOf(...race), [3, 5]).state).toBe('EXECUTED')
-  })
-
-  it('a writer that came too late changed nothing', () => {
-    const late = [...executed, change(5, 'PLANNED', 'FAILED')]
-    const replay = replayLifecycle(chainOf(...late), [4])
-    expect([replay.state, replay.faults]).toEqual(['EXECUTED', []])
-  })
-
-  it('an entry that takes a revision far ahead keeps no honest change from counting', () => {
-    const ahead = [...executed.slice(0, 4), change(900, 'PLANNED', 'PLANNED'), change(5, 'PLANNED', 'EXECUTED')]
-    const replay = replayLifecycle(chainOf(...ahead), [5])
-    expect([replay.state, replay.faults]).toEqual(['EXECUTED', []])
-  })
-
-  it('a change that names no revision is a fault', () => {
-    for (const revision of [{}, { revision: '0' }, { revision: '6.0' }, { revision: 'x' }])
-      expect(replayLifecycle(chainOf(...executed, { from: 'EXECUTED', to: 'RECONCILED', ...revision }), [5]).faults).toEqual([
-        'audit entry 5 changes the project and does not say which revision of it',
-      ])
+  it('whatever is appended to an honest log, what it said before stands, and entries that are not the next change nothing', () => {
+    const said = fc.record(
+      {
+        from: fc.constantFrom('CREATED', 'PLANNED', 'EXECUTED', 'x'),
+        to: fc.constantFrom('CREATED', 'PLANNED', 'EXECUTED', 'RECONCILED', 'FAILED', 'x'),
+        revision: fc.constantFrom('0', '1', '4', '5', '7', '8', '', 'x', '1e1', '-6', ' 6'),
+        entry: fc.constantFrom('3', '4'),
+      },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(fc.array(said, { maxLength: 6 }), (more) => {
+        const replay = replayLifecycle(chainOf(...executed, ...(more as Said[])))
+        expect([replay.state, replay.revision, replay.lastChange?.seq]).toEqual(['EXECUTED', 5, 4])
+        expect(replay.faults).toHaveLength(more.filter(({ to }) => to !== undefined && to !== 'x').length)
+      }),
+    )
   })
 })
 
 it('a move that was only appended is named as such', () => {
-  const forward = replayLifecycle(chainOf(...executed, change(6, 'EXECUTED', 'RECONCILED')), [4])
+  const forward = replayLifecycle(chainOf(...executed, change(6, 'EXECUTED', 'RECONCILED')))
   expect(unanchoredFaults(forward, [4])).toEqual(['the change to RECONCILED (entry 5) was not anchored'])
   expect(unanchoredFaults(forward, [4, 5])).toEqual([])
+})
+
+it('a record that is not the one its log tells of is named', () => {
+  const replay = replayLifecycle(chainOf(...executed))
+  expect(disagreement({ state: 'EXECUTED', revision: 5 }, replay)).toEqual([])
+  expect(disagreement({ state: 'EXECUTED', revision: 4 }, replay)).toEqual([
+    'the project is stored in revision 4, the chain leaves it in revision 5',
+  ])
+  expect(disagreement({ state: 'PLANNED', revision: 5 }, replay)).toEqual([
+    'the project is stored as PLANNED, the chain leaves it in EXECUTED',
+  ])
 })

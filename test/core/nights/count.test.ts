@@ -69,14 +69,18 @@ describe('recorded nights', () => {
   })
   const clean = (seq: number, night: string) => entry(seq, NIGHT_ACTIONS.clean, { night, run_id: `r${seq}`, plan_sha256: PLAN })
 
-  it('are the entries of nights that a change followed', () => {
-    const entries = [clean(0, '2026-03-01'), clean(1, '2026-03-02'), entry(2, 'CHANGE_NOT_MADE', { entry: '1' }), clean(3, '2026-03-03')]
-    expect(recordedNights(entries).map(({ night }) => night)).toEqual(['2026-03-01', '2026-03-03'])
-  })
-
-  it('keep a mismatch, whatever is appended about it', () => {
-    const mismatch = entry(1, NIGHT_ACTIONS.mismatch, { night: '2026-03-02', run_id: 'r1', plan_sha256: PLAN })
-    const entries = [clean(0, '2026-03-01'), mismatch, entry(2, 'CHANGE_NOT_MADE', { entry: '1' })]
+  it('are the entries of nights, and nothing that is appended about one takes it away', () => {
+    const mismatch = entry(2, NIGHT_ACTIONS.mismatch, { night: '2026-03-02', run_id: 'r2', plan_sha256: PLAN })
+    const entries = [
+      clean(0, '2026-03-01'),
+      entry(1, 'CHANGE_NOT_MADE', { entry: '0' }),
+      mismatch,
+      entry(3, 'CHANGE_NOT_MADE', { entry: '2' }),
+    ]
+    expect(recordedNights(entries).map(({ night, result }) => [night, result])).toEqual([
+      ['2026-03-01', 'clean'],
+      ['2026-03-02', 'mismatch'],
+    ])
     expect(cleanNights(recordedNights(entries)).nights.size).toBe(0)
   })
 

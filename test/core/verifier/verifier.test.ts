@@ -426,10 +426,12 @@ describe('a log that was appended to', () => {
     const { input, signers } = await fixturePackInput({ without: ['security'] })
     const moves = input.entries.filter(({ details }) => details.to !== undefined)
     const undone = moves.slice(4).map(({ seq, details }) => ({ entry: String(seq), revision: details.revision! }))
-    const forged = { ...appended(input, undone), outcome: null, executionReport: null, reconReports: [], reconFolder: [] }
+    const back = moves.slice(4).map(({ details }) => ({ from: details.from!, to: 'PLANNED', revision: details.revision! }))
+    const forged = { ...appended(input, [...undone, ...back]), outcome: null, executionReport: null, reconReports: [], reconFolder: [] }
     const files = await sealPack(signers.evidence, composePack(forged), { projectId: 'ledger', state: 'PLANNED', now: new Date(at(130)) })
     const { faults } = await verify(files)
     expect(faults).toContainEqual(expect.stringMatching(/leaves the project in CUTOVER_DONE, the seal says PLANNED/))
+    expect(faults.filter((fault) => /it was not written with the project/.test(fault))).toHaveLength(back.length)
     expect(faults).toContainEqual(expect.stringMatching(/PLANNED->EXECUTED was passed without its approvals: no security/))
   })
 

@@ -11,11 +11,13 @@ import {
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { chainFaults } from '../../../layers/core/audit-chain.ts'
 import { lowS, verifySignature } from '../../../layers/core/ecdsa.ts'
+import { replayLifecycle } from '../../../layers/core/evidence/lifecycle-replay.ts'
 import { record } from '../../../layers/core/ledger.ts'
 import type { Ports } from '../../../layers/core/ports.ts'
 import { advance, open } from '../../../layers/core/project-service.ts'
+import type { ProjectRecord } from '../../../layers/core/schemas/project.ts'
 import { entryAfter } from '../../contracts/audit-log.ts'
-import { approvalGroup, approvalRequest, decided, projectRecord, refusal } from '../../contracts/samples.ts'
+import { approvalGroup, approvalRequest, created, decided, projectRecord, refusal, told } from '../../contracts/samples.ts'
 import { openEmptyAccount } from './support/account.ts'
 import { type FaultProxy, faultProxy } from './support/fault-proxy.ts'
 
@@ -68,25 +70,44 @@ describe('an answer that is lost after the work was done', () => {
     await ports.audit.append(entryAfter(null, 'grace@example.org'))
     proxy.upset('PutItem', 'lose the answer')
     expect(await refusal(ports.audit.append(entryAfter(null)))).toBe('CONFLICT')
-    await ports.projects.create(projectRecord('p1'))
-    await ports.projects.update({ ...projectRecord('p1', 2), state: 'DISCOVERED' })
-    proxy.upset('PutItem', 'lose the answer')
-    expect(await refusal(ports.projects.update({ ...projectRecord('p1', 2), state: 'FAILED' }))).toBe('CONFLICT')
-    proxy.upset('PutItem', 'lose the answer')
-    expect(await refusal(ports.projects.create({ ...projectRecord('p1'), title: 'another' }))).toBe('ALREADY_EXISTS')
+    await created(ports, projectRecord('p1'))
+    const head = () => ports.audit.head('p1')
+    const [moved, failed]: ProjectRecord[] = [
+      { ...projectRecord('p1', 2), state: 'DISCOVERED' },
+      { ...projectRecord('p1', 2), state: 'FAILED' },
+    ]
+    const before = await head()
+    expect(await ports.projects.update(moved!, told(moved!, before))).toBe('WRITTEN')
+    const stands = await ports.audit.read('p1')
+    for (const behind of [before, await head()]) {
+      proxy.upset('TransactWriteItems', 'lose the answer')
+      expect(await ports.projects.update(failed!, told(failed!, behind))).toBe('REVISION_MOVED')
+    }
+    const next: ProjectRecord = { ...failed!, revision: 3 }
+    proxy.upset('TransactWriteItems', 'lose the answer')
+    expect(await ports.projects.update(next, told(next, before))).toBe('HEAD_MOVED')
+    const other = { ...projectRecord('p1'), title: 'another' }
+    proxy.upset('TransactWriteItems', 'lose the answer')
+    expect(await refusal(ports.projects.create(other, told(other, await head())))).toBe('ALREADY_EXISTS')
+    proxy.upset('TransactWriteItems', 'lose the answer')
+    expect(await refusal(ports.projects.update(projectRecord('p2', 2), told(projectRecord('p2', 2), null)))).toBe('NOT_FOUND')
+    expect([await ports.projects.get('p1'), await ports.audit.read('p1')]).toEqual([moved, stands])
   })
 
-  it('creates a project and moves it on once, and the chain tells no change that was not made', async () => {
+  it('creates a project and moves it on once, record and entry together', async () => {
     const deps = { projects: ports.projects, audit: ports.audit, clock: ports.clock, anchors: { anchor: async () => {} } }
     const record = projectRecord('p1')
     await ports.audit.append(entryAfter(null))
-    proxy.upset('PutItem', 'lose the answer')
+    proxy.upset('TransactWriteItems', 'lose the answer')
     await open(deps, record, { actor: record.author, action: 'PROJECT_CREATED' })
-    proxy.upset('PutItem', 'lose the answer')
+    proxy.upset('TransactWriteItems', 'lose the answer')
     const moved = await advance(deps, 'p1', { to: 'DISCOVERED', actor: 'agent/discovery', action: 'CATALOG_READ' })
     expect(await ports.projects.get('p1')).toEqual(moved)
     expect([moved.revision, moved.state]).toEqual([2, 'DISCOVERED'])
     expect((await ports.audit.read('p1')).map(({ action }) => action)).toEqual(['PLAN_SIGNED', 'PROJECT_CREATED', 'CATALOG_READ'])
+    expect(times('TransactWriteItems')).toBe(4)
+    // Neither half is ever written by itself: what is sent besides the transactions is the one entry that tells of no record.
+    expect(times('PutItem')).toBe(1)
   })
 
   it('asks each person once, and takes each decision once', async () => {
@@ -149,7 +170,7 @@ describe('a service that refuses for load', () => {
     await ports.audit.append(first)
     await ports.audit.append(entryAfter(first))
     expect(chainFaults(await ports.audit.read('p1'))).toEqual([])
-    await ports.projects.create(projectRecord('p1'))
+    await created(ports, projectRecord('p1'))
     expect(await ports.projects.get('p1')).toEqual(projectRecord('p1'))
     const pointer = await ports.artifacts.put('k/1', Buffer.from('one'), { contentType: 'text/plain', retainUntil: new Date('2027-01-01') })
     expect(await ports.artifacts.find('k/1')).toEqual(pointer)
@@ -217,6 +238,33 @@ describe('a transaction that met another', () => {
     proxy.upset('TransactWriteItems', 'cancel', 20)
     expect(await refusal(ports.approvals.decide(decided(one)))).toBe('CONNECTION_FAILED')
     expect((await ports.approvals.request('a1')).status).toBe('PENDING')
+  })
+
+  it('leaves a project as it was until it is tried again, and then changes it once', async () => {
+    const deps = { projects: ports.projects, audit: ports.audit, clock: ports.clock, anchors: { anchor: async () => {} } }
+    proxy.upset('TransactWriteItems', 'cancel', 2)
+    await open(deps, projectRecord('p1'), { actor: 'ada@example.org', action: 'PROJECT_CREATED' })
+    const move = { to: 'DISCOVERED', actor: 'agent/discovery', action: 'CATALOG_READ' } as const
+    // As often as a transaction is tried.
+    proxy.upset('TransactWriteItems', 'cancel', 6)
+    expect(await refusal(advance(deps, 'p1', move))).toBe('CONNECTION_FAILED')
+    expect([(await ports.projects.get('p1')).revision, (await ports.audit.read('p1')).length]).toEqual([1, 1])
+    expect(await advance(deps, 'p1', move)).toMatchObject({ state: 'DISCOVERED', revision: 2 })
+    expect(replayLifecycle(await ports.audit.read('p1'))).toMatchObject({ state: 'DISCOVERED', revision: 2, faults: [] })
+  })
+
+  it('is met by eight writers of one project at once, who lose nothing', async () => {
+    const deps = { projects: ports.projects, audit: ports.audit, clock: ports.clock, anchors: { anchor: async () => {} } }
+    await open(deps, projectRecord('p1'), { actor: 'ada@example.org', action: 'PROJECT_CREATED' })
+    const count = { actor: 'run', action: 'RUN_RECORDED' }
+    const writers = Array.from({ length: 8 }, (_, at) => {
+      const artifacts = { [`recon_report.run-${at}`]: projectRecord('p1').artifacts.spec! }
+      return advance(deps, 'p1', { ...count, artifacts, set: (stored) => ({ clean_runs: stored.clean_runs + 1 }) })
+    })
+    await Promise.all(writers)
+    expect(await ports.projects.get('p1')).toMatchObject({ clean_runs: 8, revision: 9 })
+    const chain = await ports.audit.read('p1')
+    expect([chainFaults(chain), replayLifecycle(chain)]).toMatchObject([[], { revision: 9, faults: [] }])
   })
 
   it('takes an entry of the audit chain for one that came second: it is entered behind the other', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nextEntry } from '../../../layers/core/audit-chain.ts'
 import type { Ports } from '../../../layers/core/ports.ts'
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
-import { AT, approvalGroup, approvalRequest, projectRecord, refusal } from '../../contracts/samples.ts'
+import { AT, approvalGroup, approvalRequest, created, projectRecord, refusal } from '../../contracts/samples.ts'
 import { openEmptyAccount } from './support/account.ts'
 import { type FaultProxy, faultProxy } from './support/fault-proxy.ts'
 
@@ -40,13 +40,14 @@ describe('more than one page', () => {
   })
 
   it('of projects is listed whole', async () => {
-    const { projects } = await account.ports({ WAYBILL_PROJECTS_TABLE: await account.table('Projects') })
+    const env = { WAYBILL_PROJECTS_TABLE: await account.table('Projects'), WAYBILL_AUDIT_TABLE: await account.table('Audit') }
+    const ports = await account.ports(env)
     const artifacts = Object.fromEntries(
       Array.from({ length: 150 }, (_, n) => [`a${n}`, { uri: `s3://b/${'k'.repeat(600)}`, version_id: 'v', sha256: 'a'.repeat(64) }]),
     )
     const ids = Array.from({ length: 16 }, (_, n) => `p${String(n).padStart(2, '0')}`)
-    await Promise.all(ids.map((id) => projects.create({ ...projectRecord(id), artifacts })))
-    const asked = await pages('Scan', async () => expect((await projects.list()).map(({ project_id }) => project_id)).toEqual(ids))
+    await Promise.all(ids.map((id) => created(ports, { ...projectRecord(id), artifacts })))
+    const asked = await pages('Scan', async () => expect((await ports.projects.list()).map(({ project_id }) => project_id)).toEqual(ids))
     expect(asked).toBeGreaterThan(1)
   })
 

@@ -20,7 +20,10 @@ async function twice<N extends 'projects' | 'audit' | 'approvals' | 'artifacts' 
   return { store: first[name], second: second[name], done }
 }
 
-projectStoreContract('DynamoDB', async () => twice('projects', { WAYBILL_PROJECTS_TABLE: await account.table('Projects') }))
+projectStoreContract('DynamoDB', async () => {
+  const env = { WAYBILL_PROJECTS_TABLE: await account.table('Projects'), WAYBILL_AUDIT_TABLE: await account.table('Audit') }
+  return { ...(await twice('projects', env)), log: (await account.ports(env)).audit }
+})
 
 auditLogContract('DynamoDB', async () => twice('audit', { WAYBILL_AUDIT_TABLE: await account.table('Audit') }))
 

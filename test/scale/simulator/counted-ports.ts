@@ -10,6 +10,8 @@ import type {
   Signer,
   TaskTokens,
 } from '../../../layers/core/ports.ts'
+import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
+import type { ProjectRecord } from '../../../layers/core/schemas/project.ts'
 import { count } from './tally.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
@@ -78,20 +80,25 @@ export function countedPorts(time: VirtualTime, inner: Ports, perSecond = new Ma
       return keys
     },
   }
+  /** A transaction of a check and two puts: all three cost double. */
+  const together = async (record: ProjectRecord, entry: AuditEntry) => {
+    await dynamo('write', sizeOf(record), 2)
+    count('dynamodb.write-units', 2 * units(sizeOf(entry), WRITE_UNIT) + 2)
+  }
   const projects: ProjectStore = {
     ...inner.projects,
-    async create(record) {
-      await dynamo('write', sizeOf(record))
-      await inner.projects.create(record)
+    async create(record, entry) {
+      await together(record, entry)
+      return inner.projects.create(record, entry)
     },
     async get(id) {
       const record = await inner.projects.get(id)
       await dynamo('read', sizeOf(record))
       return record
     },
-    async update(record) {
-      await dynamo('write', sizeOf(record))
-      await inner.projects.update(record)
+    async update(record, entry) {
+      await together(record, entry)
+      return inner.projects.update(record, entry)
     },
   }
   const audit: AuditLog = {

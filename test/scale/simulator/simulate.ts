@@ -11,6 +11,7 @@ import type { HttpRequest, HttpResponse, Mail, Ports } from '../../../layers/cor
 import { defaultPolicy } from '../../../layers/core/rulebooks.ts'
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
 import { BEAT_SECONDS } from '../../../layers/core/schemas/progress.ts'
+import type { ProjectRecord } from '../../../layers/core/schemas/project.ts'
 import type { WorkerTask } from '../../../layers/core/schemas/work.ts'
 import { sqliteApprovalStore } from '../../../layers/local/approval-store.ts'
 import { load, type Machine } from '../../../layers/local/asl/load.ts'
@@ -105,14 +106,28 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
 
   const keys = { plan: keyPair(), approval: keyPair(), evidence: keyPair() }
   const audit = sqliteAuditLog({ db: home.db })
+  const projects = sqliteProjectStore({ db: home.db })
+  const noted = (entry: AuditEntry) => {
+    largest.entry = Math.max(largest.entry, Buffer.byteLength(JSON.stringify(entry)))
+  }
   const inner = {
     clock: { now: time.now },
     ids: randomIds,
-    projects: sqliteProjectStore({ db: home.db }),
+    projects: {
+      ...projects,
+      create: (record: ProjectRecord, entry: AuditEntry) => {
+        noted(entry)
+        return projects.create(record, entry)
+      },
+      update: (record: ProjectRecord, entry: AuditEntry) => {
+        noted(entry)
+        return projects.update(record, entry)
+      },
+    },
     audit: {
       ...audit,
       append: (entry: AuditEntry) => {
-        largest.entry = Math.max(largest.entry, Buffer.byteLength(JSON.stringify(entry)))
+        noted(entry)
         return audit.append(entry)
       },
     },
