@@ -31,7 +31,7 @@ import { sqliteAuditLog } from '../layers/local/audit-log.ts'
 import { systemClock } from '../layers/local/clock.ts'
 import { localGitHost } from '../layers/local/git-host.ts'
 import { type Home, openHome } from '../layers/local/home.ts'
-import { serveLoopback } from '../layers/local/http-server.ts'
+import { type HttpServer, serveLoopback } from '../layers/local/http-server.ts'
 import { randomIds } from '../layers/local/ids.ts'
 import { fileKeys, fileMacs, sealKey } from '../layers/local/keys.ts'
 import { sqliteLeaseStore } from '../layers/local/lease-store.ts'
@@ -76,6 +76,8 @@ export type LocalPlatform = {
 export type PlatformOptions = Omit<LocalOptions, 'publicUrl'> & {
   /** Workers at once. */
   workers: number
+  /** Left out: yes. Without, nobody can decide anything here, another process of this home may serve them meanwhile, and it tells and reminds. */
+  pages?: boolean | undefined
   signal: AbortSignal
   /** What a worker says of its progress. */
   onProgress(progress: Readonly<Record<string, string>>): void
@@ -246,11 +248,17 @@ async function openOutbox(ports: Ports): Promise<{ close(): Promise<void> }> {
   }
 }
 
+/** Where mailed links of this home lead, whoever serves them now. */
+function pagesElsewhere(home: Home): HttpServer {
+  const port = rememberedPort(home)
+  return { url: `http://127.0.0.1:${port}`, port, close: async () => {} }
+}
+
 export async function openLocal(options: PlatformOptions): Promise<LocalPlatform> {
   const home = openHome(options.home)
   let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('not open yet'))
-  const server = await serveLoopback(rememberedPort(home), (request) => serve(request))
-  rememberPort(home, server.port)
+  const server = options.pages === false ? pagesElsewhere(home) : await serveLoopback(rememberedPort(home), (request) => serve(request))
+  if (options.pages !== false) rememberPort(home, server.port)
   // Passkeys are bound to a name; a browser uses none for a bare address.
   const named = (policyOf(home.folder).asking?.passkey_roles ?? []).length > 0
   const publicUrl = named ? server.url.replace('127.0.0.1', 'localhost') : server.url
@@ -301,7 +309,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
   })
   ports = await portsOver(home, local, runner, workers)
   serve = async (request) => (await (await call(request.method === 'POST' ? 'decide' : 'approval-page'))(request)) as HttpResponse
-  const outbox = await openOutbox(ports)
+  const outbox = options.pages === false ? null : await openOutbox(ports)
   return {
     ports,
     home,
@@ -309,7 +317,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
     approvalsUrl: server.url,
     async close() {
       await server.close()
-      await outbox.close()
+      await outbox?.close()
       await runner.settled()
       home.close()
     },

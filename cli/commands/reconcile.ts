@@ -34,13 +34,15 @@ export function reconcileCommand(terminal: Terminal): Command {
     .option('--json', 'the report as JSON')
     .addHelpText('after', '\nExit codes: 0 equal · 1 they differ · 2 not able to decide')
     .action(async (projectId: string, options: PlaceOptions & { night?: boolean; json?: boolean }) => {
-      await onPlatform(terminal, options, requireHome, async (platform) => {
+      const reconcile = async (platform: Platform) => {
         const started = await platform.reconcile(projectId, options.night === true)
         await platform.reconciled(started)
         const report = await reportOf(platform, started)
         process.exitCode = report.verdict === 'pass' ? EXIT.pass : report.verdict === 'fail' ? EXIT.fail : EXIT.undecided
         if (options.json) terminal.out(JSON.stringify(report, null, 2))
         else printRecon(terminal, report)
-      })
+      }
+      // Before a cutover it is asked for while `waybill run` waits for people, and serves them.
+      await onPlatform(terminal, options, requireHome, reconcile, { pages: false })
     })
 }

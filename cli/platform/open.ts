@@ -15,6 +15,7 @@ export async function onPlatform<T>(
   options: PlaceOptions,
   prepareHome: (home: string) => unknown,
   work: (platform: Platform) => Promise<T>,
+  { pages = true }: { pages?: boolean } = {},
 ): Promise<T> {
   if (options.aws === true) {
     const signal = interruption(terminal, 'no longer watching')
@@ -22,7 +23,7 @@ export async function onPlatform<T>(
   }
   await prepareHome(options.home)
   const signal = interruption(terminal)
-  return withEmbedded({ home: options.home, env: process.env, terminal, workers: availableParallelism(), signal }, work)
+  return withEmbedded({ home: options.home, env: process.env, terminal, workers: availableParallelism(), pages, signal }, work)
 }
 
 export function onRecords<T>(options: PlaceOptions, work: (records: Records) => Promise<T>): Promise<T> {

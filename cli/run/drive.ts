@@ -10,6 +10,8 @@ export type DriveOptions = {
   env: Readonly<Record<string, string | undefined>>
   terminal: Terminal
   workers: number
+  /** False where nothing waits for people: then another process may serve the approval pages of this home. */
+  pages?: boolean
   signal: AbortSignal
   /** Called before a worker starts; the worker waits for it. */
   beforeWorker?: (worker: string, runId: string) => Promise<void>
@@ -28,6 +30,7 @@ export async function withPlatform<T>(
       home: options.home,
       env: options.env,
       workers: options.workers,
+      pages: options.pages,
       signal: AbortSignal.any([options.signal, stop.signal]),
       beforeWorker: options.beforeWorker ?? (async () => {}),
       onProgress: progress.worker,

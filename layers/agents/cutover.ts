@@ -74,9 +74,9 @@ function stepsOf(facts: CutoverFacts): Omit<Step, 'step'>[] {
     },
     {
       who: person('qa_lead'),
-      what: `Reconcile this project once more, now that nothing moves: ${shown}.`,
+      what: `Reconcile this project once more, now that nothing moves (waybill reconcile ${plan.project_id}): ${shown}.`,
       verify:
-        'Verdict pass for every table, with a proof newer than step 2. Rows written since the load are missing in the target; then this run says which.',
+        'Verdict pass for every table, in a comparison begun after step 2. Rows written since the load are missing in the target; then this run says which, and the cutover is refused.',
       undo: 'Start the writers again. Migrate the missing rows with a new plan, or call the window off.',
     },
     ...(unvalidated.length === 0

@@ -103,8 +103,18 @@ describe('a migrated project', () => {
       expect((await here('report', '--markdown')).out).toMatch(/^> \*\*❌ Since then: source and target differ/)
       expect((await here('status')).out).toMatch(/towns: The newest comparison .* found that they differ/)
       await runSql(target.url, "UPDATE moved.town SET name = 'town 31' WHERE id = 31")
-      await here('reconcile', 'towns')
-      const mended = await here('report')
+      // As the runbook of a cutover asks: while another command of this home waits for people, and serves their pages.
+      await writeFile(
+        join(folder, 'more.yaml'),
+        spec.replace('migration_id: towns', 'migration_id: more').replace('schema: moved', 'schema: more'),
+      )
+      const waiting = startWaybill(['run', join(folder, 'more.yaml'), '--home', home, '--out', join(folder, 'more')], env())
+      await waiting.saw(/approval pages at/)
+      const meanwhile = await here('reconcile', 'towns')
+      expect([meanwhile.code, meanwhile.out, meanwhile.err]).toEqual([0, expect.stringContaining('equal'), expect.anything()])
+      waiting.child.kill('SIGINT')
+      expect((await waiting.done).code).toBe(130)
+      const mended = await here('report', 'towns')
       expect([mended.code, mended.out]).toEqual([
         0,
         expect.stringMatching(/PROOF VALID, made [-\d]+ [:\d]+ UTC: .*\nThe newest comparison .* found source and target equal/),
@@ -120,11 +130,11 @@ describe('a migrated project', () => {
       expect([early.code, early.err]).toEqual([2, expect.stringContaining('Outside the window')])
       const unknown = await here('reconcile', 'nothing')
       expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining('There is no project nothing')])
-      const report = JSON.parse((await here('report', '--json')).out) as { trend: { nights: { result: string }[]; clean: number } }
+      const report = JSON.parse((await here('report', 'towns', '--json')).out) as { trend: { nights: { result: string }[]; clean: number } }
       expect(report.trend.nights.at(-1)).toMatchObject({ result: 'skipped' })
       // The migration's own parallel run found the first night clean; a skipped one takes nothing away.
       expect(report.trend.clean).toBe(1)
-      expect((await here('report')).out).toMatch(/1 clean night; the newest, .* not compared: Outside the window/)
+      expect((await here('report', 'towns')).out).toMatch(/1 clean night; the newest, .* not compared: Outside the window/)
     },
     3 * MINUTES,
   )

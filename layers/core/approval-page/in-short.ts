@@ -1,4 +1,5 @@
 import { omissions } from '../left-behind.ts'
+import { madeAt } from '../newest-comparison.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
@@ -31,7 +32,10 @@ export function proofInShort(outcome: Outcome, plan: Plan): Line[] {
   switch (outcome.proof_certificate.proof_status) {
     case 'VALID':
       return [
-        { mark: 'good', text: 'Source and target are equal, row by row, in all that the plan moves; the proof is valid.' },
+        {
+          mark: 'good',
+          text: `On ${madeAt(outcome)} source and target were equal, row by row, in all that the plan moves; the proof is valid.`,
+        },
         ...(omitted.length === 0
           ? []
           : [{ mark: 'care' as const, text: `By plan, not everything arrived as it was: ${omitted.join(', ')}.` }]),

@@ -1,3 +1,4 @@
+import { madeAt } from '../newest-comparison.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { CutoverProposal } from '../schemas/proposal.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
@@ -12,9 +13,13 @@ const STATUS: Record<string, { mark: Mark; word: string }> = {
   NOT_APPLICABLE: { mark: 'note', word: 'does not apply' },
 }
 
-/** What the comparison of source and target came to. */
+/** No age of a proof closes a gate, so that whoever decides has to be told. */
+const SINCE = 'What was written to either side since then it does not know, and nothing asks how old it is.'
+
+/** What the comparison of source and target came to, and when. */
 export function proofSections(outcome: Outcome, limit: number): Section[] {
   const proof = outcome.proof_certificate
+  const made = madeAt(outcome)
   const part = (name: string, result: { status: string; reasons: readonly string[] }) => {
     const status = STATUS[result.status] ?? STATUS.INCONCLUSIVE!
     return { mark: status.mark, text: `${name} ${status.word}. ${result.reasons.slice(0, 3).join(' ')}` }
@@ -32,11 +37,11 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
       says:
         proof.proof_status === 'VALID'
           ? held.length === 0
-            ? 'Yes, in all that the plan moves. Every row of it was compared, and the proof is valid.'
-            : 'Within tolerance, not exactly. Every row was compared, and the proof is valid; how far values are apart stands below.'
+            ? `It was, in all that the plan moves, on ${made}. Every row of it was compared, and the proof is valid. ${SINCE}`
+            : `Within tolerance, not exactly, on ${made}. Every row was compared, and the proof is valid; how far values are apart stands below. ${SINCE}`
           : proof.proof_status === 'INVALID'
-            ? 'No. The proof is not valid: source and target differ.'
-            : 'Not known. The comparison could not decide; that is not the same as equal.',
+            ? `No. The proof made on ${made} is not valid: source and target differ.`
+            : `Not known. The comparison of ${made} could not decide; that is not the same as equal.`,
       pictures: [...rowPicture(proof.tables), ...riskPicture(bps)],
       items: [
         part('Integrity (same content)', proof.integrity_result),

@@ -24,7 +24,7 @@ export function reportMarkdown(model: ReportModel): string {
   const lines = [
     `# ${plain(model.title)}`,
     '',
-    `**${PROOF[proof.proof_status]}${held ? ' within tolerance' : ''}** · ${outcome.rollback_verdict.rollback_decision.replaceAll('_', ' ').toLowerCase()}: ${plain(outcome.rollback_verdict.rollback_decision_rationale)}`,
+    `**${PROOF[proof.proof_status]}${held ? ' within tolerance' : ''}**, as of ${moment(proof.proof_timestamp)} · ${outcome.rollback_verdict.rollback_decision.replaceAll('_', ' ').toLowerCase()}: ${plain(outcome.rollback_verdict.rollback_decision_rationale)}`,
     '',
     ...(omitted.length === 0 ? [] : [`By plan, not everything arrives as it was: ${omitted.join(', ')}.`, '']),
     `Migration ${plain(proof.migration_id)}, project ${outcome.project_id}, run ${outcome.run_id}, ${moment(outcome.timestamp)}.`,

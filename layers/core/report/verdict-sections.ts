@@ -42,7 +42,7 @@ export function summary({ plan, outcome, execution, state }: ReportModel): Marku
 <div class="verdict ${TONE[proof.proof_status]}">
 <svg class="stamp" viewBox="0 0 80 80" role="img" aria-label="${proof.proof_status}"><circle cx="40" cy="40" r="36" fill="none" stroke="currentColor" stroke-width="3"/><circle cx="40" cy="40" r="31" fill="none" stroke="currentColor" stroke-width="1" stroke-dasharray="1 3.9"/>${STAMP[proof.proof_status]}</svg>
 <div><strong>${headline}</strong>
-<p>${decisionInWords(outcome, state)}</p>${omitted.length === 0 ? '' : html`<p>By plan, not everything arrives as it was: ${omitted.join(', ')}.</p>`}</div>
+<p>${decisionInWords(outcome, state)} As of ${moment(proof.proof_timestamp)}.</p>${omitted.length === 0 ? '' : html`<p>By plan, not everything arrives as it was: ${omitted.join(', ')}.</p>`}</div>
 </div>
 <div class="facts">
 <div><p class="kicker">Records</p><b>${counts.source_record_count === null ? notMeasured('not decided') : grouped(counts.source_record_count)}</b><span class="small soft">${counts.target_record_count === null ? 'the scan did not finish' : `${grouped(counts.target_record_count)} in the target`}</span></div>
