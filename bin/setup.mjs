@@ -38,9 +38,9 @@ export function toolEnvironment() {
   return { ...process.env, PATH: bin + delimiter + (process.env.PATH ?? ''), NODE_NO_WARNINGS: process.env.NODE_NO_WARNINGS ?? '1' }
 }
 
-/** Runs a tool of `node_modules/.bin` in place of this process: same terminal, same signals, same exit code. */
-export function become(command, args, cwd = process.cwd()) {
-  const child = spawn(join(bin, command), args, { cwd, stdio: 'inherit', env: toolEnvironment() })
+/** Runs a tool of `node_modules/.bin` in place of this process: same terminal, same signals, same exit code. `more`: variables for it. */
+export function become(command, args, cwd = process.cwd(), more = {}) {
+  const child = spawn(join(bin, command), args, { cwd, stdio: 'inherit', env: { ...toolEnvironment(), ...more } })
   const forward = (signal) => child.kill(signal)
   // A terminal sends Ctrl-C to the child itself; this process only waits for its answer.
   process.on('SIGINT', () => {})

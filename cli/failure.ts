@@ -43,6 +43,29 @@ export function watchReaders(streams: readonly NodeJS.WriteStream[] = [process.s
   return () => gone
 }
 
+/** Between two looks whether the launcher is still there. */
+const LOOK_MS = 500
+
+/**
+ * Stops the command as Ctrl-C does once the launcher that started it is gone, however it went: nobody watches a copy that goes on without it.
+ * Says so to nobody but the command itself; not started by one (`WAYBILL_LAUNCHER`), nothing is watched.
+ */
+export function watchLauncher(terminal: Terminal, env: NodeJS.ProcessEnv = process.env): void {
+  const launcher = Number(env.WAYBILL_LAUNCHER)
+  // What this command starts has another parent.
+  delete env.WAYBILL_LAUNCHER
+  if (!Number.isInteger(launcher) || launcher <= 0) return
+  const timer = setInterval(() => {
+    if (process.ppid === launcher) return
+    clearInterval(timer)
+    process.exitCode = EXIT.interrupted
+    if (interruptible.size === 0) process.exit(EXIT.interrupted)
+    terminal.err('The process that started this command is gone: stopping cleanly; waybill resume goes on from here')
+    for (const controller of interruptible) controller.abort()
+  }, LOOK_MS)
+  timer.unref()
+}
+
 /** An abort signal for the first Ctrl-C or SIGTERM, or a reader that went away; a second Ctrl-C ends the process at once. */
 export function interruption(terminal: Terminal, meaning = 'stopping cleanly'): AbortSignal {
   const controller = new AbortController()

@@ -1,11 +1,12 @@
 import { CommanderError } from 'commander'
-import { reportFailure, watchReaders } from './failure.ts'
+import { reportFailure, watchLauncher, watchReaders } from './failure.ts'
 import { refuseAccountHere } from './platform/here-only.ts'
 import { programOf } from './program.ts'
 import { EXIT, openTerminal } from './terminal.ts'
 
 const terminal = openTerminal()
 const readerGone = watchReaders()
+watchLauncher(terminal)
 const program = programOf(terminal)
 
 try {
