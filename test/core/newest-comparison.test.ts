@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { comparedSince, newestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
+import { proofInShort } from '../../layers/core/approval-page/in-short.ts'
+import { proofSections } from '../../layers/core/approval-page/proof-words.ts'
+import { comparedSince, madeAt, newestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import { reportHtml } from '../../layers/core/report/html.ts'
 import { reportMarkdown } from '../../layers/core/report/markdown.ts'
 import { withNotice } from '../../layers/core/report/since-notice.ts'
@@ -101,4 +103,16 @@ describe('a report written after a newer comparison', () => {
     for (const newest of [null, { ...at, found: 'equal' as const, says }])
       expect(withNotice('html', 'stored', newest, proven.outcome)).toBe('stored')
   })
+})
+
+it('whoever decides is told when the proof was made, on the page and in the report', () => {
+  const made = madeAt(proven.outcome)
+  expect(made).toMatch(/^[-\d]{10} [:\d]{8} UTC$/)
+  expect(proofInShort(proven.outcome, proven.plan)[0]!.text).toContain(`On ${made} source and target were equal`)
+  expect(proofSections(proven.outcome, 5)[0]!.says).toContain(`on ${made}. `)
+  expect(proofSections(proven.outcome, 5)[0]!.says).toContain('nothing asks how old it is')
+  expect([reportHtml(proven), reportMarkdown(proven)]).toEqual([
+    expect.stringContaining(`As of ${made}`),
+    expect.stringContaining(`as of ${made}`),
+  ])
 })
