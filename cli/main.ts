@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { WaybillError } from '../layers/core/errors.ts'
 import { reportFailure, watchLauncher, watchReaders } from './failure.ts'
 import { refuseAccountHere } from './platform/here-only.ts'
 import { programOf } from './program.ts'
@@ -13,7 +14,10 @@ try {
   refuseAccountHere(program, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.pass : EXIT.undecided
-  else process.exitCode = reportFailure(terminal, error, process.argv.includes('--json'))
+  const json = process.argv.includes('--json')
+  if (!(error instanceof CommanderError)) process.exitCode = reportFailure(terminal, error, json)
+  else if (error.exitCode === 0) process.exitCode = EXIT.pass
+  // Commander has said it in words on standard error.
+  else process.exitCode = json ? reportFailure(terminal, new WaybillError('BAD_INPUT', error.message), true) : EXIT.undecided
 }
 if (readerGone()) process.exitCode = EXIT.interrupted

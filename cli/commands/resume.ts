@@ -13,9 +13,16 @@ type Options = PlaceOptions & { out: string; json?: boolean }
 
 async function resumeAll(terminal: Terminal, options: Options, only: string | undefined): Promise<void> {
   await onPlatform(terminal, options, requireHome, async (platform) => {
+    const named = only === undefined ? null : await platform.ports.projects.get(only)
     const taken = await platform.takeUp(only)
     if (taken.length === 0) {
-      terminal.out(options.json ? '[]' : 'Nothing is unfinished.')
+      terminal.out(
+        options.json
+          ? '[]'
+          : named === null
+            ? 'Nothing is unfinished.'
+            : `${named.project_id} is ${named.state}: nothing of it is unfinished.`,
+      )
       return
     }
     const names = taken.map(({ projectId, how }) => (how === undefined ? projectId : `${projectId} (${how})`))

@@ -4,6 +4,7 @@ import { sentence } from '../../layers/core/schema-comparison/summary.ts'
 import type { Verdict } from '../../layers/core/schemas/common.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
 import { equalInWords } from '../../layers/core/tolerance/claim.ts'
+import { apart } from '../alike.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
 const SHOWN = 20
@@ -16,7 +17,7 @@ const value = (text: string | null) => (text === null ? 'NULL' : visible(JSON.st
 function mismatchLine(mismatch: Mismatch): string {
   const key = mismatch.key.map((part) => `${visible(part.column)}=${value(part.value)}`).join(' ')
   const cells = mismatch.columns.map((cell) => {
-    if (mismatch.kind === 'changed') return `${visible(cell.column)}: ${value(cell.source)} → ${value(cell.target)}`
+    if (mismatch.kind === 'changed') return `${visible(cell.column)}: ${apart(cell.source, cell.target, value).join(' → ')}`
     return `${visible(cell.column)}=${value(mismatch.kind === 'missing' ? cell.source : cell.target)}`
   })
   const copies =

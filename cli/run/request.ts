@@ -32,6 +32,7 @@ function isInputDocument(text: string): boolean {
  * @throws BAD_INPUT, SPEC_INVALID before anything is made
  */
 export async function readRequest(file: string, options: RequestOptions): Promise<{ text: string; notes: string[] }> {
+  if (file.trim() === '') throw new WaybillError('BAD_INPUT', 'Which spec? Name a file: waybill run migration.yaml')
   let text: string
   try {
     text = await readFile(file, 'utf8')

@@ -12,6 +12,7 @@ import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type ChecksReport, checksReport, type Mismatch, type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
+import { apart } from '../alike.ts'
 import { columns, grouped, type Terminal, visible } from '../terminal.ts'
 
 /**
@@ -83,7 +84,10 @@ export function mismatchText(mismatch: Mismatch): string {
     ...mismatch.key,
     ...mismatch.columns.map((cell) => ({ column: cell.column, value: mismatch.kind === 'missing' ? cell.source : cell.target })),
   ]
-  const changed = mismatch.kind === 'changed' ? mismatch.columns.map((cell) => `${cell.column}: ${cell.source} → ${cell.target}`) : null
+  const changed =
+    mismatch.kind === 'changed'
+      ? mismatch.columns.map((cell) => `${cell.column}: ${apart(cell.source, cell.target, String).join(' → ')}`)
+      : null
   const row = changed
     ? [...mismatch.key.map((part) => `${part.column}=${part.value}`), ...changed]
     : parts.map((part) => `${part.column}=${part.value ?? 'NULL'}`)

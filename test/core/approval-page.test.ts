@@ -224,3 +224,33 @@ it('no mail lets a name turn text around, break a line in a header, or bring mar
     expect(mail.text).toContain(links.page)
   }
 })
+
+describe('a long table', () => {
+  const page = (foldAbove: number) =>
+    renderSection(
+      {
+        title: 'Rows',
+        tables: [
+          {
+            caption: 'By table',
+            head: ['Table', 'Missing'],
+            rows: [{ mark: 'good', cells: ['a.one', '0'] }, { mark: 'bad', cells: ['a.two', '7'] }, { cells: ['a.three', '0'] }],
+            foldAbove,
+          },
+        ],
+      },
+      0,
+    )
+
+  it('is folded but for the rows that ask for a look, and loses none', () => {
+    const [open, folded] = page(1).split('<details')
+    expect(open).toContain('a.two')
+    expect(open).not.toContain('a.one')
+    expect(folded).toContain('<summary>Show the other 2</summary>')
+    for (const name of ['a.one', 'a.three']) expect(folded).toContain(name)
+  })
+
+  it('that is short stays open', () => {
+    expect(page(2)).not.toContain('<details')
+  })
+})

@@ -24,7 +24,7 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
     const status = STATUS[result.status] ?? STATUS.INCONCLUSIVE!
     return { mark: status.mark, text: `${name} ${status.word}. ${result.reasons.slice(0, 3).join(' ')}` }
   }
-  const tables = proof.tables.slice(0, limit)
+  const tables = proof.tables.toSorted((a, b) => Number(a.status === 'PASS') - Number(b.status === 'PASS')).slice(0, limit)
   const hidden = proof.tables.length - tables.length
   const bps = outcome.rollback_verdict
   const held = proof.tables.flatMap((table) => {
@@ -60,6 +60,7 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
       tables: [
         {
           caption: 'Rows compared, table by table',
+          foldAbove: 5,
           head: ['Table', 'Source rows', 'Target rows', 'Missing', 'Extra', 'Changed'],
           rows: tables.map((table) => ({
             mark: STATUS[table.status]?.mark ?? 'care',

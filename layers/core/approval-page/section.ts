@@ -17,6 +17,8 @@ export type Section = {
     head: readonly string[]
     rows: readonly { mark?: Mark; cells: readonly string[] }[]
     more?: string
+    /** Above so many rows that ask for no look, those are folded behind a line that counts them; what asks for one stays open. */
+    foldAbove?: number
   }[]
 }
 
@@ -45,14 +47,28 @@ export function renderMarks(items: NonNullable<Section['items']>): string {
 
 function renderTable(table: NonNullable<Section['tables']>[number], id: string): string {
   const head = table.head.map((text) => `<th scope="col">${escaped(text)}</th>`).join('')
-  const rows = table.rows
+  const plain = table.rows.filter(({ mark }) => mark === undefined || mark === 'good')
+  const folded = plain.length > (table.foldAbove ?? Number.POSITIVE_INFINITY) ? plain : []
+  const open = folded.length === 0 ? table.rows : table.rows.filter((row) => !plain.includes(row))
+  const grid = (rows: typeof table.rows) =>
+    rows.length === 0 && folded.length > 0
+      ? ''
+      : `<table aria-labelledby="${id}"><thead><tr>${head}</tr></thead><tbody>${renderRows(table.head, rows)}</tbody></table>`
+  const fold =
+    folded.length === 0
+      ? ''
+      : `<details class="fold"><summary>Show ${open.length === 0 ? 'all' : 'the other'} ${folded.length}</summary>${grid(folded)}</details>`
+  const says = table.says ? `<p>${escaped(table.says, 1000)}</p>` : ''
+  const more = table.more ? `<p class="more">${escaped(table.more, 300)}</p>` : ''
+  return `<h3 id="${id}">${escaped(table.caption)}</h3>${says}${grid(open)}${fold}${more}`
+}
+
+function renderRows(head: readonly string[], rows: NonNullable<Section['tables']>[number]['rows']): string {
+  return rows
     .map(({ mark, cells }) => {
       const [first = '', ...rest] = cells
-      const data = rest.map((cell, at) => `<td data-label="${escaped(table.head[at + 1] ?? '')}">${escaped(cell, 300)}</td>`).join('')
+      const data = rest.map((cell, at) => `<td data-label="${escaped(head[at + 1] ?? '')}">${escaped(cell, 300)}</td>`).join('')
       return `<tr${mark ? ` class="${mark}"` : ''}><th scope="row">${escaped(first)}</th>${data}</tr>`
     })
     .join('')
-  const says = table.says ? `<p>${escaped(table.says, 1000)}</p>` : ''
-  const more = table.more ? `<p class="more">${escaped(table.more, 300)}</p>` : ''
-  return `<h3 id="${id}">${escaped(table.caption)}</h3>${says}<table aria-labelledby="${id}"><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table>${more}`
 }

@@ -46,6 +46,7 @@ input[type=text],textarea{font:inherit;color:inherit;background:var(--paper);bor
 textarea{max-width:46rem;min-height:6rem}
 .buttons{display:flex;flex-wrap:wrap;gap:1rem;margin:1.5rem 0}
 button{font:inherit;font-weight:700;padding:.75rem 1.6rem;border-radius:.4rem;border:2px solid;cursor:pointer;min-height:3rem}
+.fold{margin:.5rem 0}.fold summary{cursor:pointer;font-weight:600;color:var(--accent);min-height:2rem}
 .aside{margin:2rem 0;border-top:1px solid var(--line);padding-top:1rem}.aside form{border-top:0;margin-top:0}.aside summary{cursor:pointer;font-weight:600;color:var(--accent);min-height:2rem}
 input[type=email],input[type=number]{font:inherit;color:inherit;background:var(--paper);border:2px solid var(--soft);border-radius:.4rem;padding:.55rem .7rem;width:100%;max-width:28rem}
 .plain{background:var(--paper);border-color:var(--accent);color:var(--accent)}button:disabled{opacity:.55;cursor:not-allowed}

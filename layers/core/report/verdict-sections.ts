@@ -101,7 +101,7 @@ export function head({ title, outcome, plan, state }: ReportModel): Markup {
   return html`<header>
 <p class="kicker">Waybill · migration report</p>
 <h1>${name(title)}</h1>
-<p class="soft small">Migration <code>${outcome.proof_certificate.migration_id}</code> · project <code>${outcome.project_id}</code>, now ${state} · run <code>${outcome.run_id}</code> · plan ${plan.plan_version} by ${name(plan.author)} · ${moment(outcome.timestamp)}</p>
+<p class="soft small">Migration <code>${outcome.proof_certificate.migration_id}</code> · project <code>${outcome.project_id}</code>, ${state} when this was written · run <code>${outcome.run_id}</code> · plan ${plan.plan_version} by ${name(plan.author)} · ${moment(outcome.timestamp)}</p>
 </header>`
 }
 
