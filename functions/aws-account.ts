@@ -74,7 +74,13 @@ export async function openAccount(options: AccountOptions): Promise<Account> {
       region,
       machines: { migration: outputs.MigrationMachineArn, reconcile: outputs.ReconcileMachineArn },
     }),
-    trust: () => kmsTrustRoot(kms, { plan: [outputs.PlanKeyArn], approval: [outputs.ApprovalKeyArn], evidence: [outputs.EvidenceKeyArn] }),
+    trust: () =>
+      kmsTrustRoot(kms, {
+        plan: [outputs.PlanKeyArn],
+        approval: [outputs.ApprovalKeyArn],
+        evidence: [outputs.EvidenceKeyArn],
+        anchor: [outputs.AnchorKeyArn],
+      }),
     pack: (projectId) => downloadPack(s3, region, bucket, `projects/${projectId}/evidence_pack/`),
   }
 }

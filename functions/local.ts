@@ -30,7 +30,7 @@ import { sqliteTaskTokens } from '../layers/local/asl/task-tokens.ts'
 import { sqliteAuditLog } from '../layers/local/audit-log.ts'
 import { systemClock } from '../layers/local/clock.ts'
 import { localGitHost } from '../layers/local/git-host.ts'
-import { type Home, openHome } from '../layers/local/home.ts'
+import { ANCHOR_KEY_REMEDY, anchorKeyIsMissing, type Home, openHome } from '../layers/local/home.ts'
 import { type HttpServer, serveLoopback } from '../layers/local/http-server.ts'
 import { randomIds } from '../layers/local/ids.ts'
 import { fileKeys, fileMacs, sealKey } from '../layers/local/keys.ts'
@@ -91,9 +91,17 @@ function policyOf(folder: string): Policy {
   return existsSync(path) ? readPolicy(readFileSync(path), path) : defaultPolicy
 }
 
+/** @throws CONFLICT for a home with projects and without the key that signed their anchors */
+function openedHome(folder: string): Home {
+  const home = openHome(folder)
+  if (!anchorKeyIsMissing(home.keys, home.db)) return home
+  home.close()
+  throw new WaybillError('CONFLICT', `The key that signs anchors is missing in ${home.folder}, which holds projects. ${ANCHOR_KEY_REMEDY}`)
+}
+
 async function trustOf(signers: Ports['signers']): Promise<TrustRoot> {
   const pem = async (purpose: SigningPurpose) => [await signers[purpose].publicKeyPem()]
-  return { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence') }
+  return { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence'), anchor: await pem('anchor') }
 }
 
 async function handlerOf(folder: string, ports: Ports): Promise<Handler> {
@@ -174,7 +182,7 @@ export async function withdrawPlan(ports: Ports, projectId: string, reason: stri
 
 /** What a worker process needs, and whoever only reads; it drives no execution. `running`: what has not ended, also what no process drives. */
 export async function openLocalPorts(options: LocalOptions): Promise<{ ports: Ports; running(): Description[]; close(): void }> {
-  const home = openHome(options.home)
+  const home = openedHome(options.home)
   const tasks = sqliteTaskTokens({ db: home.db, now: systemClock.now, onCompleted: () => {} })
   return { ports: await portsOver(home, options, tasks), running: () => runningExecutions(home.db), close: home.close }
 }
@@ -255,7 +263,7 @@ function pagesElsewhere(home: Home): HttpServer {
 }
 
 export async function openLocal(options: PlatformOptions): Promise<LocalPlatform> {
-  const home = openHome(options.home)
+  const home = openedHome(options.home)
   let serve: (request: HttpRequest) => Promise<HttpResponse> = () => Promise.reject(new Error('not open yet'))
   const server = options.pages === false ? pagesElsewhere(home) : await serveLoopback(rememberedPort(home), (request) => serve(request))
   if (options.pages !== false) rememberPort(home, server.port)

@@ -5,7 +5,7 @@
 import type { ENDPOINT_FUNCTIONS, MacPurpose, TASK_FUNCTIONS, Worker } from '../layers/core/names.ts'
 
 export type LambdaFunction = (typeof TASK_FUNCTIONS)[number] | (typeof ENDPOINT_FUNCTIONS)[number]
-export type Purpose = 'plan' | 'approval' | 'evidence'
+export type Purpose = 'plan' | 'approval' | 'evidence' | 'anchor'
 
 export type Permission = {
   /** Project records: `read`, or `write` (conditional puts, never a delete). */
@@ -156,7 +156,8 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     makes: [...MAILED, 'person'],
     checks: OPENS,
   },
-  'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'evidence', trusts: true },
+  // Alone with its key: whoever proves must not vouch for the log it proves from.
+  'anchor-audit': { audit: 'read', writes: ['anchors'], signs: 'anchor', trusts: true },
 }
 
 /** Every worker checks the barrier itself: it reads the plan, its signature, the approvals, the audit chain and public keys. None changes the project or its audit chain. */

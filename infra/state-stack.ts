@@ -70,7 +70,12 @@ export class StateStack extends Stack {
         signers: signers.filter((name) => FUNCTIONS[name].signs === purpose).map((name) => this.keyRoles.get(name)!),
         keepState,
       })
-    this.signingKeys = { plan: signingKey('plan'), approval: signingKey('approval'), evidence: signingKey('evidence') }
+    this.signingKeys = {
+      plan: signingKey('plan'),
+      approval: signingKey('approval'),
+      evidence: signingKey('evidence'),
+      anchor: signingKey('anchor'),
+    }
 
     this.evidence = new EvidenceBucket(this, 'Evidence', { key: this.dataKey.key, config })
 
@@ -143,9 +148,11 @@ export class StateStack extends Stack {
       PlanKeyArn: this.signingKeys.plan.key.keyArn,
       ApprovalKeyArn: this.signingKeys.approval.key.keyArn,
       EvidenceKeyArn: this.signingKeys.evidence.key.keyArn,
+      AnchorKeyArn: this.signingKeys.anchor.key.keyArn,
       PlanSignerArns: signersOf('plan'),
       ApprovalSignerArns: signersOf('approval'),
       EvidenceSignerArns: signersOf('evidence'),
+      AnchorSignerArns: signersOf('anchor'),
       DataKeyArn: this.dataKey.key.keyArn,
       GitTokenArn: this.gitToken.secretArn,
       WorkerRepositoryName: this.images.repositoryName,

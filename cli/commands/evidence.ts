@@ -20,7 +20,7 @@ export function evidenceCommand(terminal: Terminal): Command {
     .option('--withhold <path...>', 'files of the pack to withhold besides, such as merkle.json, which names tables', [] as string[])
     .option(
       '--trust <purpose=key...>',
-      'public keys you trust, as plan=KEY, approval=KEY, evidence=KEY; the pack is verified before anything is written',
+      'public keys you trust, as plan=KEY, approval=KEY, evidence=KEY, anchor=KEY; the pack is verified before anything is written',
     )
     .option('--json', 'as JSON')
     .action(async (pack: string, options: { out: string; withhold: string[]; trust?: string[]; json?: boolean }) => {

@@ -35,7 +35,7 @@ export function verifyCommand(terminal: Terminal): Command {
     .option('--out <dir>', 'with --aws: keep the downloaded pack in this new folder')
     .option(
       '--trust <purpose=key...>',
-      'public keys you trust, each for what it signs: plan=KEY, approval=KEY, evidence=KEY, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used, or with --aws those of the account',
+      'public keys you trust, each for what it signs: plan=KEY, approval=KEY, evidence=KEY, anchor=KEY, as PEM files or SHA-256 fingerprints; without it the keys inside the pack are used, or with --aws those of the account',
     )
     .option('--tsa-ca <pem...>', "certificates that lead to a timestamp authority you trust, for the pack's timestamps")
     .option('--segment <table:number>', 'also the path from one segment up to the signed root, as commands for sha256sum')

@@ -5,11 +5,11 @@ import { WaybillError } from '../../layers/core/errors.ts'
 export async function trusted(values: readonly string[]): Promise<string[]> {
   return Promise.all(
     values.map(async (value) => {
-      const [, purpose, key] = /^(plan|approval|evidence)=(.+)$/.exec(value) ?? []
+      const [, purpose, key] = /^(plan|approval|evidence|anchor)=(.+)$/.exec(value) ?? []
       if (purpose === undefined || key === undefined)
         throw new WaybillError(
           'BAD_INPUT',
-          `--trust takes what a key signs and the key: plan=KEY, approval=KEY or evidence=KEY; "${value}" does not say what for.`,
+          `--trust takes what a key signs and the key: plan=KEY, approval=KEY, evidence=KEY or anchor=KEY; "${value}" does not say what for.`,
         )
       if (/^(sha256:)?[0-9a-f]{64}$/.test(key)) return `${purpose}=${key.replace(/^sha256:/, '')}`
       const pem = await readOr(key, `--trust takes a PEM file or a SHA-256 fingerprint of 64 hexadecimal digits; "${key}" is neither.`)

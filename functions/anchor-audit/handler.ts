@@ -39,7 +39,7 @@ export function createHandler(deps: Deps) {
     }
     const subject = [{ name: 'audit_chain', sha256: head.entry_sha256 }]
     await storeOnce(deps, keyOf(project_id, 'anchors', String(head.seq).padStart(8, '0'), 'dsse.json'), JSON_TYPE, async () => {
-      return (await signStatement(deps.signers.evidence, statementOf({ predicateType: PREDICATES.anchor, subject, predicate }))).bytes
+      return (await signStatement(deps.signers.anchor, statementOf({ predicateType: PREDICATES.anchor, subject, predicate }))).bytes
     })
     return { project_id }
   }

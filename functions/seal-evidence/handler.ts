@@ -5,14 +5,13 @@ import { composePack, type PackFile, sealPack } from '../../layers/core/evidence
 import { MANIFEST } from '../../layers/core/evidence/pack-files.ts'
 import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
-import { keyOf, keysIn, listed, retainUntil, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
+import { keyOf, retainUntil, type StoringDeps, storeJsonOnce, storeOnce } from '../../layers/core/flow/storing.ts'
 import { type Ports, SIGNING_PURPOSES, type Signer } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { instant } from '../../layers/core/schemas/common.ts'
-import { auditAnchor } from '../../layers/core/schemas/governance.ts'
 import { lifecycleState, type ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { openPredicate } from '../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
+import { anchorsOf } from '../work/anchors.ts'
 import { type VouchedDeps, vouchedRecord } from '../work/vouched-record.ts'
 import { packInput } from './pack-input.ts'
 
@@ -42,10 +41,9 @@ export function createHandler(deps: Deps) {
       if (done) await deps.anchors.anchor(project_id)
       return { project_id, run_id }
     }
-    await awaitAnchor(deps, project)
     const cut = await storeJsonOnce(deps, keyOf(project_id, 'evidence', 'cut'), async () => ({
       schema: 'waybill/seal-cut/v1',
-      entries: (await deps.audit.read(project_id)).length,
+      entries: await anchoredEntries(deps, project_id),
       state: done ? 'EVIDENCE_COMPLETE' : project.state,
       sealed_at: deps.clock.now().toISOString(),
     }))
@@ -106,21 +104,20 @@ function onceSigner(deps: Deps, projectId: string): Signer {
   }
 }
 
-/** The newest state change must lie under an anchor before the pack is cut; where anchors are made asynchronously it may take a moment. */
-async function awaitAnchor(deps: Deps, project: ProjectRecord): Promise<void> {
-  const chain = await deps.audit.read(project.project_id)
-  const last = chain.findLast((entry) => entry.details.to !== undefined && entry.details.to !== entry.details.from)
-  const anchors = await listed(deps.artifacts, `projects/${project.project_id}/anchors/`)
-  const sequences = await Promise.all(
-    anchors.map(
-      async ({ pointer }) => openPredicate(await deps.artifacts.get(pointer), deps.trust, 'anchor', auditAnchor).predicate.sequence,
-    ),
-  )
-  if (last !== undefined && !sequences.some((sequence) => sequence >= last.seq)) {
-    await deps.anchors.anchor(project.project_id)
-    const now = await keysIn(deps.artifacts, `projects/${project.project_id}/anchors/`)
-    if (now.length <= anchors.length) throw new WaybillError('CONFLICT', 'The audit chain is not anchored yet. It is safe to try again.')
-  }
+/**
+ * How many entries of the chain lie under an anchor: all there are now. The pack ends there, for nobody who reads the log itself vouches for
+ * what comes after; an entry that is appended meanwhile is no part of it.
+ */
+async function anchoredEntries(deps: Deps, projectId: string): Promise<number> {
+  const { length } = await deps.audit.read(projectId)
+  const anchored = async () => Math.max(-1, ...(await anchorsOf(deps, projectId)).map(({ sequence }) => sequence)) + 1
+  const before = await anchored()
+  if (before >= length) return before
+  await deps.anchors.anchor(projectId)
+  const now = await anchored()
+  // Where anchors are made asynchronously it may take a moment.
+  if (now < length) throw new WaybillError('CONFLICT', 'The audit chain is not anchored yet. It is safe to try again.')
+  return now
 }
 
 function typeOf(path: string): string {

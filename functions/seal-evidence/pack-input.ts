@@ -18,7 +18,7 @@ import { waiversOf } from '../work/project-waivers.ts'
 import { executionPointer } from '../work/recorded-reports.ts'
 import { signedPolicy } from '../work/signed-policy.ts'
 
-type Deps = Pick<Ports, 'artifacts' | 'audit' | 'policy' | 'trust'>
+type Deps = Pick<Ports, 'artifacts' | 'audit' | 'policy' | 'signers' | 'trust'>
 
 /** Everything a pack is made of, taken from the project's artifacts; the audit chain up to `entries`. */
 export async function packInput(deps: Deps, project: ProjectRecord, entries: number): Promise<PackInput> {
@@ -57,11 +57,17 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
   const certificate = await bytes('proof_certificate')
   const html = await bytes('report_html')
   const markdown = await bytes('report_md')
-  const keys = keysOf(deps.trust, {
-    plan: signedPlan ? [signedPlan] : [],
-    approval: [...approvals, ...waivers],
-    evidence: [...anchors, ...certificates.map((file) => file.bytes)],
-  })
+  const { evidence } = deps.signers
+  const keys = [
+    ...keysOf(deps.trust, {
+      plan: signedPlan ? [signedPlan] : [],
+      approval: [...approvals, ...waivers],
+      evidence: certificates.map((file) => file.bytes),
+      anchor: anchors,
+    }),
+    // The seal's, also where nothing was proven.
+    { purpose: 'evidence' as const, pem: await evidence.publicKeyPem(), key_id: await evidence.keyId() },
+  ]
   const execution = await executionPointer(deps, id)
   const checks = await folder('checks_report')
   const explanations = await folder('explanation')

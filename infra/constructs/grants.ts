@@ -96,7 +96,7 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
     allow(['kms:Sign'], [keyArn(permission.signs)], {
       StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' },
     })
-  if (permission.trusts === true) allow(['kms:GetPublicKey'], [keyArn('plan'), keyArn('approval'), keyArn('evidence')])
+  if (permission.trusts === true) allow(['kms:GetPublicKey'], [keyArn('plan'), keyArn('approval'), keyArn('evidence'), keyArn('anchor')])
   else if (permission.signs !== undefined) allow(['kms:GetPublicKey'], [keyArn(permission.signs)])
 
   const macKeys = (purposes: Permission['makes'] = []) => purposes.map((purpose) => state.macKeys[purpose].key.keyArn)
@@ -186,6 +186,7 @@ export function environmentFor(permission: Permission, { state, config, ...besid
       WAYBILL_TRUST_PLAN_KEYS: key('plan'),
       WAYBILL_TRUST_APPROVAL_KEYS: key('approval'),
       WAYBILL_TRUST_EVIDENCE_KEYS: key('evidence'),
+      WAYBILL_TRUST_ANCHOR_KEYS: key('anchor'),
     }),
     ...(permission.anchors && { WAYBILL_ANCHOR_FUNCTION: beside.anchorFunctionArn }),
     ...(permission.mail && { WAYBILL_MAIL_FROM: config.mailFrom }),

@@ -38,11 +38,13 @@ const SIGN_VARIABLES: Record<SigningPurpose, string> = {
   plan: 'WAYBILL_SIGN_PLAN_KEY',
   approval: 'WAYBILL_SIGN_APPROVAL_KEY',
   evidence: 'WAYBILL_SIGN_EVIDENCE_KEY',
+  anchor: 'WAYBILL_SIGN_ANCHOR_KEY',
 }
 const TRUST_VARIABLES: Record<SigningPurpose, string> = {
   plan: 'WAYBILL_TRUST_PLAN_KEYS',
   approval: 'WAYBILL_TRUST_APPROVAL_KEYS',
   evidence: 'WAYBILL_TRUST_EVIDENCE_KEYS',
+  anchor: 'WAYBILL_TRUST_ANCHOR_KEYS',
 }
 /**
  * The value of an environment variable. The stack sets one only where the role may use what it names.
@@ -64,7 +66,12 @@ export function variable(env: Environment, name: string): string {
 export async function awsTrust(env: Environment): Promise<TrustRoot | null> {
   if (Object.values(TRUST_VARIABLES).every((name) => env[name] === undefined)) return null
   const arns = (purpose: SigningPurpose) => (env[TRUST_VARIABLES[purpose]] ?? '').split(',').filter((arn) => arn !== '')
-  return kmsTrustRoot(new KMSClient({}), { plan: arns('plan'), approval: arns('approval'), evidence: arns('evidence') })
+  return kmsTrustRoot(new KMSClient({}), {
+    plan: arns('plan'),
+    approval: arns('approval'),
+    evidence: arns('evidence'),
+    anchor: arns('anchor'),
+  })
 }
 
 /** Every port over AWS. Each is made at its first use and then kept; one that the stack did not configure throws PERMISSION_DENIED at first use. */
@@ -105,7 +112,7 @@ export function awsPorts(
     nights: () => readNightSettings(need('WAYBILL_TIME_ZONE'), env.WAYBILL_OFF_PEAK),
     artifacts: () =>
       s3ArtifactStore({ s3: new S3Client({}), bucket: need('WAYBILL_EVIDENCE_BUCKET'), retention: retentionOf(env), now: systemClock.now }),
-    signers: () => lazily({ plan: signer('plan'), approval: signer('approval'), evidence: signer('evidence') }),
+    signers: () => lazily({ plan: signer('plan'), approval: signer('approval'), evidence: signer('evidence'), anchor: signer('anchor') }),
     trust: () => {
       if (given.trust === null)
         throw new WaybillError('PERMISSION_DENIED', 'This function was given no trust root. See infra/permissions.ts.')

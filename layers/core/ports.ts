@@ -57,8 +57,11 @@ export type ArtifactStore = {
   remove(pointer: ArtifactPointer): Promise<void>
 }
 
-export const SIGNING_PURPOSES = ['plan', 'approval', 'evidence'] as const
-/** Each purpose has its own key, and each key one function that may use it. */
+export const SIGNING_PURPOSES = ['plan', 'approval', 'evidence', 'anchor'] as const
+/**
+ * Each purpose has its own key, and each key only the functions whose work it is. What proves (`evidence`) cannot vouch for the log that it proves
+ * from (`anchor`): otherwise one key could make both up.
+ */
 export type SigningPurpose = (typeof SIGNING_PURPOSES)[number]
 
 export type Signer = {

@@ -4,7 +4,7 @@ import { sha256Bytes } from './digest.ts'
 import { IN_TOTO_PAYLOAD, pae, verifiedPayload, writeEnvelope } from './dsse.ts'
 import { lowS } from './ecdsa.ts'
 import { WaybillError } from './errors.ts'
-import type { Signer, SigningPurpose, TrustRoot } from './ports.ts'
+import { SIGNING_PURPOSES, type Signer, type SigningPurpose, type TrustRoot } from './ports.ts'
 import { sha256Hex } from './schemas/common.ts'
 
 /** What a statement says, by `predicateType`. */
@@ -26,7 +26,7 @@ export const PREDICATE_PURPOSE: Readonly<Record<PredicateKind, SigningPurpose>> 
   passkey: 'approval',
   waiver: 'approval',
   outcome: 'evidence',
-  anchor: 'evidence',
+  anchor: 'anchor',
   pack: 'evidence',
 }
 
@@ -107,7 +107,7 @@ export function openPredicate<S extends z.ZodType>(
   kind: PredicateKind,
   schema: S,
 ): { statement: Statement; predicate: z.infer<S> } {
-  const opened = openEnvelope(bytes, trust[PREDICATE_PURPOSE[kind]])
+  const opened = openFor(bytes, trust, kind)
   if (opened.predicateType !== PREDICATES[kind]) {
     throw new WaybillError('EVIDENCE_INVALID', `a statement of type ${PREDICATES[kind]} was expected, this one is ${opened.predicateType}`)
   }
@@ -118,6 +118,30 @@ export function openPredicate<S extends z.ZodType>(
     })
   }
   return { statement: opened, predicate: predicate.data }
+}
+
+/** Says so where a key signed that is trusted, but for something else: a home of before, or somebody who holds one key and wants another. */
+function openFor(bytes: Uint8Array, trust: TrustRoot, kind: PredicateKind): Statement {
+  const purpose = PREDICATE_PURPOSE[kind]
+  try {
+    return openEnvelope(bytes, trust[purpose])
+  } catch (error) {
+    const other = SIGNING_PURPOSES.find((each) => each !== purpose && holdsUnder(bytes, trust[each]))
+    if (other === undefined) throw error
+    throw new WaybillError(
+      'EVIDENCE_INVALID',
+      `the ${kind} statement was signed with the ${other} key; only the ${purpose} key may say this`,
+    )
+  }
+}
+
+function holdsUnder(bytes: Uint8Array, keys: readonly string[]): boolean {
+  try {
+    verifiedPayload(bytes, keys)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function issuesOf(error: z.ZodError): string[] {

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { type DoctorLine, fail, ok, warn } from '../core/doctor.ts'
+import { ANCHOR_KEY_REMEDY, anchorKeyIsMissing } from './home.ts'
 
 const run = promisify(execFile)
 const MINIMUM_NODE = 24
@@ -52,17 +53,21 @@ export function homeLines(folder: string): DoctorLine[] {
   const owner = statSync(home).uid
   const me = process.getuid?.() ?? owner
   if (owner !== me && me !== 0) lines.push(fail('home', `The home ${home} belongs to another user.`, 'Use a home of your own: --home DIR.'))
-  lines.push(...databaseLines(join(home, 'waybill.sqlite')))
+  lines.push(...databaseLines(join(home, 'waybill.sqlite'), join(home, 'keys')))
   return lines
 }
 
-function databaseLines(path: string): DoctorLine[] {
+function databaseLines(path: string, keys: string): DoctorLine[] {
   if (!existsSync(path)) return []
   try {
     const db = new DatabaseSync(path, { readOnly: true })
     try {
       const said = String(Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0])
-      if (said === 'ok') return [ok('database', 'The database of the home is whole.')]
+      if (said === 'ok')
+        return [
+          ok('database', 'The database of the home is whole.'),
+          ...(anchorKeyIsMissing(keys, db) ? [fail('anchor-key', 'The key that signs anchors is missing.', ANCHOR_KEY_REMEDY)] : []),
+        ]
     } finally {
       db.close()
     }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { at as using } from '../core/denied.ts'
@@ -46,6 +46,18 @@ export function openHome(folder: string): Home {
     },
   }
 }
+
+/**
+ * Whether projects are here whose anchors no key of this home signed: `anchor.pem` was lost, or never was. Threat: made anew in silence, it would
+ * vouch for a log whose earlier anchors are now a stranger's.
+ */
+export function anchorKeyIsMissing(keys: string, db: DatabaseSync): boolean {
+  return !existsSync(join(keys, 'anchor.pem')) && db.prepare('SELECT 1 FROM projects LIMIT 1').get() !== undefined
+}
+
+/** What to do about it. */
+export const ANCHOR_KEY_REMEDY =
+  'Put keys/anchor.pem back. A home that never had one was begun when the evidence key still signed anchors: begin anew in another home, --home DIR.'
 
 /** With its missing parents, one after another: a recursive mkdir never returns below /proc. */
 function makeFolder(path: string): void {

@@ -7,7 +7,12 @@ import { signDigest } from './sign-digest.ts'
 
 /** One P-256 key a purpose, `<purpose>.pem` in `folder`, made once. Named `local:` in evidence; a production trust root leaves them out. */
 export function fileSigners({ folder }: { folder: string }): Signers {
-  return { plan: fileSigner(folder, 'plan'), approval: fileSigner(folder, 'approval'), evidence: fileSigner(folder, 'evidence') }
+  return {
+    plan: fileSigner(folder, 'plan'),
+    approval: fileSigner(folder, 'approval'),
+    evidence: fileSigner(folder, 'evidence'),
+    anchor: fileSigner(folder, 'anchor'),
+  }
 }
 
 function fileSigner(folder: string, purpose: SigningPurpose): Signer {

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import type { Patient } from '../../layers/aws/account/doctor/place.ts'
 import { covers, readPolicy } from '../../layers/aws/account/doctor/policy.ts'
 import { type DoctorLine, fail, looked, ok, overall, warn } from '../../layers/core/doctor.ts'
 import { nodeLines, spaceLines, toolLines } from '../../layers/local/doctor.ts'
+import { projectRecord, told } from '../contracts/samples.ts'
 import { waybill } from '../end-to-end/command.ts'
 import { temporaryFolder } from '../local/temporary.ts'
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts'
@@ -56,6 +57,20 @@ describe('waybill doctor', () => {
     const spoiled = await examined()
     expect([spoiled.code, spoiled.of('policy')[0]!.verdict, spoiled.of('database')[0]!.verdict]).toEqual([1, 'fail', 'fail'])
   }, 180_000)
+
+  it('sees that the key for anchors is gone, and no command makes another in its place', async () => {
+    const { ports, close } = await openLocalPorts({ home, env: {}, publicUrl: '', onLog: () => {} })
+    await ports.projects.create(projectRecord('p1'), told(projectRecord('p1'), null))
+    close()
+    expect((await examined()).of('anchor-key')).toEqual([])
+    rmSync(join(home, 'keys', 'anchor.pem'))
+    const gone = await examined()
+    expect([gone.code, gone.of('database')[0]!.verdict, gone.of('anchor-key')[0]!.verdict]).toEqual([1, 'ok', 'fail'])
+    await expect(makeHome()).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('Put keys/anchor.pem back.') })
+    const { code, err } = await waybill(['status', '--home', home])
+    expect([code, err]).toEqual([2, expect.stringContaining('begun when the evidence key still signed anchors')])
+    expect(existsSync(join(home, 'keys', 'anchor.pem'))).toBe(false)
+  }, 60_000)
 
   it('asks both systems of a spec, without ever saying where they are', async () => {
     database = await freshDatabase()

@@ -343,7 +343,7 @@ describe('the barrier', () => {
   })
 
   test('an empty trust root trusts nobody', async () => {
-    const input = await inputOf({ input: { trust: { plan: [], approval: [], evidence: [] } } })
+    const input = await inputOf({ input: { trust: { plan: [], approval: [], evidence: [], anchor: [] } } })
     expect(refusal(input).details).toContainEqual(expect.stringMatching(/0 trusted keys/))
   })
 })

@@ -4,7 +4,15 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { fromBase64, IN_TOTO_PAYLOAD, pae, readEnvelope } from '../../layers/core/dsse.ts'
 import { lowS, verifySignature } from '../../layers/core/ecdsa.ts'
-import { openEnvelope, openPredicate, PREDICATES, type SignedStatement, signStatement, statementOf } from '../../layers/core/statement.ts'
+import {
+  openEnvelope,
+  openPredicate,
+  PREDICATES,
+  type PredicateKind,
+  type SignedStatement,
+  signStatement,
+  statementOf,
+} from '../../layers/core/statement.ts'
 import { keyPair, keys, malleated, opensslSign, trust } from './support/keys.ts'
 
 const said = statementOf({
@@ -180,14 +188,31 @@ describe('statements', () => {
 
   test('a key of one purpose cannot speak for another, even with the right type', async () => {
     const forged = await signStatement(keys.approval.signer, { ...said, predicateType: PREDICATES.plan })
-    expect(() => openPredicate(forged.bytes, trust, 'plan', shape)).toThrow(/does not hold under any/)
+    expect(() => openPredicate(forged.bytes, trust, 'plan', shape)).toThrow(
+      'the plan statement was signed with the approval key; only the plan key may say this',
+    )
+    const stranger = await signStatement(keys.stranger.signer, { ...said, predicateType: PREDICATES.plan })
+    expect(() => openPredicate(stranger.bytes, trust, 'plan', shape)).toThrow(/does not hold under any/)
   })
 
   test('a statement of another kind by the right key is refused', async () => {
-    const anchor = await signStatement(keys.evidence.signer, { ...said, predicateType: PREDICATES.anchor })
-    expect(openPredicate(anchor.bytes, trust, 'anchor', shape).predicate.decision).toBe('APPROVED')
-    expect(() => openPredicate(anchor.bytes, trust, 'pack', shape)).toThrow(/was expected/)
-    expect(() => openPredicate(anchor.bytes, trust, 'outcome', shape)).toThrow(expect.objectContaining({ code: 'EVIDENCE_INVALID' }))
+    const outcome = await signStatement(keys.evidence.signer, { ...said, predicateType: PREDICATES.outcome })
+    expect(openPredicate(outcome.bytes, trust, 'outcome', shape).predicate.decision).toBe('APPROVED')
+    expect(() => openPredicate(outcome.bytes, trust, 'pack', shape)).toThrow(/was expected/)
+    expect(() => openPredicate(outcome.bytes, trust, 'plan', shape)).toThrow(expect.objectContaining({ code: 'EVIDENCE_INVALID' }))
+  })
+
+  test('the log is vouched for by the anchor key alone, which vouches for nothing else', async () => {
+    const anchor = { ...said, predicateType: PREDICATES.anchor }
+    expect(openPredicate((await signStatement(keys.anchor.signer, anchor)).bytes, trust, 'anchor', shape).predicate.ratio).toBe(0.25)
+    for (const other of ['plan', 'approval', 'evidence'] as const) {
+      const { bytes } = await signStatement(keys[other].signer, anchor)
+      expect(() => openPredicate(bytes, trust, 'anchor', shape)).toThrow(`signed with the ${other} key; only the anchor key`)
+    }
+    for (const kind of Object.keys(PREDICATES).filter((each) => each !== 'anchor') as PredicateKind[]) {
+      const { bytes } = await signStatement(keys.anchor.signer, { ...said, predicateType: PREDICATES[kind] })
+      expect(() => openPredicate(bytes, trust, kind, shape)).toThrow(`the ${kind} statement was signed with the anchor key`)
+    }
   })
 
   test('a predicate of another shape is refused', () => {

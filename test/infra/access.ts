@@ -111,7 +111,8 @@ export function accessTests(prod: Synthesis): void {
     it('only the signing functions sign, each with its own key and under the conditions', () => {
       expect(holders('kms:Sign', /PlanKey/)).toEqual(['SignPlan'])
       expect(holders('kms:Sign', /ApprovalKey/)).toEqual(['Decide'])
-      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['AnchorAudit', 'CloseReconciliation', 'ProveOutcome', 'SealEvidence'])
+      expect(holders('kms:Sign', /EvidenceKey/)).toEqual(['CloseReconciliation', 'ProveOutcome', 'SealEvidence'])
+      expect(holders('kms:Sign', /AnchorKey/)).toEqual(['AnchorAudit'])
       expect(holders('kms:Sign')).toEqual(['AnchorAudit', 'CloseReconciliation', 'Decide', 'ProveOutcome', 'SealEvidence', 'SignPlan'])
       for (const each of granted.filter(({ Action }) => Action.includes('kms:Sign')))
         expect(each.Condition).toEqual({ StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } })

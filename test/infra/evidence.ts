@@ -67,8 +67,8 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
     const signersOf = (statements: Statement[]) =>
       statements.filter(({ Action }) => Action.some((action) => /^kms:(Sign|\*)$/.test(action) || action === '*'))
 
-    it('are three ECC_NIST_P256 keys, kept', () => {
-      expect(keys.map(([id]) => id.replace(/Key[0-9A-F]{8}$/, '')).sort()).toEqual(['Approval', 'Evidence', 'Plan'])
+    it('are four ECC_NIST_P256 keys, kept', () => {
+      expect(keys.map(([id]) => id.replace(/Key[0-9A-F]{8}$/, '')).sort()).toEqual(['Anchor', 'Approval', 'Evidence', 'Plan'])
       for (const [, key] of keys) {
         expect(key.Properties.KeySpec).toBe('ECC_NIST_P256')
         expect(key.DeletionPolicy).toBe('Retain')
@@ -79,7 +79,8 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
       const roles: Record<string, string[]> = {
         Plan: ['SignPlan'],
         Approval: ['Decide'],
-        Evidence: ['AnchorAudit', 'CloseReconciliation', 'ProveOutcome', 'SealEvidence'],
+        Evidence: ['CloseReconciliation', 'ProveOutcome', 'SealEvidence'],
+        Anchor: ['AnchorAudit'],
       }
       for (const [id, { Properties }] of keys) {
         const signing = signersOf(statementsOf(Properties.KeyPolicy))

@@ -11,7 +11,10 @@ const BLIND_AGENTS = AGENTS.filter((name) => name !== 'Discover' && name !== 'Pr
 const WORKERS = Object.keys(WORKER_PERMISSIONS).map((name) => `${stateName(name)}WorkerTask`)
 
 let account: Account
-let on: Record<'planKey' | 'approvalKey' | 'evidenceKey' | 'tokenKey' | 'dataKey' | 'projects' | 'audit' | 'approvals' | 'bucket', string>
+let on: Record<
+  'planKey' | 'approvalKey' | 'evidenceKey' | 'anchorKey' | 'tokenKey' | 'dataKey' | 'projects' | 'audit' | 'approvals' | 'bucket',
+  string
+>
 
 beforeAll(() => {
   account = accountOf(synthesise('prod'))
@@ -21,6 +24,7 @@ beforeAll(() => {
     planKey: key(/^PlanKey/),
     approvalKey: key(/^ApprovalKey/),
     evidenceKey: key(/^EvidenceKey/),
+    anchorKey: key(/^AnchorKey/),
     tokenKey: key(/^TokenKey/),
     dataKey: key(/^DataKey/),
     projects: table(/^ProjectsTable/),
@@ -60,6 +64,7 @@ describe('the simulator sees what is allowed, so a "denied" means something', ()
       ['SignPlan', { action: 'kms:Sign', resource: on.planKey, context: AS_SIGNER }],
       ['Decide', { action: 'kms:Sign', resource: on.approvalKey, context: AS_SIGNER }],
       ['SealEvidence', { action: 'kms:Sign', resource: on.evidenceKey, context: AS_SIGNER }],
+      ['AnchorAudit', { action: 'kms:Sign', resource: on.anchorKey, context: AS_SIGNER }],
       ['Discover', { action: 'secretsmanager:GetSecretValue', resource: secret('source/orders') }],
       ['CopyChunkWorkerTask', { action: 'secretsmanager:GetSecretValue', resource: secret('target/orders/writer') }],
       ['ProposeMapping', { action: 'dynamodb:PutItem', resource: on.audit }],
@@ -103,13 +108,21 @@ describe('signing', () => {
     const signers = {
       planKey: ['SignPlan'],
       approvalKey: ['Decide'],
-      evidenceKey: ['AnchorAudit', 'CloseReconciliation', 'ProveOutcome', 'SealEvidence'],
+      evidenceKey: ['CloseReconciliation', 'ProveOutcome', 'SealEvidence'],
+      anchorKey: ['AnchorAudit'],
     } as const
     for (const [key, names] of Object.entries(signers)) {
       const act = signing([on[key as keyof typeof signers]])
       expect((await allowed(account.roles, act)).sort()).toEqual(names.map((name) => `${name}: kms:Sign`))
       expect(await account.ask({ role: 'root', ...act[0]! })).not.toBe('Allowed')
     }
+  })
+
+  it('who anchors the log signs nothing else, and nobody else writes an anchor: whoever proves cannot make up the log it proves from', async () => {
+    const others = signing([on.planKey, on.approvalKey, on.evidenceKey])
+    expect(await allowed(rolesOf(['AnchorAudit']), others)).toEqual([])
+    const put = { action: 's3:PutObject', resource: `${on.bucket}/projects/orders/anchors/00000001.dsse.json` }
+    expect(await allowed(account.roles, [{ ...put, context: { 's3:if-none-match': '*' } }])).toEqual(['AnchorAudit: s3:PutObject'])
   })
 
   it('not even a signer signs a whole message, or by another algorithm', async () => {
@@ -172,7 +185,7 @@ describe('links, forms and sessions', () => {
 describe('agents', () => {
   it('are denied signing, task tokens, starting, passing roles, and databases', async () => {
     const acts: Act[] = [
-      ...signing([on.planKey, on.approvalKey, on.evidenceKey]),
+      ...signing([on.planKey, on.approvalKey, on.evidenceKey, on.anchorKey]),
       ...anyOf('AWS::StepFunctions::StateMachine').flatMap((resource) => [
         { action: 'states:SendTaskSuccess', resource },
         { action: 'states:SendTaskFailure', resource },
@@ -216,7 +229,7 @@ describe('agents', () => {
 describe('workers', () => {
   it('are denied signing, approvals, the project and its audit chain', async () => {
     const acts: Act[] = [
-      ...signing([on.planKey, on.approvalKey, on.evidenceKey]),
+      ...signing([on.planKey, on.approvalKey, on.evidenceKey, on.anchorKey]),
       ...[on.approvals, on.projects, on.audit].flatMap((resource) =>
         ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'].map((verb) => ({ action: `dynamodb:${verb}`, resource })),
       ),
@@ -301,7 +314,7 @@ describe('everyone', () => {
   })
 
   it('is denied deleting, disabling or re-policing a key', async () => {
-    const keys = [on.planKey, on.approvalKey, on.evidenceKey, on.tokenKey, on.dataKey]
+    const keys = [on.planKey, on.approvalKey, on.evidenceKey, on.anchorKey, on.tokenKey, on.dataKey]
     const acts = keys.flatMap((resource) =>
       ['ScheduleKeyDeletion', 'DisableKey', 'PutKeyPolicy', 'CreateGrant'].map((verb) => ({ action: `kms:${verb}`, resource })),
     )

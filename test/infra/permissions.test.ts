@@ -56,7 +56,7 @@ function neededBy({ ports }: Code): Record<string, unknown> {
     projects: has('projects.update', 'projects.create') ? 'write' : has('projects') ? 'read' : undefined,
     audit: has('audit.append') ? 'append' : has('audit') ? 'read' : undefined,
     approvals: has('approvals.decide') ? 'decide' : has('approvals.open') ? 'ask' : has('approvals') ? 'read' : undefined,
-    signs: (['plan', 'approval', 'evidence'] as const).find((purpose) => has(`signers.${purpose}`)),
+    signs: (['plan', 'approval', 'evidence', 'anchor'] as const).find((purpose) => has(`signers.${purpose}`)),
     leases: has('leases'),
     nights: has('nights'),
     trusts: has('trust'),

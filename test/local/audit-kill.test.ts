@@ -15,7 +15,7 @@ const ACTIONS = ['PROJECT_CREATED', 'DISCOVERY_PROPOSED', 'PROFILE_PROPOSED']
 
 async function faultsOf(home: ReturnType<typeof openHome>, complete: boolean): Promise<string[]> {
   const store = directoryArtifactStore({ folder: home.artifacts, db: home.db, clock: systemClock })
-  const evidence = [await fileSigners({ folder: home.keys }).evidence.publicKeyPem()]
+  const anchor = [await fileSigners({ folder: home.keys }).anchor.publicKeyPem()]
   const anchors = await Promise.all(
     (await store.list(`projects/${PROJECT}/anchors/`)).map(async (name) => ({ name, bytes: await store.get((await store.find(name))!) })),
   )
@@ -24,7 +24,7 @@ async function faultsOf(home: ReturnType<typeof openHome>, complete: boolean): P
     projectId: PROJECT,
     entries,
     anchors,
-    trust: { plan: [], approval: [], evidence },
+    trust: { plan: [], approval: [], evidence: [], anchor },
     reasonings: null,
     stored: await sqliteProjectStore(home)
       .get(PROJECT)

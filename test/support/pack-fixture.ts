@@ -9,7 +9,7 @@ import { figuresOf } from '../../layers/core/nights/figures.ts'
 import { assembleOutcome, type OutcomeInput } from '../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../layers/core/outcome/certificate-statement.ts'
 import { segmentRoot } from '../../layers/core/outcome/table-recomputation.ts'
-import type { Signer, Signers, SigningPurpose } from '../../layers/core/ports.ts'
+import { SIGNING_PURPOSES, type Signer, type Signers } from '../../layers/core/ports.ts'
 import {
   archetypeOf,
   defaultPolicy,
@@ -340,13 +340,16 @@ export function fixtureSigner(): Signer {
 }
 
 export function fixtureSigners(): Signers {
-  return { plan: fixtureSigner(), approval: fixtureSigner(), evidence: fixtureSigner() }
+  return { plan: fixtureSigner(), approval: fixtureSigner(), evidence: fixtureSigner(), anchor: fixtureSigner() }
 }
 
 export async function keysOfSigners(signers: Signers): Promise<PackKey[]> {
-  const purposes: SigningPurpose[] = ['plan', 'approval', 'evidence']
   return Promise.all(
-    purposes.map(async (purpose) => ({ purpose, pem: await signers[purpose].publicKeyPem(), key_id: await signers[purpose].keyId() })),
+    SIGNING_PURPOSES.map(async (purpose) => ({
+      purpose,
+      pem: await signers[purpose].publicKeyPem(),
+      key_id: await signers[purpose].keyId(),
+    })),
   )
 }
 
@@ -424,13 +427,7 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
     const details = { ...(state === '' ? {} : { from: state }), to, revision: String(revision), ...more.details }
     const entry = log(action, seconds, { ...more, details })
     state = to
-    const anchor = anchorOf(entry, at(seconds))
-    const statement = statementOf({
-      predicateType: PREDICATES.anchor,
-      subject: [{ name: 'audit head', sha256: entry.entry_sha256 }],
-      predicate: anchor,
-    })
-    anchors.push((await signStatement(signers.evidence, statement)).bytes)
+    anchors.push(await signedAnchor(signers.anchor, entry, at(seconds)))
   }
   const approvals: Uint8Array[] = []
   const approve = async (transition: GatedTransition, subject: Uint8Array, name: string, seconds: number) => {
@@ -532,11 +529,17 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
             ...envelopeFiles(
               'proof_certificate.run-2',
               (await signStatement(signers.evidence, certificateStatement(assembleOutcome(night)))).bytes,
-              (await keysOfSigners(signers)).slice(2),
+              (await keysOfSigners(signers)).filter(({ purpose }) => purpose === 'evidence'),
             ),
           ]
         : []),
-      ...(newest === certificate ? [] : envelopeFiles('proof_certificate.run-1', certificate, (await keysOfSigners(signers)).slice(2))),
+      ...(newest === certificate
+        ? []
+        : envelopeFiles(
+            'proof_certificate.run-1',
+            certificate,
+            (await keysOfSigners(signers)).filter(({ purpose }) => purpose === 'evidence'),
+          )),
     ],
     outcome: { document, certificate: newest },
     report: { html: '<!doctype html><title>x</title>', markdown: '# Report\n' },
@@ -575,6 +578,18 @@ function merged(log: (action: string, seconds: number, more: Partial<EntryFields
 
 function file(path: string, value: unknown): PackFile {
   return { path, bytes: canonicalBytes(value) }
+}
+
+/** With one more anchor, over its last entry: what the anchoring function makes of a log to which something was appended. */
+export async function anchoredAgain(input: PackInput, signers: Signers): Promise<PackInput> {
+  const head = input.entries.at(-1)!
+  return { ...input, anchors: [...input.anchors, await signedAnchor(signers.anchor, head, head.at)] }
+}
+
+async function signedAnchor(signer: Signer, head: AuditEntry, anchoredAt: string): Promise<Uint8Array> {
+  const subject = [{ name: 'audit head', sha256: head.entry_sha256 }]
+  const statement = statementOf({ predicateType: PREDICATES.anchor, subject, predicate: anchorOf(head, anchoredAt) })
+  return (await signStatement(signer, statement)).bytes
 }
 
 export async function sealFixture(input: PackInput, signers: Signers): Promise<PackFile[]> {

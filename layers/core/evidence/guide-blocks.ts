@@ -34,7 +34,7 @@ export const MANIFEST_IS_SEALED = isSubject({
 export const SIGNATURES_HOLD = `failed=0
 for pae in $(find . -name '*.pae.bin' ! -path './code/*' | LC_ALL=C sort); do
   stem=\${pae%.pae.bin}
-  case $stem in ./plan/*) purpose=plan ;; ./approvals/* | ./waivers/*) purpose=approval ;; *) purpose=evidence ;; esac
+  case $stem in ./plan/*) purpose=plan ;; ./approvals/* | ./waivers/*) purpose=approval ;; ./audit/anchors/*) purpose=anchor ;; *) purpose=evidence ;; esac
   printf '%s: ' "$stem"
   openssl dgst -sha256 -verify "$stem.pub.pem" -signature "$stem.sig.der" "$pae" || failed=1
   held=no

@@ -90,11 +90,7 @@ export function composePack(input: PackInput): PackFile[] {
       bytes: Buffer.concat(input.entries.map((entry) => Buffer.concat([jsonFile('', entry).bytes, Buffer.from('\n')]))),
     },
     ...anchors.flatMap(({ bytes, predicate }) =>
-      envelopeFiles(
-        `audit/anchors/${String(predicate.sequence).padStart(6, '0')}-${sha256(bytes).slice(0, 8)}`,
-        bytes,
-        keysFor('evidence'),
-      ),
+      envelopeFiles(`audit/anchors/${String(predicate.sequence).padStart(6, '0')}-${sha256(bytes).slice(0, 8)}`, bytes, keysFor('anchor')),
     ),
     ...keyFiles(input.keys),
     jsonFile('merkle.json', merkleOf(facts)),

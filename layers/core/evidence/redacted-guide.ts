@@ -69,7 +69,7 @@ ${inPack(KEYS_ARE_NAMED)}
 ## 5. Everything at once
 
 \`\`\`text
-waybill verify . --trust plan=KEY approval=KEY evidence=KEY
+waybill verify . --trust plan=KEY approval=KEY evidence=KEY anchor=KEY
 \`\`\`
 
 It exits with 2 where everything here holds: what is withheld was not verified. It also follows the digests from one document to the next: the certificate to the outcome it is about, \`merkle.json\` to the certificate,

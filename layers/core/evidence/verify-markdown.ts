@@ -62,7 +62,7 @@ comparing these fingerprints with ones that you got another way, from the people
 
 ${block(KEYS_ARE_NAMED)}
 
-With yours in a file outside this folder, one to a line as above (\`plan\`, \`approval\` or \`evidence\`, a space, the fingerprint):
+With yours in a file outside this folder, one to a line as above (\`plan\`, \`approval\`, \`evidence\` or \`anchor\`, a space, the fingerprint):
 
 \`\`\`text
 ${keysAreYours('/path/to/your/keys')}
@@ -104,7 +104,7 @@ ${TIMESTAMPED.map(({ name, of }) => `openssl ts -verify -in ${responsePath(name)
 
 \`\`\`text
 waybill verify .                          whole and consistent, under the keys in this pack
-waybill verify . --trust plan=KEY approval=KEY evidence=KEY    the same, and signed with keys you trust, each for its purpose
+waybill verify . --trust plan=KEY approval=KEY evidence=KEY anchor=KEY    the same, and signed with keys you trust, each for its purpose
 waybill verify . --segment TABLE:NUMBER          also: the path from one segment to the signed root, for sha256sum
 \`\`\`
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SIGNING_PURPOSES } from '../ports.ts'
 import { count, instant, role, sha256Hex, slug, verdict } from './common.ts'
 import { approvalPredicate } from './governance.ts'
 import { gatedTransition } from './policy.ts'
@@ -28,7 +29,7 @@ export const packPredicate = z.strictObject({
 })
 export type PackPredicate = z.infer<typeof packPredicate>
 
-export const signingPurpose = z.enum(['plan', 'approval', 'evidence'])
+export const signingPurpose = z.enum(SIGNING_PURPOSES)
 
 /** `keys/keys.json`: the public keys that signed, and who holds their private halves. A list, not a reason to trust them. */
 export const packKeys = z.strictObject({

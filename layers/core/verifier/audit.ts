@@ -1,7 +1,6 @@
 import { anchorFaults, chainFaults } from '../audit-chain.ts'
 import { canonicalBytes } from '../canonical-json.ts'
 import { auditChainOf } from '../evidence/derived-files.ts'
-import { unanchoredFaults } from '../evidence/lifecycle-replay.ts'
 import type { PackPredicate } from '../schemas/evidence.ts'
 import type { Contents } from './contents.ts'
 import { Faults, type OpenedPack } from './pack-reader.ts'
@@ -23,13 +22,11 @@ export function auditFaults(pack: OpenedPack, contents: Contents, projectId: str
     if (statement.subject.some((subject) => subject.digest.sha256 !== predicate.head_sha256))
       faults.add(path, 'is about another entry than it names')
   }
-  faults.all(
-    'audit/anchors',
-    unanchoredFaults(
-      replay,
-      anchors.map(({ predicate }) => predicate.sequence),
-    ),
+  const tail = unsignedTail(
+    entries.length,
+    anchors.map(({ predicate }) => predicate.sequence),
   )
+  if (tail !== null) faults.add('audit/entries.jsonl', tail)
   // Sealing is the last step of a complete migration: its own state change comes after the chain in the pack was cut.
   const sealing = seal?.state === 'EVIDENCE_COMPLETE' && replay.state === 'CUTOVER_DONE'
   if (seal !== null && seal.state !== replay.state && !sealing) {
@@ -51,6 +48,16 @@ export function auditFaults(pack: OpenedPack, contents: Contents, projectId: str
   else if (entries.length > 0 && !Buffer.from(canonicalBytes(expected)).equals(stated))
     faults.add('audit_chain.json', 'does not follow from the plan, runs, approvals and chain in this pack')
   return faults
+}
+
+/**
+ * Entries are signed by the anchors over them, and by nothing else. Threat: whoever may prove and seal appends a comparison and a proof to a
+ * log that is real so far; so a pack ends where an anchor lies.
+ */
+function unsignedTail(count: number, anchored: readonly number[]): string | null {
+  const signed = Math.max(-1, ...anchored) + 1
+  if (signed >= count) return null
+  return `the entries from ${signed} on lie under no anchor, so nobody signed them`
 }
 
 function outcomePair(pack: OpenedPack, contents: Contents) {

@@ -27,7 +27,7 @@ export type Verification = {
 /**
  * Verifies an evidence pack from its stored bytes alone: no network, no clock, nothing believed because the pack says so.
  *
- * `trust` pins keys as `plan=KEY`, `approval=KEY`, `evidence=KEY`, each a PEM or the SHA-256 fingerprint of its DER SubjectPublicKeyInfo; then
+ * `trust` pins keys as `plan=KEY`, `approval=KEY`, `evidence=KEY`, `anchor=KEY`, each a PEM or the SHA-256 fingerprint of its DER SubjectPublicKeyInfo; then
  * every key of the pack must be pinned for the purpose it has there.
  * Without it the signatures are checked against the pack's own keys, which shows that the pack is whole, not who made it.
  *

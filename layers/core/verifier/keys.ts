@@ -10,20 +10,20 @@ export type KeysFound = { keys: PackKey[]; trust: TrustRoot; faults: Faults; loc
 export type Pins = Record<SigningPurpose, ReadonlySet<string>>
 
 /**
- * What the caller trusts: `plan=KEY`, `approval=KEY`, `evidence=KEY`, each key as SPKI PEM or SHA-256 fingerprint. Without a purpose a key
- * is refused: whoever holds one of the three keys could write a pack in which it signs for another.
+ * What the caller trusts: `plan=KEY`, `approval=KEY`, `evidence=KEY`, `anchor=KEY`, each key as SPKI PEM or SHA-256 fingerprint. Without a
+ * purpose a key is refused: whoever holds one of the four keys could write a pack in which it signs for another.
  * @throws BAD_INPUT for a key without purpose, one for two purposes, and what is neither PEM nor fingerprint
  */
 export function trustedPins(trust: readonly string[]): Pins {
-  const pins = { plan: new Set<string>(), approval: new Set<string>(), evidence: new Set<string>() }
+  const pins = { plan: new Set<string>(), approval: new Set<string>(), evidence: new Set<string>(), anchor: new Set<string>() }
   const purposes = new Map<string, SigningPurpose>()
   for (const text of trust) {
-    const [, named, key] = /^(plan|approval|evidence)=([\s\S]*)$/.exec(text) ?? []
+    const [, named, key] = /^(plan|approval|evidence|anchor)=([\s\S]*)$/.exec(text) ?? []
     const purpose = named as SigningPurpose | undefined
     if (purpose === undefined || key === undefined)
       throw new WaybillError(
         'BAD_INPUT',
-        'Say what each trusted key signs: plan=KEY, approval=KEY, evidence=KEY. Otherwise a key that may only approve could pass for one that proves.',
+        'Say what each trusted key signs: plan=KEY, approval=KEY, evidence=KEY, anchor=KEY. Otherwise a key that may only approve could pass for one that proves.',
       )
     const fingerprint = fingerprintIn(key)
     if ((purposes.get(fingerprint) ?? purpose) !== purpose)
@@ -54,7 +54,7 @@ function fingerprintIn(key: string): string {
  */
 export function keysOf(files: OpenedPack['files'], trust: readonly string[] | undefined): KeysFound {
   const faults = new Faults()
-  const trustRoot: Record<SigningPurpose, string[]> = { plan: [], approval: [], evidence: [] }
+  const trustRoot: Record<SigningPurpose, string[]> = { plan: [], approval: [], evidence: [], anchor: [] }
   const found: KeysFound = { keys: [], trust: trustRoot, faults, local: 0, pinned: trust !== undefined }
   const bytes = files.get('keys/keys.json')
   if (bytes === undefined) {

@@ -50,7 +50,7 @@ function certificateOf(proof: SegmentProof, pinned: ReadonlySet<string> | null, 
       return null
     }
     const envelope = writeEnvelope(fromBase64(proof.certificate.payload), '', fromBase64(proof.certificate.sig))
-    return openPredicate(envelope, { plan: [], approval: [], evidence: [pem] }, 'outcome', outcomePredicate).predicate
+    return openPredicate(envelope, { plan: [], approval: [], evidence: [pem], anchor: [] }, 'outcome', outcomePredicate).predicate
   } catch (error) {
     faults.add(FILE, `its certificate does not hold: ${sentence(error)}`)
     return null

@@ -11,6 +11,7 @@ import { Faults, type OpenedPack, sentence } from './pack-reader.ts'
 /** Which purpose signs the envelopes of a folder. */
 function purposeOf(path: string): SigningPurpose {
   if (path.startsWith('plan/')) return 'plan'
+  if (path.startsWith('audit/anchors/')) return 'anchor'
   return path.startsWith('approvals/') || path.startsWith('waivers/') ? 'approval' : 'evidence'
 }
 

@@ -123,6 +123,24 @@ const forgeries: [what: string, forge: () => PackFile[] | Promise<PackFile[]>, s
     /FAILED: \.\/manifest\.pub\.pem is no evidence key/,
   ],
   [
+    'anchors signed with the evidence key',
+    async () => {
+      const signers = fixtureSigners()
+      const pack = await fixturePack({ signers: { ...signers, anchor: signers.evidence } })
+      return withManifest(withSums(pack.filter(({ path }) => !path.startsWith('keys/anchor-'))))
+    },
+    /FAILED: \.\/audit\/anchors\/[0-9a-f-]+\.pub\.pem is no anchor key/,
+  ],
+  [
+    'a proof signed with the anchor key',
+    async () => {
+      const signers = fixtureSigners()
+      const pack = await fixturePack({ signers: { ...signers, evidence: signers.anchor } })
+      return withManifest(withSums(pack.filter(({ path }) => !path.startsWith('keys/evidence-'))))
+    },
+    /FAILED: \.\/proof_certificate\.pub\.pem is no evidence key/,
+  ],
+  [
     'a key put in the place of another',
     async () => {
       const stranger = await fixtureSigner().publicKeyPem()
@@ -197,7 +215,7 @@ describe('VERIFY.md', () => {
     const list = `${folder}.keys`
     const keys = files.filter(({ path }) => /^keys\/.*\.pem$/.test(path))
     const printed = keys.map(
-      ({ path, bytes }) => `${/plan|approval|evidence/.exec(path)![0]} ${fingerprintOf(Buffer.from(bytes).toString())}`,
+      ({ path, bytes }) => `${/plan|approval|evidence|anchor/.exec(path)![0]} ${fingerprintOf(Buffer.from(bytes).toString())}`,
     )
     expect((await runGuide(folder)).map(({ said }) => said).join('\n')).toContain(printed.join('\n'))
     const command = blocks(files, 'text')[0]!.replace('/path/to/your/keys', list)
@@ -212,7 +230,7 @@ describe('VERIFY.md', () => {
       expect(await said(printed)).toEqual({ code: 0, stdout: 'every key is one of yours, for its purpose\n' })
       const one = await said(printed.slice(0, 1))
       expect([one.code, one.stdout.match(/NOT YOURS/g)]).toEqual([1, Array(keys.length - 1).fill('NOT YOURS')])
-      // The same three keys, two of them for what the other may sign.
+      // The same keys, two of them for what the other may sign.
       const swapped = printed.map((line) => line.replace(/^(plan|approval)/, (purpose) => (purpose === 'plan' ? 'approval' : 'plan')))
       const mixed = await said(swapped)
       expect([mixed.code, mixed.stdout.match(/NOT YOURS: (plan|approval)/g)]).toEqual([1, expect.objectContaining({ length: 2 })])

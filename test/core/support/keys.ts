@@ -58,8 +58,13 @@ export function malleated(signature: Uint8Array): Uint8Array {
   return der(r, ORDER - s)
 }
 
-export const keys = { plan: keyPair(), approval: keyPair(), evidence: keyPair(), stranger: keyPair() }
-export const trust: TrustRoot = { plan: [keys.plan.pem], approval: [keys.approval.pem], evidence: [keys.evidence.pem] }
+export const keys = { plan: keyPair(), approval: keyPair(), evidence: keyPair(), anchor: keyPair(), stranger: keyPair() }
+export const trust: TrustRoot = {
+  plan: [keys.plan.pem],
+  approval: [keys.approval.pem],
+  evidence: [keys.evidence.pem],
+  anchor: [keys.anchor.pem],
+}
 
 /** Signs bytes as OpenSSL would, for comparing with other implementations. */
 export function opensslSign(privateKey: KeyObject, message: Uint8Array): Uint8Array {

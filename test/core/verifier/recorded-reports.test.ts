@@ -3,7 +3,7 @@ import { nextEntry } from '../../../layers/core/audit-chain.ts'
 import type { PackInput } from '../../../layers/core/evidence/pack.ts'
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
-import { fixturePackInput, sealFixture } from '../../support/pack-fixture.ts'
+import { anchoredAgain, fixturePackInput, sealFixture } from '../../support/pack-fixture.ts'
 
 const { input, signers } = await fixturePackInput()
 
@@ -26,7 +26,8 @@ it('names a comparison that the log does not record, or records as another, and 
   expect(await faultsOf({ entries: beside })).toMatch(/recon_report\.run-1\.json: audit entry \d+ records another comparison of run run-1/)
   expect(await faultsOf({ entries: another })).toMatch(/recon_report\.run-1\.json: audit entry \d+ records another comparison of run run-1/)
   // A retry that says the same is no other comparison.
-  expect(await faultsOf({ entries: appended(merging.details, merging.subject_sha256!) })).toBe('')
+  const again = await anchoredAgain({ ...input, entries: appended(merging.details, merging.subject_sha256!) }, signers)
+  expect(await faultsOf(again)).toBe('')
   expect(await faultsOf({ reconReports: input.reconReports.map(altered) })).toContain('records another comparison of run run-1')
   const unknown = Buffer.from(Buffer.from(input.reconReports[0]!).toString('utf8').replaceAll('"run-1"', '"run-9"'))
   expect(await faultsOf({ reconReports: [...input.reconReports, unknown] })).toContain(

@@ -7,12 +7,14 @@ import { composePack, type PackFile, type PackInput, sealPack } from '../../../l
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST, type PackKey } from '../../../layers/core/evidence/pack-files.ts'
 import { assembleOutcome } from '../../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../../layers/core/outcome/certificate-statement.ts'
+import { SIGNING_PURPOSES } from '../../../layers/core/ports.ts'
 import { passing } from '../../../layers/core/rules/rule.ts'
 import { type Findings, VALIDATORS } from '../../../layers/core/schemas/finding.ts'
 import { outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
 import { openEnvelope, PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import {
+  anchoredAgain,
   at,
   fixtureOutcomeInput,
   fixturePack,
@@ -132,37 +134,41 @@ describe('pinned keys', () => {
     await expect(verify(good, [`plan=${pem}`, `evidence=${fingerprintOf(pem)}`])).rejects.toThrow('for two purposes')
   })
 
-  it.each(['plan', 'approval', 'evidence'] as const)(
-    'lets the %s key alone prove nothing: no plan signed, no approval, no execution',
-    async (purpose) => {
-      const { input, signers } = await fixturePackInput()
-      const evidence = signers[purpose]
-      const entries = input.entries.slice(0, 1)
-      const made = assembleOutcome(fixtureOutcomeInput(fixturePlan(), { auditEntries: entries }))
-      const certificate = (await signStatement(evidence, certificateStatement(made))).bytes
-      const anchor = statementOf({
-        predicateType: PREDICATES.anchor,
-        subject: [{ name: 'audit head', sha256: entries[0]!.entry_sha256 }],
-        predicate: anchorOf(entries[0]!, at(0)),
-      })
-      const forged = {
-        ...input,
-        signedPlan: null,
-        approvals: [],
-        entries,
-        anchors: [(await signStatement(evidence, anchor)).bytes],
-        outcome: { document: canonicalBytes(made), certificate },
-        keys: [{ purpose: 'evidence' as const, pem: await evidence.publicKeyPem(), key_id: await evidence.keyId() }],
-      }
-      const files = await sealPack(evidence, composePack(forged), { projectId: 'ledger', state: 'CREATED', now: new Date(at(130)) })
-      const { verified, faults } = await verify(files, pinsOf(input.keys))
-      expect(verified).toBe(false)
-      if (purpose !== 'evidence') expect(faults).toContainEqual(expect.stringContaining('is not a key you trust for this (evidence'))
-      expect(faults).toContainEqual('outcome.json: is about an execution, and the pack holds no signed plan')
-      expect(faults).toContainEqual(expect.stringMatching(/^outcome\.json: .*never says that the project was RECONCILED/))
-      expect(faults).toContainEqual(expect.stringMatching(/^recon\/execution_report\.json: .*never says that the project was EXECUTED/))
-    },
-  )
+  it.each(SIGNING_PURPOSES)('lets the %s key alone prove nothing: no plan signed, no approval, no execution', async (purpose) => {
+    const { input, signers } = await fixturePackInput()
+    const evidence = signers[purpose]
+    const entries = input.entries.slice(0, 1)
+    const made = assembleOutcome(fixtureOutcomeInput(fixturePlan(), { auditEntries: entries }))
+    const certificate = (await signStatement(evidence, certificateStatement(made))).bytes
+    const anchor = statementOf({
+      predicateType: PREDICATES.anchor,
+      subject: [{ name: 'audit head', sha256: entries[0]!.entry_sha256 }],
+      predicate: anchorOf(entries[0]!, at(0)),
+    })
+    const forged = {
+      ...input,
+      signedPlan: null,
+      approvals: [],
+      entries,
+      anchors: [(await signStatement(evidence, anchor)).bytes],
+      outcome: { document: canonicalBytes(made), certificate },
+      keys: await Promise.all(
+        (['evidence', 'anchor'] as const).map(async (each) => ({
+          purpose: each,
+          pem: await evidence.publicKeyPem(),
+          key_id: await evidence.keyId(),
+        })),
+      ),
+    }
+    const files = await sealPack(evidence, composePack(forged), { projectId: 'ledger', state: 'CREATED', now: new Date(at(130)) })
+    const { verified, faults } = await verify(files, pinsOf(input.keys))
+    expect(verified).toBe(false)
+    if (purpose !== 'anchor') expect(faults).toContainEqual(expect.stringContaining('is not a key you trust for this (anchor'))
+    if (purpose !== 'evidence') expect(faults).toContainEqual(expect.stringContaining('is not a key you trust for this (evidence'))
+    expect(faults).toContainEqual('outcome.json: is about an execution, and the pack holds no signed plan')
+    expect(faults).toContainEqual(expect.stringMatching(/^outcome\.json: .*never says that the project was RECONCILED/))
+    expect(faults).toContainEqual(expect.stringMatching(/^recon\/execution_report\.json: .*never says that the project was EXECUTED/))
+  })
 
   it('refuses a pack signed with other keys, however consistent', async () => {
     const { input } = await fixturePackInput()
@@ -171,19 +177,25 @@ describe('pinned keys', () => {
     expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust for this'))
   })
 
-  it('refuses when one of the three keys is not pinned', async () => {
+  it.each(SIGNING_PURPOSES)('refuses when the key for %s is not pinned', async (purpose) => {
     const { input, signers } = await fixturePackInput()
-    const result = await verify(await sealFixture(input, signers), pinsOf(input.keys.slice(0, 2)))
-    expect(result.faults).toContainEqual(expect.stringContaining('is not a key you trust for this (evidence'))
+    const others = input.keys.filter((key) => key.purpose !== purpose)
+    expect(others).toHaveLength(SIGNING_PURPOSES.length - 1)
+    const { verified, faults } = await verify(await sealFixture(input, signers), pinsOf(others))
+    expect(verified).toBe(false)
+    expect(faults).toContainEqual(expect.stringContaining(`is not a key you trust for this (${purpose}`))
   })
 
   it('throws for a trusted key that is none', async () => {
     await expect(verify(good, ['plan=not a key'])).rejects.toMatchObject({ code: 'BAD_INPUT' })
   })
 
-  it('refuses one key for two purposes', async () => {
+  it.each([
+    ['approval', 'plan'],
+    ['anchor', 'evidence'],
+  ] as const)('refuses one key for two purposes: %s and %s', async (one, other) => {
     const signers = fixtureSigners()
-    const files = await fixturePack({ signers: { ...signers, approval: signers.plan } })
+    const files = await fixturePack({ signers: { ...signers, [one]: signers[other] } })
     expect((await verify(files)).faults).toContainEqual(expect.stringContaining('two purposes'))
   })
 })
@@ -249,7 +261,11 @@ describe('a pack that was forged and sealed again', () => {
       /was changed: its digest does not recompute/,
     ],
     ['a cut audit tail', edit('audit/entries.jsonl', (t) => t.split('\n').slice(0, -2).join('\n').concat('\n')), /the chain was cut/],
-    ['a dropped anchor', (files) => files.filter(({ path }) => !path.includes(lastAnchor(files))), /was not anchored/],
+    [
+      'a dropped anchor',
+      (files) => files.filter(({ path }) => !path.includes(lastAnchor(files))),
+      /audit\/entries\.jsonl: the entries from 17 on lie under no anchor/,
+    ],
     [
       'a dropped approval',
       (files) => files.filter(({ path }) => !path.startsWith('approvals/a-2.')),
@@ -494,7 +510,7 @@ describe('what the audit log says about decisions', () => {
     const entries = [...input.entries]
     for (const details of [decided, handedOn])
       entries.push(nextEntry(entries.at(-1)!, { project_id: 'ledger', at: at(121), actor: 'x', action: 'DECISION_TAKEN', details }))
-    expect((await verify(await sealFixture({ ...input, entries }, signers))).faults).toEqual([])
+    expect((await verify(await sealFixture(await anchoredAgain({ ...input, entries }, signers), signers))).faults).toEqual([])
   })
 })
 

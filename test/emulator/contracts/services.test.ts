@@ -46,14 +46,21 @@ const plain = await account.ports({})
 idsContract('AWS', plain.ids)
 clockContract('AWS', plain.clock)
 
-const arns = { plan: await account.key('PlanKey'), approval: await account.key('ApprovalKey'), evidence: await account.key('EvidenceKey') }
+const arns = {
+  plan: await account.key('PlanKey'),
+  approval: await account.key('ApprovalKey'),
+  evidence: await account.key('EvidenceKey'),
+  anchor: await account.key('AnchorKey'),
+}
 const SIGNING = {
   WAYBILL_SIGN_PLAN_KEY: arns.plan,
   WAYBILL_SIGN_APPROVAL_KEY: arns.approval,
   WAYBILL_SIGN_EVIDENCE_KEY: arns.evidence,
+  WAYBILL_SIGN_ANCHOR_KEY: arns.anchor,
   WAYBILL_TRUST_PLAN_KEYS: arns.plan,
   WAYBILL_TRUST_APPROVAL_KEYS: arns.approval,
   WAYBILL_TRUST_EVIDENCE_KEYS: arns.evidence,
+  WAYBILL_TRUST_ANCHOR_KEYS: arns.anchor,
 }
 signersContract('KMS', async () => (await account.ports(SIGNING)).signers)
 

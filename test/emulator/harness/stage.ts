@@ -47,7 +47,7 @@ export async function reconciliationOf({ account: { artifacts } }: Stage, projec
 /** Pins the public halves that KMS gives, one for each purpose. */
 export async function pinnedKeys({ account }: Stage): Promise<string[]> {
   const kms = new KMSClient({})
-  const { PlanKeyArn, ApprovalKeyArn, EvidenceKeyArn } = account.deployment.outputs
-  const keys = { plan: PlanKeyArn!, approval: ApprovalKeyArn!, evidence: EvidenceKeyArn! }
+  const { PlanKeyArn, ApprovalKeyArn, EvidenceKeyArn, AnchorKeyArn } = account.deployment.outputs
+  const keys = { plan: PlanKeyArn!, approval: ApprovalKeyArn!, evidence: EvidenceKeyArn!, anchor: AnchorKeyArn! }
   return Promise.all(Object.entries(keys).map(async ([purpose, arn]) => `${purpose}=${await kmsPublicKeyPem(kms, arn)}`))
 }

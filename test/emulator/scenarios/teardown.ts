@@ -37,7 +37,7 @@ export function teardown(on: () => Stage): void {
 
     it('leaves the keys for days in which their deletion can be cancelled', async () => {
       const { outputs } = on().account.deployment
-      for (const name of ['PlanKeyArn', 'ApprovalKeyArn', 'EvidenceKeyArn', 'DataKeyArn']) {
+      for (const name of ['PlanKeyArn', 'ApprovalKeyArn', 'EvidenceKeyArn', 'AnchorKeyArn', 'DataKeyArn']) {
         const { KeyMetadata } = await new KMSClient({}).send(new DescribeKeyCommand({ KeyId: outputs[name] }))
         expect([name, KeyMetadata?.KeyState]).toEqual([name, 'PendingDeletion'])
         expect(KeyMetadata!.DeletionDate!.getTime()).toBeGreaterThan(Date.now() + 7 * DAY_MS)

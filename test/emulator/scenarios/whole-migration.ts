@@ -71,13 +71,15 @@ export function wholeMigration(on: () => Stage, flightsToMove: number): void {
     })
 
     it('does not verify with another key, nor with one byte changed', async () => {
-      const [plan, approval, evidence] = await pinnedKeys(stage)
-      const swapped = [plan!.replace('plan=', 'evidence='), evidence!.replace('evidence=', 'plan='), approval!]
+      const keys = await pinnedKeys(stage)
+      const swapped = keys.map((key) =>
+        key.replace(/^(evidence|anchor)=/, (_, purpose) => (purpose === 'anchor' ? 'evidence=' : 'anchor=')),
+      )
       expect((await verifyPack(memoryReader(pack.files), { trust: swapped })).verified).toBe(false)
       for (const path of ['outcome.json', 'merkle.json', 'sha256_manifest.json']) {
         expect(pack.files.map((file) => file.path)).toContain(path)
         const files = pack.files.map((file) => (file.path === path ? { ...file, bytes: flipped(file.bytes) } : file))
-        const { verified, faults } = await verifyPack(memoryReader(files), { trust: [plan!, approval!, evidence!] })
+        const { verified, faults } = await verifyPack(memoryReader(files), { trust: keys })
         expect([path, verified, faults.length > 0]).toEqual([path, false, true])
       }
     })

@@ -84,7 +84,7 @@ export async function testPlatform(
     leases: sqliteLeaseStore({ db: home.db }),
     nights: options.nights ?? ANY_TIME,
     signers,
-    trust: { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence') },
+    trust: { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence'), anchor: await pem('anchor') },
     policy: { ...defaultPolicy, ...options.policy },
     notifier: { send: async (mail: Mail) => void mails.push(mail) },
     secrets: localSecrets({ env: { SOURCE: 'postgres://source', TARGET: 'postgres://target' } }),

@@ -23,7 +23,7 @@ export const PROJECT = 'p1'
 export async function change(home: Home): Promise<void> {
   const signers = fileSigners({ folder: home.keys })
   // As under a home: a key is made when something is first signed.
-  const trust = { plan: [], approval: [], evidence: [await signers.evidence.publicKeyPem()] }
+  const trust = { plan: [], approval: [], evidence: [], anchor: [await signers.anchor.publicKeyPem()] }
   const ports = {
     clock: systemClock,
     policy: defaultPolicy,

@@ -203,7 +203,12 @@ export function countedPorts(time: VirtualTime, inner: Ports, perSecond = new Ma
     projects,
     audit,
     approvals,
-    signers: { plan: signer(inner.signers.plan), approval: signer(inner.signers.approval), evidence: signer(inner.signers.evidence) },
+    signers: {
+      plan: signer(inner.signers.plan),
+      approval: signer(inner.signers.approval),
+      evidence: signer(inner.signers.evidence),
+      anchor: signer(inner.signers.anchor),
+    },
     tasks,
     notifier,
     secrets: {

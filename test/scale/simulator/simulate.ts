@@ -104,7 +104,7 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
   const largest = { entry: 0, page: 0, task: 0 }
   let part: Part = emptyPart()
 
-  const keys = { plan: keyPair(), approval: keyPair(), evidence: keyPair() }
+  const keys = { plan: keyPair(), approval: keyPair(), evidence: keyPair(), anchor: keyPair() }
   const audit = sqliteAuditLog({ db: home.db })
   const projects = sqliteProjectStore({ db: home.db })
   const noted = (entry: AuditEntry) => {
@@ -133,8 +133,8 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
     },
     artifacts,
     approvals: sqliteApprovalStore({ db: home.db, seal: aesTokenSeal(new Uint8Array(32)) }),
-    signers: { plan: keys.plan.signer, approval: keys.approval.signer, evidence: keys.evidence.signer },
-    trust: { plan: [keys.plan.pem], approval: [keys.approval.pem], evidence: [keys.evidence.pem] },
+    signers: { plan: keys.plan.signer, approval: keys.approval.signer, evidence: keys.evidence.signer, anchor: keys.anchor.signer },
+    trust: { plan: [keys.plan.pem], approval: [keys.approval.pem], evidence: [keys.evidence.pem], anchor: [keys.anchor.pem] },
     // Evidence is kept for years in an account, and the policy of the pack says one day.
     policy: defaultPolicy,
     notifier: {
@@ -191,7 +191,7 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
     const cpu = process.cpuUsage()
     const result = await counting(tally, async () => {
       count(`lambda.${name}`)
-      if (FUNCTIONS[name as LambdaFunction].trusts === true) count('kms.get-public-key', 3)
+      if (FUNCTIONS[name as LambdaFunction].trusts === true) count('kms.get-public-key', 4)
       await time.pass(COLD_START_MS)
       return handlerOf(name)(event, QUIET)
     })
@@ -234,7 +234,7 @@ export async function simulate(scenario: Scenario): Promise<Simulation> {
     const tally: Tally = {}
     await counting(tally, async () => {
       count(`fargate.${task.worker}`)
-      if (WORKER_PERMISSIONS[task.worker as Worker].trusts === true) count('kms.get-public-key', 3)
+      if (WORKER_PERMISSIONS[task.worker as Worker].trusts === true) count('kms.get-public-key', 4)
       await time.pass(CONTAINER_MS)
       const handler = handlerOf(task.worker)
       await recordingRefusal(ports, task, async () => void (await handler(task, QUIET)))

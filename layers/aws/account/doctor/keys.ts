@@ -4,12 +4,13 @@ import type { SigningPurpose } from '../../../core/ports.ts'
 import type { Patient } from './place.ts'
 import { covers, readPolicy } from './policy.ts'
 
-/** Each of the three keys signs, and only for the functions that were deployed to sign with it. */
+/** Each of the four keys signs, and only for the functions that were deployed to sign with it. */
 export async function keyLines({ session: { kms }, outputs }: Patient): Promise<DoctorLine[]> {
   const keys: readonly [SigningPurpose, string, readonly string[]][] = [
     ['plan', outputs.PlanKeyArn, outputs.PlanSignerArns],
     ['approval', outputs.ApprovalKeyArn, outputs.ApprovalSignerArns],
     ['evidence', outputs.EvidenceKeyArn, outputs.EvidenceSignerArns],
+    ['anchor', outputs.AnchorKeyArn, outputs.AnchorSignerArns],
   ]
   const lines = await Promise.all(
     keys.map(async ([purpose, KeyId, signers]) => {
@@ -42,5 +43,5 @@ export async function keyLines({ session: { kms }, outputs }: Patient): Promise<
     }),
   )
   const faults = lines.flat()
-  return faults.length > 0 ? faults : [ok('key-policy', 'Each of the three keys signs for its own functions and for nobody else.')]
+  return faults.length > 0 ? faults : [ok('key-policy', 'Each of the four keys signs for its own functions and for nobody else.')]
 }

@@ -20,7 +20,7 @@ import { defaultPolicy } from '../../../../layers/core/rulebooks.ts'
 import { type Emulator, startEmulator } from '../../harness/ministack.ts'
 import { type Templates, templates } from './templates.ts'
 
-type Purpose = 'PlanKey' | 'ApprovalKey' | 'EvidenceKey' | 'DataKey' | 'TokenKey' | `${Capitalize<MacPurpose>}MacKey`
+type Purpose = 'PlanKey' | 'ApprovalKey' | 'EvidenceKey' | 'AnchorKey' | 'DataKey' | 'TokenKey' | `${Capitalize<MacPurpose>}MacKey`
 
 /** An emulated account that has nothing in it yet, and what makes things in it as the templates do. */
 export type EmptyAccount = {
