@@ -53,18 +53,8 @@ function shape(
   const targetType = type === undefined ? defaultType(wanted, natural) : sqlType(type)
   const transform = wanted ?? directTransform(sourceTypes, targetType)
   const rule: CoercionRule | null = ruleFor(rulebook, sourceTypes, targetType, transform)
-  if (rule === null) {
-    const reachable = rulebook.rules
-      .filter(
-        (candidate) =>
-          candidate.transform === transform.kind &&
-          sourceTypes.every((source) => candidate.from.includes(baseType(source)) || candidate.from.includes('*')),
-      )
-      .flatMap((candidate) => candidate.to)
-    return {
-      impossible: `${ask.from} → ${ask.to}, column ${shown(ask.target)}: no rule leads from ${sourceTypes.map((text) => visible(text, 60)).join(', ') || 'nothing'} to ${targetType} by "${transform.kind}". ${reachable.length === 0 ? 'Choose another transform.' : `It leads to: ${[...new Set(reachable)].sort().join(', ')}.`}`,
-    }
-  }
+  if (rule === null)
+    return { impossible: `${ask.from} → ${ask.to}, column ${shown(ask.target)}: ${noWay(ask, rulebook, transform, targetType)}` }
   return {
     target: ask.target,
     target_type: targetType,
@@ -78,6 +68,19 @@ function shape(
     says: rule.says,
     needsDecision: rule.needs_decision,
   }
+}
+
+/** Why no rule applies, and what to write instead. */
+function noWay({ source, type }: ColumnAsk, rulebook: TypeCoercionRulebook, transform: Transform, targetType: string): string {
+  const types = source.map((column) => column.type)
+  const [own] = source
+  if (type === undefined && own !== undefined && types.some((each) => naturalType(each) === null))
+    return `Waybill creates no column of the type ${visible(own.type, 60)}. Leave it out with exclude: [${visible(own.name, 80)}], which approvers see, or mask it.`
+  const reachable = rulebook.rules
+    .filter(({ transform: by, from }) => by === transform.kind && types.every((each) => from.includes(baseType(each))))
+    .flatMap(({ to }) => to)
+  const from = types.map((text) => visible(text, 60)).join(', ') || 'nothing'
+  return `no rule leads from ${from} to ${targetType} by "${transform.kind}". ${reachable.length === 0 ? 'Choose another type or transform.' : `It leads to: ${[...new Set(reachable)].sort().join(', ')}.`}`
 }
 
 function directTransform(sourceTypes: readonly string[], targetType: string): Transform {

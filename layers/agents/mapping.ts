@@ -281,7 +281,11 @@ function hint(name: string, known: readonly string[]): string {
   return near === null ? '' : `; did you mean "${visible(near, 80)}"?`
 }
 
+/** A failure's reason is kept up to 2,000 characters, and a sentence here has about 180. */
+const FAULTS_SHOWN = 10
+
 function unusable(faults: readonly string[]): WaybillError {
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
-  return new WaybillError('SPEC_INVALID', `The spec and the source do not fit: ${faults[0]}${more}`, { details: faults.slice(0, 50) })
+  const shown = faults.slice(0, FAULTS_SHOWN)
+  const more = faults.length > shown.length ? ` (and ${faults.length - shown.length} more)` : ''
+  return new WaybillError('SPEC_INVALID', `The spec and the source do not fit: ${shown.join(' ')}${more}`, { details: faults.slice(0, 50) })
 }

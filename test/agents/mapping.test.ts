@@ -161,6 +161,21 @@ describe('columns', () => {
   ])('%s are refused', async (_name, request, says) => {
     await expect(map(one([column('distance', 'bigint')], request))).rejects.toEqual(unusable(says))
   })
+  it.each(['shop.mood', 'money', 'int4range', 'shop.mood[]'])('of the type %s are refused with what to write', async (type) => {
+    const refused = map(one([column('a', 'bigint'), column('b', type)]))
+    await expect(refused).rejects.toEqual(unusable(`Waybill creates no column of the type ${type}. Leave it out with exclude: [b]`))
+    const kept = await map(one([column('a', 'bigint'), column('b', type)], { exclude: ['b'] }))
+    expect(kept.tables[0]?.columns.map(({ target }) => target)).toEqual(['a'])
+    const mask = { target: 'b', type: 'text', transform: { kind: 'mask_redact' as const, value: 'x' } }
+    expect((await map(one([column('b', type)], { columns: [mask] }))).tables[0]?.columns).toHaveLength(1)
+  })
+  it('are all named at once', async () => {
+    const many = Array.from({ length: 12 }, (_none, at) => column(`c${at}`, 'xml'))
+    const refused = map(one([column('a', 'bigint'), ...many]))
+    await expect(refused).rejects.toEqual(unusable('exclude: [c0]'))
+    await expect(refused).rejects.toEqual(unusable('exclude: [c9]'))
+    await expect(refused).rejects.toEqual(unusable('(and 2 more)'))
+  })
   it('that must not be NULL but are, are refused', async () => {
     const facts = one([column('x', 'text')], { columns: [{ target: 'x', nullable: false }] })
     const profile = profileOf(facts.source!, {}, () => ({ nulls: '3' }))
