@@ -151,6 +151,7 @@ describe('docs/deploy.md', () => {
       'ecr get-login-password',
       'ecr describe-images',
       'rds describe-db-instances',
+      'service-quotas get-service-quota',
       'cognito-idp admin-create-user',
     ]
     for (const [service, operation] of called) {
