@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
 import { newestInWords } from '../../layers/core/newest-comparison.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
 import type { Ports } from '../../layers/core/ports.ts'
@@ -11,15 +11,10 @@ import { measured } from '../run/summary.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import { columns, type Terminal, visible } from '../terminal.ts'
 
-/** What was found since the proof was made, in a sentence; null where nothing was. A report that is not the one logged keeps nobody from the list. */
+/** What was found since the proof was made, in a sentence; null where nothing was. */
 async function newestWords(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<string | null> {
-  try {
-    const { outcome, newest } = await measured(ports, project)
-    return outcome === null || newest === null ? null : newestInWords(newest, outcome)
-  } catch (error) {
-    if (isWaybillError(error) && error.code === 'EVIDENCE_INVALID') return error.message
-    throw error
-  }
+  const { outcome, newest } = await measured(ports, project)
+  return outcome === null || newest === null ? null : newestInWords(newest, outcome)
 }
 
 export function statusCommand(terminal: Terminal): Command {

@@ -1,12 +1,15 @@
 import { mergedReport } from '../../functions/work/recorded-reports.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
+import { isWaybillError } from '../../layers/core/errors.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
 import { comparedSince, madeAt, type NewestComparison, newestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { type Outcome, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -28,7 +31,6 @@ export type Measured = {
   newest: NewestComparison | null
 }
 
-/** @throws EVIDENCE_INVALID where a newer comparison is stored otherwise than the audit log records it */
 export async function measured(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<Measured> {
   const { migration_plan: plan, outcome: proven, recon_report: recon, checks_report: checks, findings } = project.artifacts
   const outcome = proven ? await getJson(ports.artifacts, proven, outcomeSchema) : null
@@ -52,15 +54,33 @@ async function newestOf(
   projectId: string,
   outcome: Outcome | null,
   proven: ChecksReport | null,
-): Promise<{ report: ReconReport; newest: NewestComparison } | null> {
+): Promise<{ report: ReconReport | null; newest: NewestComparison } | null> {
   if (outcome === null) return null
   const entries = await ports.audit.read(projectId)
-  const runId = comparedSince(entries, outcome)?.details.run_id
-  if (runId === undefined) return null
-  const { report } = await mergedReport(ports, projectId, runId)
+  const [repeated] = repeatedMergings(entries)
+  const entry = entries.findLast(({ action }) => action === 'RECONCILIATION_MERGED')
+  if (repeated !== undefined && entry !== undefined) return { report: null, newest: unknownOf(entry, repeated) }
+  const since = comparedSince(entries, outcome)
+  const runId = since?.details.run_id
+  if (since === null || runId === undefined) return null
+  const merged = await mergedReport(ports, projectId, runId).catch((error: unknown) => {
+    if (isWaybillError(error) && UNKNOWN.includes(error.code)) return error
+    throw error
+  })
+  if (isWaybillError(merged)) return { report: null, newest: unknownOf(since, merged.message) }
+  const { report } = merged
   const checks = await findJson(ports.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
   return { report, newest: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries }) }
 }
+
+/** Log and store disagree about the newest comparison: then nothing is known of it, and certainly not that the proof still holds. */
+const UNKNOWN: readonly string[] = ['EVIDENCE_INVALID', 'NOT_FOUND']
+const unknownOf = ({ at, details }: AuditEntry, why: string): NewestComparison => ({
+  run_id: details.run_id ?? 'unknown',
+  at,
+  found: 'undecided',
+  says: `could not be told: ${why}`,
+})
 
 /** Whether what was proven still stands: the newest comparison decides. Null where nothing was proven, or where that one was not decided. */
 export function proofValid({ outcome, newest }: Measured): boolean | null {
@@ -113,7 +133,7 @@ export function printRecon(terminal: Terminal, recon: ReconReport): void {
 export function printSummary(terminal: Terminal, project: ProjectRecord, figures: Measured): void {
   printVerdict(terminal, project, figures)
   const left = figures.plan === null ? null : leftInTarget(project, figures.plan)
-  if (left !== null) terminal.out(`${visible(left.says)}\n  ${visible(left.sql)}`)
+  if (left !== null) terminal.out([left.says, ...(left.sql === null ? [] : [`  ${left.sql}`])].map(visible).join('\n'))
 }
 
 function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings, newest }: Measured): void {

@@ -103,7 +103,7 @@ async function decideOnRequest(deps: Deps, http: HttpRequest, form: Form, approv
   const settled = await settle(deps, request, { ...judged, reason: form.reason, identified: proven })
   await tellOutcomes(deps, request.project_id)
   if (!settled.mine) return refused(deps, request, 'decided', [`It was decided at the same moment: ${settled.decision.toLowerCase()}.`])
-  return notice(judged.decision, judged.decision === 'REJECTED' ? await staying(deps, project) : [])
+  return notice(judged.decision, judged.decision === 'REJECTED' ? await staying(deps, project).catch(() => []) : [])
 }
 
 /** What a rejection leaves in the target: the project is about to be REJECTED. */

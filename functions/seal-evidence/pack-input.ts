@@ -50,7 +50,7 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     .filter((each) => openPredicate(each, deps.trust, 'anchor', auditAnchor).predicate.sequence < entries)
   const chain = (await deps.audit.read(id)).slice(0, entries)
   // A comparison that was merged after the cut, by a night that ran meanwhile, is no part of this pack.
-  const isMerged = ({ part }: { part: string }) => mergingOf(chain, part.replace(/(\.dsse)?\.json$/, '')).length > 0
+  const isMerged = ({ part }: { part: string }) => mergingOf(chain, part.replace(/(\.dsse)?\.jsonl?$/, '')).length > 0
   const certificates = (await folder('proof_certificate')).filter(isMerged)
   const current = project.artifacts.proof_certificate?.sha256
   const outcome = await bytes('outcome')
@@ -69,9 +69,9 @@ export async function packInput(deps: Deps, project: ProjectRecord, entries: num
     { purpose: 'evidence' as const, pem: await evidence.publicKeyPem(), key_id: await evidence.keyId() },
   ]
   const execution = await executionPointer(deps, id)
-  const checks = await folder('checks_report')
-  const explanations = await folder('explanation')
-  const differences = await folder('differences')
+  const checks = (await folder('checks_report')).filter(isMerged)
+  const explanations = (await folder('explanation')).filter(isMerged)
+  const differences = (await folder('differences')).filter(isMerged)
   const subjects = new Set(chain.map(({ subject_sha256 }) => subject_sha256))
   const nights = (await folder('nights')).filter(({ pointer }) => subjects.has(pointer.sha256))
   return {

@@ -8,8 +8,11 @@ import { stateFaults } from './recorded-state.ts'
 
 export type VouchedDeps = Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'projects' | 'trust'>
 
-/** Another function may be between a change of state and its anchor just now, for a second or so: how often that is looked at, and how long after. */
-const LOOKS = 4
+/**
+ * Another function may be between a change of state and its anchor just now, or made both between two readings here: how often that is looked at, and how long
+ * after. Five seconds together: a function that anchors may have to start first.
+ */
+const LOOKS = 11
 const PAUSE_MS = 500
 
 /**
@@ -25,7 +28,7 @@ export async function vouchedRecord(deps: VouchedDeps, projectId: string, actor:
     const log = await deps.audit.read(projectId)
     const faults = await faultsFor(actor, deps, project, log, anchors)
     if (faults.length === 0) return project
-    if (openMove(log, anchors) !== undefined && look < LOOKS) {
+    if ((openMove(log, anchors) !== undefined || isBehind(project, log)) && look < LOOKS) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
       continue
     }
@@ -42,6 +45,11 @@ export async function faultsFor(actor: string, ...[deps, project, log, anchors]:
   return open === undefined || before === null
     ? stateFaults(deps, project, log, anchors)
     : stateFaults(deps, before, log.slice(0, open.seq), anchors)
+}
+
+/** Whether the log tells of a later change of the project than the record that was read before it. */
+function isBehind({ revision }: ProjectRecord, log: readonly AuditEntry[]): boolean {
+  return log.some(({ details }) => details.to !== undefined && Number(details.revision) > revision)
 }
 
 /** The first change of state that no anchor lies over. */

@@ -129,9 +129,14 @@ function staleness(said: PlanPredicate, input: BarrierInput): string[] {
 function waiverFaults(said: PlanPredicate, approvals: readonly ApprovalPredicate[], input: BarrierInput): string[] {
   const { waivers } = said
   if (waivers === undefined) return []
+  // What somebody approved of an earlier plan does not bind them in this one.
+  const subjects = [sha256(input.planBytes), sha256(input.signedPlan)]
   const approving = approvals.filter(
-    ({ decision, transition, project_id }) =>
-      decision === 'APPROVED' && project_id === said.project_id && (transition === PLANNED || transition === EXECUTED),
+    ({ decision, transition, project_id, subject_sha256 }) =>
+      decision === 'APPROVED' &&
+      project_id === said.project_id &&
+      (transition === PLANNED || transition === EXECUTED) &&
+      subjects.includes(subject_sha256),
   )
   const both = waivers.people.filter((person) => approving.some(({ approver }) => samePerson(approver, person)))
   const reasons = both.map((person) => `${person} waived a finding of this plan and approved it as well: nobody excuses what they let pass`)

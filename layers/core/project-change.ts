@@ -11,7 +11,7 @@ export type Standing = { record: ProjectRecord | null; entries: readonly AuditEn
  * A write of both is one, but two readings are not: somebody may write between them, and a database may show one half of a write a moment before
  * the other. Then they agree when they are read again. Where nothing moves any more and they still differ, nobody honest wrote them so.
  */
-const READINGS = 10
+const READINGS = 40
 
 /**
  * Record and log of a project as they stand together.

@@ -18,7 +18,25 @@ export function mergedFaults(entries: readonly AuditEntry[], { run_id, sha256, v
     .map(({ seq }) => `audit entry ${seq} records another comparison of run ${run_id} than this one, which says ${verdict}`)
 }
 
-/** Every entry by which the comparison of a run was merged, in order; a retry may have made more than one. */
+/**
+ * Where a comparison is recorded as merged more than once, in sentences. A change and its entry land in one write, so nobody honest records one again. Threat: whoever may
+ * append could repeat an old comparison that agreed, and it would be the newest in place of one that did not.
+ */
+export function repeatedMergings(entries: readonly AuditEntry[]): string[] {
+  const runs = new Set<string>()
+  const reports = new Set<string>()
+  return entries
+    .filter(({ action }) => action === 'RECONCILIATION_MERGED')
+    .flatMap(({ seq, details, subject_sha256 }) => {
+      const [run, report] = [details.run_id ?? '', subject_sha256 ?? '']
+      const again = runs.has(run) || reports.has(report)
+      runs.add(run)
+      reports.add(report)
+      return again ? [`audit entry ${seq} records the comparison of run ${run}, or its report, a second time`] : []
+    })
+}
+
+/** Every entry by which the comparison of a run was merged, in order. */
 export function mergingOf(entries: readonly AuditEntry[], runId: string): AuditEntry[] {
   return entries.filter(({ action, details }) => action === 'RECONCILIATION_MERGED' && details.run_id === runId)
 }

@@ -4,8 +4,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { projectIdOf } from '../../cli/run/project.ts'
 import { writeResults } from '../../cli/run/results.ts'
 import { parseStrictJson } from '../../layers/core/canonical-json.ts'
+import { sha256 } from '../../layers/core/digest.ts'
 import { ENDPOINT_FUNCTIONS, TASK_FUNCTIONS, WORKERS } from '../../layers/core/names.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { packManifest } from '../../layers/core/schemas/evidence.ts'
 import type { projectRecord } from '../../layers/core/schemas/project.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
 import { directoryArtifactStore } from '../../layers/local/artifact-store.ts'
@@ -103,7 +105,9 @@ describe('the folder of the results, which somebody else may write to', () => {
     const artifacts = directoryArtifactStore({ folder: homes.first.artifacts, db: homes.first.db, clock: systemClock })
     const put = (key: string, text: string) => artifacts.put(key, Buffer.from(text), { contentType: 'text/plain', retainUntil: new Date() })
     const report_html = await put('projects/p/report_html/1.html', 'the report')
-    await put('projects/p/evidence_pack/sha256_manifest.json', '{}')
+    const files = [{ path: 'plan/plan.json', sha256: sha256('the plan'), bytes: '8' }]
+    const manifest = packManifest.parse({ schema: 'waybill/sha256-manifest/v1', project_id: 'p', files })
+    await put('projects/p/evidence_pack/sha256_manifest.json', JSON.stringify(manifest))
     await put('projects/p/evidence_pack/plan/plan.json', 'the plan')
     const project = { project_id: 'p', artifacts: { report_html } } as unknown as ReturnType<typeof projectRecord.parse>
     const [out, victim] = [join(folder, 'out'), join(folder, 'victim')]

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { measured } from '../../cli/run/summary.ts'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, post, toTheEnd } from '../functions/support/decisions.ts'
@@ -53,4 +54,33 @@ it('makes no cutover where the nights that were counted are not there any more',
   expect([project?.state, project?.failed_from, project?.failure?.code]).toEqual(['FAILED', 'CUTOVER_READY', 'PLAN_NOT_AUTHORISED'])
   expect(project?.failure?.reason).toContain('the parallel run showed 0 clean nights, and 1 are asked for')
   await on.close()
+})
+
+it.each([
+  ['known to differ', 0, /the newest reconciliation \(late-r\d+\) came to fail/],
+  ['said once more to be as it was before it differed', 1, /records the comparison of run .* a second time/],
+])('makes no cutover of what is %s', { timeout: 90_000 }, async (_what, repeated, says) => {
+  const asked: Asked = await askedFor((mail) => mail.to === PEOPLE.release_manager)
+  const { on, projectId } = asked
+  const { audit, clock, projects } = on.ports
+  const links = [PEOPLE.release_manager, PEOPLE.data_owner].map((person) => linkIn(asked.mail(person)))
+  on.systems.findings.push({ missing: 3 })
+  const night = { project_id: projectId, run_id: 'late', purpose: 'night', scheduled: clock.now().toISOString(), again: true }
+  await on.runner.start('reconcile', 'late', night)
+  await on.runner.wait('late')
+  const [first] = await chain(asked, 'RECONCILIATION_MERGED')
+  const { action, actor, subject_sha256, details } = first!
+  const fields = { project_id: projectId, at: clock.now().toISOString(), action, actor, subject_sha256 }
+  for (let times = 0; times < repeated; times++)
+    await audit.append(nextEntry(await audit.head(projectId), { ...fields, details: { run_id: details.run_id!, verdict: 'pass' } }))
+  for (const link of links) await post(link, await filled(link, 'approve'))
+  await on.runner.wait(asked.run)
+  const project = await projects.get(projectId)
+  expect([project.state, project.failed_from, project.failure?.code]).toEqual(['FAILED', 'CUTOVER_READY', 'PLAN_NOT_AUTHORISED'])
+  expect((await chain(asked, 'CUTOVER_REFUSED')).length + (await chain(asked, 'RUN_FAILED')).length).toBeGreaterThan(0)
+  expect(JSON.stringify([project.failure, await audit.read(projectId)])).toMatch(says)
+  // Nor does anybody read that the proof still holds.
+  const { newest } = await measured(on.ports, project)
+  expect(newest?.found).toBe(repeated === 0 ? 'differs' : 'undecided')
+  await asked.close()
 })

@@ -225,7 +225,8 @@ describe('the barrier', () => {
   test('refuses a plan signed by another key, also by the one for approvals', async () => {
     for (const key of [keys.stranger, keys.approval, keys.evidence]) {
       const signedPlan = await signedPlanOf(planOf(), { signer: key.signer })
-      refusedBecause(await inputOf({ signedPlan }), /does not hold under any/)
+      const says = key === keys.stranger ? /does not hold under any/ : /was signed with the (approval|evidence) key; only the plan key/
+      refusedBecause(await inputOf({ signedPlan }), says)
     }
   })
 
@@ -233,7 +234,8 @@ describe('the barrier', () => {
     for (const key of [keys.stranger, keys.plan]) {
       const input = await inputOf()
       const forged = await signedApprovalOf(approvalOf('PLANNED->EXECUTED', 'security', sha256(input.signedPlan)), key.signer)
-      refusedBecause({ ...input, approvals: [...input.approvals.slice(0, 2), forged] }, /does not hold under any|no security/)
+      const says = key === keys.stranger ? /does not hold under any|no security/ : /was signed with the plan key|no security/
+      refusedBecause({ ...input, approvals: [...input.approvals.slice(0, 2), forged] }, says)
     }
   })
 
@@ -264,7 +266,7 @@ describe('the barrier', () => {
     )
     expect(refusal({ ...input, signedPlan: asPlan.bytes }).details).toContainEqual(expect.stringMatching(/was expected/))
     expect(refusal({ ...input, approvals: [...input.approvals, input.signedPlan] }).details).toContainEqual(
-      expect.stringMatching(/does not hold/),
+      expect.stringMatching(/was signed with the plan key; only the approval key may say this/),
     )
   })
 

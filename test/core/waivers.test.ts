@@ -164,6 +164,20 @@ describe('the barrier, for a plan that rests on a waiver', () => {
     expect(authorise(await inputOf(short, { ...later, purpose: 'read' }))).toEqual(plan)
   })
 
+  it('minds nothing that whoever waived had approved of an earlier plan', async () => {
+    const input = await inputOf(waiversInShort([await waiverOf()]))
+    for (const transition of ['PLAN_DRAFTED->PLANNED', 'PLANNED->EXECUTED'] as const) {
+      const earlier = approvalOf(transition, 'tech_lead', sha256('an earlier plan'), {
+        approver: 'mara@example.com',
+        approval_id: 'apr-earlier',
+      })
+      const signed = await signedApprovalOf(earlier)
+      expect(authorise({ ...input, approvals: [...input.approvals, signed], log: [...input.log, takenEntry(earlier, signed)] })).toEqual(
+        plan,
+      )
+    }
+  })
+
   it('refuses when whoever waived approved it too, under any spelling', async () => {
     const input = await inputOf(waiversInShort([await waiverOf()]), {}, 'M.ara+lead@example.com')
     expect(() => authorise(input)).toThrow(refused(/mara@example.com waived a finding of this plan and approved it as well/))

@@ -87,6 +87,22 @@ describe('a project that failed', { timeout: LONG }, () => {
     expect(await whyNotCompared(project!, 'failed')).toContain('is FAILED and has to be taken up first: waybill resume')
   })
 
+  it('because of somebody else’s table: nobody is told to drop it', async () => {
+    on.failNext('prepare-target', new WaybillError('TARGET_NOT_EMPTY', 'The target already holds public.item.'), 4)
+    const { project } = await tell(on, await storeSpec(on))
+    const { text, json } = await shown(project!)
+    expect(project?.failure?.code).toBe('TARGET_NOT_EMPTY')
+    expect([text.includes('DROP TABLE'), json.left_in_target]).toEqual([false, null])
+  })
+
+  it('before its copy ended: what Waybill made is to be looked up, and no statement is given', async () => {
+    on.failNext('prepare-target', new WaybillError('PLAN_NOT_AUTHORISED', 'It is not authorised.'), 4)
+    const { project } = await tell(on, await storeSpec(on))
+    const { text, json } = await shown(project!)
+    expect(text).not.toContain('DROP TABLE')
+    expect(json.left_in_target).toEqual({ says: expect.stringContaining('waybill.object'), sql: null })
+  })
+
   it('in its roll-back, behind a proof that fails: that they differ is decided, and what is still open is said', async () => {
     on.systems.findings.push({ missing: 3 })
     on.failNext('roll-back-target', new WaybillError('CONFLICT', 'Others built on tables of this plan: rb.dep.'), 4)

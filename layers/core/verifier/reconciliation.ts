@@ -2,7 +2,7 @@ import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
-import { executionRecorded, mergedFaults } from '../recorded-reports.ts'
+import { executionRecorded, mergedFaults, repeatedMergings } from '../recorded-reports.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
 import { unplannedTolerances } from '../tolerance/claim.ts'
@@ -34,12 +34,21 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
   }
   if (contents.execution !== null && sha256(contents.execution.bytes) !== executionRecorded(contents.replay))
     faults.add(contents.execution.path, 'is not the execution that the audit log records')
-  faults.all('audit/entries.jsonl', cleanNightFaults(contents))
+  faults.all('audit/entries.jsonl', [...repeatedMergings(contents.entries), ...cutoverFaults(contents), ...cleanNightFaults(contents)])
   const stated = pack.files.get('merkle.json')
   const expected = canonicalBytes(merkleOf({ projectId, runs: contents.recons }))
   if (stated === undefined) faults.add('merkle.json', 'is missing')
   else if (!Buffer.from(expected).equals(stated)) faults.add('merkle.json', 'does not follow from the reconciliation reports')
   return faults
+}
+
+/** Nobody leaves the old system while the newest comparison does not agree. */
+function cutoverFaults({ entries, replay }: Contents): string[] {
+  const cutover = replay.passed.get('CUTOVER_READY->CUTOVER_DONE')
+  if (cutover === undefined) return []
+  const newest = entries.slice(0, cutover.seq).findLast(({ action }) => action === 'RECONCILIATION_MERGED')
+  if (newest === undefined || newest.details.verdict === 'pass') return []
+  return [`the cutover was made although the newest comparison before it (run ${newest.details.run_id}) came to ${newest.details.verdict}`]
 }
 
 /** Where a report says more than its own figures allow. Saying less, such as `inconclusive`, is never a fault. */

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import type { Finding } from '../schemas/finding.ts'
-import type { PlanPredicate } from '../schemas/governance.ts'
+import type { ApprovalPredicate, PlanPredicate } from '../schemas/governance.ts'
 import { samePerson } from '../separation.ts'
 import { findingId, type SignedWaiver, waivedFindings, waiverFault, waiversInShort } from '../waivers.ts'
 import type { Contents } from './contents.ts'
@@ -38,11 +38,13 @@ export function waivedInPack(
   const named = waivers
     .map(({ bytes, predicate, path }) => ({ sha256: sha256(bytes), predicate, path }))
     .filter((waiver) => listed.some((each) => each.waiver_sha256 === waiver.sha256))
+  const subjects = [planSha256, ...(contents.signedPlan === null ? [] : [sha256(contents.signedPlan.bytes)])]
   for (const waiver of named) {
     const fault = waiverFault(waiver, about)
     if (fault !== null) faults.add(waiver.path, `does not count: ${fault}`)
     const both = approvals.find(
-      ({ predicate }) => predicate.decision === 'APPROVED' && samePerson(predicate.approver, waiver.predicate.approver),
+      ({ predicate }) =>
+        predicate.decision === 'APPROVED' && isAbout(predicate, subjects) && samePerson(predicate.approver, waiver.predicate.approver),
     )
     if (both !== undefined) faults.add(waiver.path, `was given by somebody who approved the plan as well (${both.predicate.role})`)
   }
@@ -53,4 +55,9 @@ export function waivedInPack(
   if (canonicalJson(waiversInShort([...counting.values()]) ?? null) !== canonicalJson(said.waivers ?? null))
     faults.add('plan/signed_plan.dsse.json', 'the signature says something else about waivers than the waivers do')
   return counting
+}
+
+/** Whether an approval is of this plan: what came before its execution can be of an earlier one. */
+function isAbout({ transition, subject_sha256 }: ApprovalPredicate, subjects: readonly string[]): boolean {
+  return (transition !== 'PLAN_DRAFTED->PLANNED' && transition !== 'PLANNED->EXECUTED') || subjects.includes(subject_sha256)
 }
