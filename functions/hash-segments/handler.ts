@@ -9,7 +9,7 @@ import { withheldDifference } from '../../layers/core/withheld-literals.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
 import { type LeasedDeps, leased } from '../work/lease.ts'
-import { refuseTargetsThatAreNoTables, whileAsPlanned } from '../work/planned-declarations.ts'
+import { whileAsPlanned, whileTargetsAreTables } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
 import { itemsOf, type WorkContext, worker, workKey } from '../work/working.ts'
 import { maskFor } from './masking.ts'
@@ -35,8 +35,7 @@ async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkCo
     missing.map((item) => item.table_id),
   )
   const tables = work.map(({ mapping }) => mapping)
-  await refuseTargetsThatAreNoTables(deps, tables, target, options)
-  const results = await whileAsPlanned(deps, plan, tables, source, options, async (stillAsPlanned) => {
+  const compare = async (stillAsPlanned: () => Promise<void>) => {
     const compared = await using(deps.connectors.reconciler(source, target, options), async (reconciler) =>
       reconciler.reconcile(work, {
         hashingSpecSha256: plan.rulebooks.hashing_spec_sha256,
@@ -52,9 +51,11 @@ async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkCo
       }),
     )
     await stillAsPlanned()
-    await refuseTargetsThatAreNoTables(deps, tables, target, options)
     return compared
-  })
+  }
+  const results = await whileTargetsAreTables(deps, tables, target, options, () =>
+    whileAsPlanned(deps, plan, tables, source, options, compare),
+  )
   context.signal.throwIfAborted()
   for (const item of missing) {
     const found = results.filter((result) => result.table_id === item.table_id)

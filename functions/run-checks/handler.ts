@@ -6,7 +6,7 @@ import type { WorkerTask } from '../../layers/core/schemas/work.ts'
 import { passBarrier } from '../work/authorisation.ts'
 import { connectorOptions, using } from '../work/connections.ts'
 import { type LeasedDeps, leased } from '../work/lease.ts'
-import { refuseTargetsThatAreNoTables, whileAsPlanned } from '../work/planned-declarations.ts'
+import { whileAsPlanned, whileTargetsAreTables } from '../work/planned-declarations.ts'
 import { plannedEnds } from '../work/planned-ends.ts'
 import { type WorkContext, worker } from '../work/working.ts'
 
@@ -21,9 +21,9 @@ async function runChecks(deps: LeasedDeps, task: WorkerTask, context: WorkContex
   const options = connectorOptions(deps, plan, plan.execution.statement_timeout_ms, context.signal)
   const { source, target } = await plannedEnds(deps, plan, options)
   context.progress({ worker: 'run-checks', checks: String(plan.checks.length) })
-  await refuseTargetsThatAreNoTables(deps, plan.tables, target, options)
-  const found = await whileAsPlanned(deps, plan, plan.tables, source, options, () =>
-    using(deps.connectors.checker(source, target, options), (checker) => checker.run(plan.tables, plan.checks)),
+  const check = () => using(deps.connectors.checker(source, target, options), (checker) => checker.run(plan.tables, plan.checks))
+  const found = await whileTargetsAreTables(deps, plan.tables, target, options, () =>
+    whileAsPlanned(deps, plan, plan.tables, source, options, check),
   )
   context.signal.throwIfAborted()
   const report: ChecksReport = {

@@ -43,31 +43,43 @@ export async function whileAsPlanned<R>(
   })
 }
 
-/** A planned target is a table that this plan made, with rows of its own alone. One that is gone is for whoever compares to say. @throws PLAN_NOT_AUTHORISED */
-export async function refuseTargetsThatAreNoTables(
+/**
+ * Does `act` while every planned target is a table that this plan made, with rows of its own alone, before and after. One that is gone is for whoever compares to
+ * say. One connection for both: all workers of a migration begin at once, and a database takes only so many new ones a second.
+ * @throws PLAN_NOT_AUTHORISED
+ */
+export async function whileTargetsAreTables<R>(
   deps: Deps,
   tables: readonly Table[],
   target: End,
   options: ConnectorOptions,
-): Promise<void> {
-  await using(deps.connectors.source(target.systemType, target.url, { ...options, side: 'target' }), async (opened) => {
-    for (const { target: ref } of tables) {
-      const found = await opened.catalog([ref]).catch((error: unknown) => {
-        if (isWaybillError(error) && error.code === 'NOT_FOUND') return null
-        throw error
-      })
-      const kind = found === null ? undefined : find(found, ref)?.kind
-      if (kind !== undefined && kind !== 'table') refuseIf([`the target ${ref.schema}.${ref.name} is a ${kind}; the plan made a table`])
-      const heirs = found === null ? [] : (find(found, ref)?.inherited_by ?? [])
-      // Threat: a row moved into such a table still counts as the target's, under no key of it.
-      refuseIf(
-        heirs.map(
-          (heir) =>
-            `${heir} inherits from the target ${ref.schema}.${ref.name}, and the plan did not make it: end that with ALTER TABLE ${heir} NO INHERIT`,
-        ),
-      )
-    }
+  act: () => Promise<R>,
+): Promise<R> {
+  return using(deps.connectors.source(target.systemType, target.url, { ...options, side: 'target' }), async (opened) => {
+    await refuseOthers(opened, tables)
+    const done = await act()
+    await refuseOthers(opened, tables)
+    return done
   })
+}
+
+async function refuseOthers(opened: Source, tables: readonly Table[]): Promise<void> {
+  for (const { target: ref } of tables) {
+    const found = await opened.catalog([ref]).catch((error: unknown) => {
+      if (isWaybillError(error) && error.code === 'NOT_FOUND') return null
+      throw error
+    })
+    const kind = found === null ? undefined : find(found, ref)?.kind
+    if (kind !== undefined && kind !== 'table') refuseIf([`the target ${ref.schema}.${ref.name} is a ${kind}; the plan made a table`])
+    const heirs = found === null ? [] : (find(found, ref)?.inherited_by ?? [])
+    // Threat: a row moved into such a table still counts as the target's, under no key of it.
+    refuseIf(
+      heirs.map(
+        (heir) =>
+          `${heir} inherits from the target ${ref.schema}.${ref.name}, and the plan did not make it: end that with ALTER TABLE ${heir} NO INHERIT`,
+      ),
+    )
+  }
 }
 
 /** The catalog whose digest the signed plan holds, whichever discovery it is of: no record vouches for it, the digest does. */
