@@ -25,9 +25,11 @@ it('names a comparison that the log does not record, or records as another, and 
   const another = appended(merging.details, 'f'.repeat(64))
   expect(await faultsOf({ entries: beside })).toMatch(/recon_report\.run-1\.json: audit entry \d+ records another comparison of run run-1/)
   expect(await faultsOf({ entries: another })).toMatch(/recon_report\.run-1\.json: audit entry \d+ records another comparison of run run-1/)
-  // A retry that says the same is no other comparison.
+  // A retry makes no second entry: whoever repeats an old comparison wants it to be the newest.
   const again = await anchoredAgain({ ...input, entries: appended(merging.details, merging.subject_sha256!) }, signers)
-  expect(await faultsOf(again)).toBe('')
+  expect(await faultsOf(again)).toMatch(
+    /^audit\/entries\.jsonl: audit entry \d+ records the comparison of run run-1, or its report, a second time$/,
+  )
   expect(await faultsOf({ reconReports: input.reconReports.map(altered) })).toContain('records another comparison of run run-1')
   const unknown = Buffer.from(Buffer.from(input.reconReports[0]!).toString('utf8').replaceAll('"run-1"', '"run-9"'))
   expect(await faultsOf({ reconReports: [...input.reconReports, unknown] })).toContain(
