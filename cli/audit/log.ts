@@ -45,18 +45,20 @@ export async function reviewOf(
   }
   // A migration may be running: where record and log agree, they are judged as they stand together.
   const standing = await standingOf(ports, project, { entries }).catch(() => null)
-  const stored = await ports.projects.get(project).catch((error: unknown) => {
-    if (!isWaybillError(error)) throw error
-    unreadable.push(`the project's own record cannot be read: ${error.message}`)
-    return null
-  })
+  const stored =
+    standing?.record ??
+    (await ports.projects.get(project).catch((error: unknown) => {
+      if (!isWaybillError(error)) throw error
+      unreadable.push(`the project's own record cannot be read: ${error.message}`)
+      return null
+    }))
   const review = reviewAudit({
     projectId: project,
     entries: standing?.entries ?? entries,
     anchors,
     trust: ports.trust,
     reasonings: await reasoningsOf(ports, project),
-    stored: standing?.record ?? stored,
+    stored,
   })
   return { ...review, faults: [...unreadable, ...review.faults] }
 }

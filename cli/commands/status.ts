@@ -7,13 +7,13 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { nightsInWords } from '../run/nights.ts'
-import { measured } from '../run/summary.ts'
+import { provenAndSince } from '../run/summary.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import { columns, type Terminal, visible } from '../terminal.ts'
 
 /** What was found since the proof was made, in a sentence; null where nothing was. */
 async function newestWords(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<string | null> {
-  const { outcome, newest } = await measured(ports, project)
+  const { outcome, newest } = await provenAndSince(ports, project)
   return outcome === null || newest === null ? null : newestInWords(newest, outcome)
 }
 

@@ -6,7 +6,7 @@ import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
 import { comparedSince, madeAt, type NewestComparison, newestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { repeatedMergings } from '../../layers/core/recorded-reports.ts'
+import { newestMerging, repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
@@ -31,17 +31,17 @@ export type Measured = {
   newest: NewestComparison | null
 }
 
-export async function measured(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<Measured> {
-  const { migration_plan: plan, outcome: proven, recon_report: recon, checks_report: checks, findings } = project.artifacts
-  const outcome = proven ? await getJson(ports.artifacts, proven, outcomeSchema) : null
-  const checked = checks ? await getJson(ports.artifacts, checks, checksReport) : null
-  const since = await newestOf(ports, project.project_id, outcome, checked)
+type Reading = Pick<Ports, 'artifacts' | 'audit'>
+
+export async function measured(ports: Reading, project: ProjectRecord): Promise<Measured> {
+  const { migration_plan: plan, recon_report: recon, findings } = project.artifacts
+  const { outcome, checks, report, newest } = await provenAndSince(ports, project)
   return {
     plan: plan ? await getJson(ports.artifacts, plan, planSchema) : null,
     outcome,
-    recon: since?.report ?? (recon ? await getJson(ports.artifacts, recon, reconReport) : null),
-    checks: checked,
-    newest: since?.newest ?? null,
+    recon: report ?? (recon ? await getJson(ports.artifacts, recon, reconReport) : null),
+    checks,
+    newest,
     findings:
       findings && project.failure?.code === 'FAIL'
         ? (await getJson(ports.artifacts, findings, findingsSchema)).findings.filter(blocks)
@@ -49,28 +49,39 @@ export async function measured(ports: Pick<Ports, 'artifacts' | 'audit'>, projec
   }
 }
 
+/** What was proven, and what was found since; `report` is that of the newest comparison, where it is another than the one that was proven. */
+export async function provenAndSince(
+  ports: Reading,
+  project: ProjectRecord,
+): Promise<Pick<Measured, 'outcome' | 'checks' | 'newest'> & { report: ReconReport | null }> {
+  const { outcome: proven, checks_report: checked } = project.artifacts
+  const checks = checked ? await getJson(ports.artifacts, checked, checksReport) : null
+  if (!proven) return { outcome: null, checks, report: null, newest: null }
+  const outcome = await getJson(ports.artifacts, proven, outcomeSchema)
+  return { outcome, checks, ...(await newestOf(ports, project.project_id, outcome, checks)) }
+}
+
 async function newestOf(
-  ports: Pick<Ports, 'artifacts' | 'audit'>,
+  ports: Reading,
   projectId: string,
-  outcome: Outcome | null,
+  outcome: Outcome,
   proven: ChecksReport | null,
-): Promise<{ report: ReconReport | null; newest: NewestComparison } | null> {
-  if (outcome === null) return null
+): Promise<{ report: ReconReport | null; newest: NewestComparison | null }> {
   const entries = await ports.audit.read(projectId)
   const [repeated] = repeatedMergings(entries)
-  const entry = entries.findLast(({ action }) => action === 'RECONCILIATION_MERGED')
-  if (repeated !== undefined && entry !== undefined) return { report: null, newest: unknownOf(entry, repeated) }
+  const last = newestMerging(entries)
+  if (repeated !== undefined && last !== null) return { report: null, newest: unknownOf(last, repeated) }
   const since = comparedSince(entries, outcome)
   const runId = since?.details.run_id
-  if (since === null || runId === undefined) return null
-  const merged = await mergedReport(ports, projectId, runId).catch((error: unknown) => {
-    if (isWaybillError(error) && UNKNOWN.includes(error.code)) return error
-    throw error
-  })
-  if (isWaybillError(merged)) return { report: null, newest: unknownOf(since, merged.message) }
-  const { report } = merged
-  const checks = await findJson(ports.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
-  return { report, newest: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries }) }
+  if (since === null || runId === undefined) return { report: null, newest: null }
+  try {
+    const { report } = await mergedReport(ports, projectId, runId, entries)
+    const checks = await findJson(ports.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
+    return { report, newest: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries }) }
+  } catch (error) {
+    if (!isWaybillError(error) || !UNKNOWN.includes(error.code)) throw error
+    return { report: null, newest: unknownOf(since, error.message) }
+  }
 }
 
 /** Log and store disagree about the newest comparison: then nothing is known of it, and certainly not that the proof still holds. */

@@ -11,7 +11,7 @@ import { nightsOfParallelRun } from '../../layers/core/nights/shown.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { decidedWhile, PROVING, type Proof, proofSubjects, type Subject } from '../../layers/core/proof-subjects.ts'
-import { repeatedMergings } from '../../layers/core/recorded-reports.ts'
+import { newestMerging, repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { outcomePredicate, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import type { GatedTransition, Policy } from '../../layers/core/schemas/policy.ts'
@@ -69,12 +69,12 @@ async function proofFaults(deps: Deps, project: ProjectRecord, log: readonly Aud
   const proven = log.findLast(({ action }) => PROVING.includes(action))
   if (proven?.subject_sha256 !== artifactOf(project, 'proof_certificate').sha256)
     faults.push('the proof is not the newest that the audit log records')
-  const compared = await mergedReport(deps, project.project_id, predicate.run_id)
+  const compared = await mergedReport(deps, project.project_id, predicate.run_id, log)
   if (outcome.inputs.recon_report_sha256 !== compared.sha256) faults.push('the proof is about another comparison than the one recorded')
   // Before it is asked which is the newest: a repeated entry would be it.
   faults.push(...repeatedMergings(log))
-  const newest = log.findLast(({ action }) => action === 'RECONCILIATION_MERGED')?.details.run_id ?? predicate.run_id
-  const { verdict } = (await mergedReport(deps, project.project_id, newest)).report
+  const newest = newestMerging(log)?.details.run_id ?? predicate.run_id
+  const { verdict } = (newest === predicate.run_id ? compared : await mergedReport(deps, project.project_id, newest, log)).report
   if (verdict !== 'pass') faults.push(`the newest reconciliation (${newest}) came to ${verdict}`)
   return faults
 }

@@ -5,6 +5,7 @@ import { keyOf, listed } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { executionRecorded, mergedFaults } from '../../layers/core/recorded-reports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { type ExecutionReport, executionReport } from '../../layers/core/schemas/work.ts'
 
@@ -13,15 +14,21 @@ export type RecordedDeps = Pick<Ports, 'artifacts' | 'audit'>
 /**
  * The comparison of a run: what lies under its own key, which is written once and by the function that merges alone, and which the audit log
  * names. What the project record points to is not asked.
+ * @param log the audit log, where it was read already
  * @throws NOT_FOUND where the run was not merged, EVIDENCE_INVALID where key and log disagree
  */
-export async function mergedReport(deps: RecordedDeps, projectId: string, runId: string): Promise<{ report: ReconReport; sha256: string }> {
+export async function mergedReport(
+  deps: RecordedDeps,
+  projectId: string,
+  runId: string,
+  log?: readonly AuditEntry[],
+): Promise<{ report: ReconReport; sha256: string }> {
   const pointer = await deps.artifacts.find(keyOf(projectId, 'recon_report', runId))
   if (pointer === null)
     throw new WaybillError('NOT_FOUND', `The comparison of run ${runId} was not stored. Start the reconciliation again.`)
   const report = await getJson(deps.artifacts, pointer, reconReport)
   const { sha256 } = pointer
-  const faults = mergedFaults(await deps.audit.read(projectId), { run_id: runId, sha256, verdict: report.verdict })
+  const faults = mergedFaults(log ?? (await deps.audit.read(projectId)), { run_id: runId, sha256, verdict: report.verdict })
   if (report.run_id !== runId) faults.push(`what is stored as the comparison of run ${runId} is of run ${report.run_id}`)
   if (faults.length > 0)
     throw new WaybillError(

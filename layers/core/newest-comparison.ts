@@ -1,4 +1,5 @@
 import { NIGHT_ACTIONS } from './nights/count.ts'
+import { newestMerging } from './recorded-reports.ts'
 import { grouped, moment } from './report/markup.ts'
 import type { AuditEntry } from './schemas/governance.ts'
 import type { Outcome } from './schemas/outcome.ts'
@@ -9,8 +10,8 @@ export type NewestComparison = { run_id: string; at: string; found: 'equal' | 'd
 
 /** The entry of the newest comparison, by the audit log; null where that is the one that the outcome is about, or where nothing was compared. */
 export function comparedSince(entries: readonly AuditEntry[], outcome: Outcome): AuditEntry | null {
-  const newest = entries.findLast(({ action }) => action === 'RECONCILIATION_MERGED')
-  return newest === undefined || newest.subject_sha256 === outcome.inputs.recon_report_sha256 ? null : newest
+  const newest = newestMerging(entries)
+  return newest === null || newest.subject_sha256 === outcome.inputs.recon_report_sha256 ? null : newest
 }
 
 type Compared = {

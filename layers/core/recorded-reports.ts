@@ -36,6 +36,11 @@ export function repeatedMergings(entries: readonly AuditEntry[]): string[] {
     })
 }
 
+/** The entry of the comparison that was merged last; null where none was. Only where `repeatedMergings` names none is it the newest. */
+export function newestMerging(entries: readonly AuditEntry[]): AuditEntry | null {
+  return entries.findLast(({ action }) => action === 'RECONCILIATION_MERGED') ?? null
+}
+
 /** Every entry by which the comparison of a run was merged, in order. */
 export function mergingOf(entries: readonly AuditEntry[], runId: string): AuditEntry[] {
   return entries.filter(({ action, details }) => action === 'RECONCILIATION_MERGED' && details.run_id === runId)

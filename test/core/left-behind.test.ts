@@ -9,48 +9,25 @@ import { reportHtml } from '../../layers/core/report/html.ts'
 import { reportMarkdown } from '../../layers/core/report/markdown.ts'
 import { defaultPolicy, hashingSpec, typeCoercionRulebook } from '../../layers/core/rulebooks.ts'
 import { signedPlanValidator } from '../../layers/core/rules/signed-plan-validator.ts'
-import type { Catalog } from '../../layers/core/schemas/catalog.ts'
 import type { ColumnMapping } from '../../layers/core/schemas/proposal.ts'
+import { column as catalogColumn, catalogOf, table } from '../agents/support/facts.ts'
 import { fixtureReport } from '../support/report-fixture.ts'
 import { column, NOW, planOf } from './support/plan.ts'
 
-const catalogOf = (...names: string[]): Catalog => ({
-  system_type: 'POSTGRESQL',
-  server_version: '17.0',
-  database: 'legacy',
-  tables: [
-    {
-      schema: 'public',
-      name: 'airports',
-      kind: 'table',
-      comment: null,
-      columns: names.map((name) => ({
-        name,
-        type: 'text',
-        nullable: true,
-        default: null,
-        generated: false,
-        identity: false,
-        collation: null,
-        comment: null,
-      })),
-      primary_key: null,
-      unique_keys: [],
-      foreign_keys: [],
-      checks: [],
-      indexes: [],
-      partitions: [],
-      estimated_rows: '0',
-      bytes: '0',
-    },
-  ],
-})
+const catalogWith = (...names: string[]) =>
+  catalogOf(
+    table(
+      'public',
+      'airports',
+      names.map((name) => catalogColumn(name, 'text')),
+    ),
+  )
 
 const tablesWith = (columns: ColumnMapping[]) => planOf().tables.map((table) => ({ ...table, columns }))
 
 describe('what a plan leaves behind', () => {
   it('is every source column that no target column is made from', () => {
-    const catalog = catalogOf('iata', 'city', 'salary', 'email')
+    const catalog = catalogWith('iata', 'city', 'salary', 'email')
     const tables = tablesWith([
       column('code', { source: ['iata'] }),
       column('place', { source: ['city', 'iata'], transform: { kind: 'concat', separator: ' ' } }),
@@ -58,11 +35,11 @@ describe('what a plan leaves behind', () => {
       column('email', { source: [], source_types: [], transform: { kind: 'constant', value: 'nobody' } }),
     ])
     expect(leftBehind(tables, catalog)).toEqual([{ table_id: 'airports', columns: ['salary', 'email'] }])
-    expect(leftBehind(tables, catalogOf('iata', 'city'))).toEqual([])
+    expect(leftBehind(tables, catalogWith('iata', 'city'))).toEqual([])
   })
 
   it('is not known of a table that nobody read, which is no reason to call it nothing', () => {
-    expect(() => leftBehind(planOf().tables, { ...catalogOf(), tables: [] })).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }))
+    expect(() => leftBehind(planOf().tables, { ...catalogWith(), tables: [] })).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }))
   })
 
   it('is counted in words, with everything else that does not arrive as it was', () => {
@@ -132,7 +109,7 @@ describe('the validators', () => {
     now: NOW,
   }
   const judged = (left_behind: { table_id: string; columns: string[] }[]) => {
-    const catalog = catalogOf('iata', 'city', 'salary')
+    const catalog = catalogWith('iata', 'city', 'salary')
     const plan = planOf({ left_behind, source: { ...planOf().source, catalog_sha256: digestOf(catalog) } })
     return signedPlanValidator.run(plan, { ...facts, catalog }).filter(({ where }) => where === '/left_behind')
   }

@@ -2,7 +2,7 @@ import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
-import { executionRecorded, mergedFaults, repeatedMergings } from '../recorded-reports.ts'
+import { executionRecorded, mergedFaults, newestMerging, repeatedMergings } from '../recorded-reports.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
 import { unplannedTolerances } from '../tolerance/claim.ts'
@@ -46,8 +46,8 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
 function cutoverFaults({ entries, replay }: Contents): string[] {
   const cutover = replay.passed.get('CUTOVER_READY->CUTOVER_DONE')
   if (cutover === undefined) return []
-  const newest = entries.slice(0, cutover.seq).findLast(({ action }) => action === 'RECONCILIATION_MERGED')
-  if (newest === undefined || newest.details.verdict === 'pass') return []
+  const newest = newestMerging(entries.slice(0, cutover.seq))
+  if (newest === null || newest.details.verdict === 'pass') return []
   return [`the cutover was made although the newest comparison before it (run ${newest.details.run_id}) came to ${newest.details.verdict}`]
 }
 

@@ -9,43 +9,21 @@ import type { Plan } from '../../../layers/core/schemas/plan.ts'
 import type { ColumnMapping, TableMapping } from '../../../layers/core/schemas/proposal.ts'
 import type { Transform } from '../../../layers/core/schemas/spec.ts'
 import { exceeds } from '../../../layers/core/tolerance/limit.ts'
+import { column as catalogColumn, catalogOf, table } from '../../agents/support/facts.ts'
 import { keys, trust } from '../support/keys.ts'
 import { AUTHOR, approvalOf, column, NOW, PEOPLE, planOf, signedPlanOf } from '../support/plan.ts'
 
 const approvers = Object.entries(PEOPLE).map(([role, email]) => ({ role: role as Facts['approvers'][number]['role'], email: email! }))
 
-function catalogOf(columns: Record<string, string>): Catalog {
-  return {
-    system_type: 'POSTGRESQL',
-    server_version: '18',
-    database: 'legacy',
-    tables: [
-      {
-        schema: 'public',
-        name: 'airports',
-        kind: 'table',
-        comment: null,
-        columns: Object.entries(columns).map(([name, type]) => ({
-          name,
-          type,
-          nullable: true,
-          default: null,
-          generated: false,
-          identity: false,
-          collation: null,
-          comment: null,
-        })),
-        primary_key: null,
-        unique_keys: [],
-        foreign_keys: [],
-        checks: [],
-        indexes: [],
-        partitions: [],
-        estimated_rows: '1',
-        bytes: '1',
-      },
-    ],
-  }
+/** Of the one table that the plan copies. */
+function catalogWith(columns: Record<string, string>): Catalog {
+  return catalogOf(
+    table(
+      'public',
+      'airports',
+      Object.entries(columns).map(([name, type]) => catalogColumn(name, type)),
+    ),
+  )
 }
 
 function factsOf(over: Partial<Facts> = {}): Facts {
@@ -53,7 +31,7 @@ function factsOf(over: Partial<Facts> = {}): Facts {
     policy: defaultPolicy,
     typeCoercion: typeCoercionRulebook,
     hashingSpec,
-    catalog: catalogOf({ iata: 'text', city: 'text' }),
+    catalog: catalogWith({ iata: 'text', city: 'text' }),
     approvers,
     gate: null,
     signed: null,
@@ -66,7 +44,7 @@ const [airports] = planOf().tables as [TableMapping]
 const withTable = (over: Partial<TableMapping>): Plan => planOf({ tables: [{ ...airports, ...over }] })
 const withColumn = (over: Partial<ColumnMapping>): Plan =>
   withTable({ columns: [column('iata', { nullable: false }), column('city', over)] })
-const factsFor = (type: string): Facts => factsOf({ catalog: catalogOf({ iata: 'text', city: type }) })
+const factsFor = (type: string): Facts => factsOf({ catalog: catalogWith({ iata: 'text', city: type }) })
 const recon = planOf().recon
 const withRecon = (over: Partial<Plan['recon']['tables'][number]>): Plan =>
   planOf({ recon: { ...recon, tables: [{ ...recon.tables[0]!, ...over }] } })
@@ -91,7 +69,7 @@ function passed(id: ValidatorId, plan: Plan, facts?: Facts): void {
 
 test('a source that is a view, or leads elsewhere, is said to be one, and does not pass for a table', () => {
   for (const kind of ['view', 'materialized-view', 'foreign', 'table', 'partitioned'] as const) {
-    const catalog = catalogOf({ iata: 'text', city: 'text' })
+    const catalog = catalogWith({ iata: 'text', city: 'text' })
     catalog.tables[0]!.kind = kind
     const found = run('type-coercion-validator', planOf(), factsOf({ catalog }))
     const said = found.filter((finding) => finding.severity === 'WARNING' && finding.where === '/tables/0/source')
@@ -101,7 +79,7 @@ test('a source that is a view, or leads elsewhere, is said to be one, and does n
 
 test('a source that others inherit from is said to bring their rows', () => {
   for (const heirs of [[], ['public.more', 'public.rest']]) {
-    const catalog = catalogOf({ iata: 'text', city: 'text' })
+    const catalog = catalogWith({ iata: 'text', city: 'text' })
     if (heirs.length > 0) catalog.tables[0]!.inherited_by = heirs
     const found = run('type-coercion-validator', planOf(), factsOf({ catalog }))
     const said = found.filter((finding) => finding.severity === 'WARNING' && finding.where === '/tables/0/source')
@@ -233,7 +211,7 @@ describe('type-coercion-validator', () => {
 
   test('a name that suggests personal data is remarked upon', () => {
     const plan = withTable({ columns: [column('iata'), column('contact', { source: ['Email_Address'] })] })
-    const found = run(id, plan, factsOf({ catalog: catalogOf({ iata: 'text', Email_Address: 'text' }) }))
+    const found = run(id, plan, factsOf({ catalog: catalogWith({ iata: 'text', Email_Address: 'text' }) }))
     expect(found.map((finding) => finding.severity)).toEqual(['WARNING', 'INFO'])
   })
 
