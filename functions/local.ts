@@ -3,20 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectors } from '../layers/connectors/index.ts'
 import { WaybillError } from '../layers/core/errors.ts'
-import { ENDPOINT_FUNCTIONS, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
+import { ENDPOINT_FUNCTIONS, SIGNING_PURPOSES, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
 import { readNightSettings } from '../layers/core/nights/off-peak.ts'
 import { readPolicy } from '../layers/core/policy-reader.ts'
-import type {
-  HttpRequest,
-  HttpResponse,
-  Log,
-  Ports,
-  Secrets,
-  SigningPurpose,
-  TaskTokens,
-  TrustRoot,
-  Workers,
-} from '../layers/core/ports.ts'
+import type { HttpRequest, HttpResponse, Log, Ports, Secrets, TaskTokens, TrustRoot, Workers } from '../layers/core/ports.ts'
 import { defaultPolicy } from '../layers/core/rulebooks.ts'
 import type { ApprovalPredicate } from '../layers/core/schemas/governance.ts'
 import type { Policy } from '../layers/core/schemas/policy.ts'
@@ -100,8 +90,8 @@ function openedHome(folder: string): Home {
 }
 
 async function trustOf(signers: Ports['signers']): Promise<TrustRoot> {
-  const pem = async (purpose: SigningPurpose) => [await signers[purpose].publicKeyPem()]
-  return { plan: await pem('plan'), approval: await pem('approval'), evidence: await pem('evidence'), anchor: await pem('anchor') }
+  const pems = await Promise.all(SIGNING_PURPOSES.map(async (purpose) => [purpose, [await signers[purpose].publicKeyPem()]]))
+  return Object.fromEntries(pems) as TrustRoot
 }
 
 async function handlerOf(folder: string, ports: Ports): Promise<Handler> {

@@ -2,10 +2,9 @@
  * Who may do what: one line a function or worker, and nothing that is not here is granted. IAM statements and environment variables are both made from
  * this table (constructs/grants.ts), so a function that may not use something is not told where it is either.
  */
-import type { ENDPOINT_FUNCTIONS, MacPurpose, TASK_FUNCTIONS, Worker } from '../layers/core/names.ts'
+import type { ENDPOINT_FUNCTIONS, MacPurpose, SigningPurpose, TASK_FUNCTIONS, Worker } from '../layers/core/names.ts'
 
 export type LambdaFunction = (typeof TASK_FUNCTIONS)[number] | (typeof ENDPOINT_FUNCTIONS)[number]
-export type Purpose = 'plan' | 'approval' | 'evidence' | 'anchor'
 
 export type Permission = {
   /** Project records: `read`, or `write` (conditional puts, never a delete). */
@@ -24,7 +23,7 @@ export type Permission = {
   reads?: readonly string[]
   writes?: readonly string[]
   /** Keys this function signs with, and may name as its own. */
-  signs?: Purpose
+  signs?: SigningPurpose
   /** Reads public keys, to check signatures. */
   trusts?: true
   /** Asks anchor-audit to sign the chain's head. */

@@ -5,7 +5,7 @@ import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws
 import type { Role } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
-import { MAC_PURPOSES, type MacPurpose } from '../layers/core/names.ts'
+import { MAC_PURPOSES, type MacPurpose, oneEach, SIGNING_PURPOSES, type SigningPurpose } from '../layers/core/names.ts'
 import { DEPLOYED_POLICY, SHIPPED_POLICY } from './build.ts'
 import type { StageConfig } from './config.ts'
 import { accept } from './constructs/accepted.ts'
@@ -18,13 +18,13 @@ import { publish } from './constructs/outputs.ts'
 import { SealingKey } from './constructs/sealing-key.ts'
 import { SigningKey } from './constructs/signing-key.ts'
 import { StateTable } from './constructs/state-table.ts'
-import { FUNCTIONS, type LambdaFunction, type Purpose } from './permissions.ts'
+import { FUNCTIONS, type LambdaFunction } from './permissions.ts'
 
 /** What must survive every deployment: keys, evidence, tables, secrets, the image repository; and the roles that key policies name. */
 export class StateStack extends Stack {
   readonly dataKey: SealingKey
   readonly tokenKey: SealingKey
-  readonly signingKeys: Record<Purpose, SigningKey>
+  readonly signingKeys: Record<SigningPurpose, SigningKey>
   readonly macKeys: Record<MacPurpose, MacKey>
   /** Roles that key policies name: of functions that sign, or make or check MACs. They lie here since a key policy can name only roles that exist. */
   readonly keyRoles: ReadonlyMap<LambdaFunction, Role>
@@ -63,19 +63,14 @@ export class StateStack extends Stack {
         checkers: rolesThat('checks', purpose),
         keepState,
       })
-    this.macKeys = Object.fromEntries(MAC_PURPOSES.map((purpose) => [purpose, macKey(purpose)])) as Record<MacPurpose, MacKey>
-    const signingKey = (purpose: Purpose) =>
+    this.macKeys = oneEach(MAC_PURPOSES, macKey)
+    const signingKey = (purpose: SigningPurpose) =>
       new SigningKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}Key`, {
         purpose,
         signers: signers.filter((name) => FUNCTIONS[name].signs === purpose).map((name) => this.keyRoles.get(name)!),
         keepState,
       })
-    this.signingKeys = {
-      plan: signingKey('plan'),
-      approval: signingKey('approval'),
-      evidence: signingKey('evidence'),
-      anchor: signingKey('anchor'),
-    }
+    this.signingKeys = oneEach(SIGNING_PURPOSES, signingKey)
 
     this.evidence = new EvidenceBucket(this, 'Evidence', { key: this.dataKey.key, config })
 
@@ -132,7 +127,7 @@ export class StateStack extends Stack {
       removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
 
-    const signersOf = (purpose: Purpose) =>
+    const signersOf = (purpose: SigningPurpose) =>
       signers
         .filter((name) => FUNCTIONS[name].signs === purpose)
         .map((name) => this.keyRoles.get(name)!.roleArn)

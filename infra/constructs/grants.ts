@@ -1,9 +1,9 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IConstruct } from 'constructs'
-import { DATABASE_USERS, macVariable } from '../../layers/core/names.ts'
+import { DATABASE_USERS, macVariable, SIGNING_PURPOSES, type SigningPurpose, signVariable, trustVariable } from '../../layers/core/names.ts'
 import type { StageConfig } from '../config.ts'
-import { ALL, type Permission, type Purpose } from '../permissions.ts'
+import { ALL, type Permission } from '../permissions.ts'
 import type { StateStack } from '../state-stack.ts'
 import type { SignInProvider } from './approver-directory.ts'
 import type { StateTable } from './state-table.ts'
@@ -91,12 +91,12 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   if (permission.approvals === 'ask') allow(['kms:Encrypt'], [state.tokenKey.key.keyArn])
   if (permission.approvals === 'decide') allow(['kms:Decrypt'], [state.tokenKey.key.keyArn])
 
-  const keyArn = (purpose: Purpose) => state.signingKeys[purpose].key.keyArn
+  const keyArn = (purpose: SigningPurpose) => state.signingKeys[purpose].key.keyArn
   if (permission.signs !== undefined)
     allow(['kms:Sign'], [keyArn(permission.signs)], {
       StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' },
     })
-  if (permission.trusts === true) allow(['kms:GetPublicKey'], [keyArn('plan'), keyArn('approval'), keyArn('evidence'), keyArn('anchor')])
+  if (permission.trusts === true) allow(['kms:GetPublicKey'], SIGNING_PURPOSES.map(keyArn))
   else if (permission.signs !== undefined) allow(['kms:GetPublicKey'], [keyArn(permission.signs)])
 
   const macKeys = (purposes: Permission['makes'] = []) => purposes.map((purpose) => state.macKeys[purpose].key.keyArn)
@@ -167,7 +167,7 @@ export function connectionSecretArns(scope: IConstruct, config: StageConfig, kin
 
 /** Environment variables of one line of the permission table: where the things are that it may use. */
 export function environmentFor(permission: Permission, { state, config, ...beside }: Neighbours): Record<string, string> {
-  const key = (purpose: Purpose) => state.signingKeys[purpose].key.keyArn
+  const key = (purpose: SigningPurpose) => state.signingKeys[purpose].key.keyArn
   const touchesEvidence = permission.reads !== undefined || permission.writes !== undefined
   return {
     WAYBILL_STAGE: config.stage,
@@ -181,13 +181,8 @@ export function environmentFor(permission: Permission, { state, config, ...besid
     ...(permission.nights && config.nightly.offPeak && { WAYBILL_OFF_PEAK: `${config.nightly.offPeak.from}-${config.nightly.offPeak.to}` }),
     ...(touchesEvidence && { WAYBILL_EVIDENCE_BUCKET: state.evidence.bucket.bucketName }),
     ...(touchesEvidence && config.evidence.refuseLongerRetention && { WAYBILL_RETENTION_DAYS: String(config.evidence.days) }),
-    ...(permission.signs && { [`WAYBILL_SIGN_${permission.signs.toUpperCase()}_KEY`]: key(permission.signs) }),
-    ...(permission.trusts && {
-      WAYBILL_TRUST_PLAN_KEYS: key('plan'),
-      WAYBILL_TRUST_APPROVAL_KEYS: key('approval'),
-      WAYBILL_TRUST_EVIDENCE_KEYS: key('evidence'),
-      WAYBILL_TRUST_ANCHOR_KEYS: key('anchor'),
-    }),
+    ...(permission.signs && { [signVariable(permission.signs)]: key(permission.signs) }),
+    ...(permission.trusts && Object.fromEntries(SIGNING_PURPOSES.map((purpose) => [trustVariable(purpose), key(purpose)]))),
     ...(permission.anchors && { WAYBILL_ANCHOR_FUNCTION: beside.anchorFunctionArn }),
     ...(permission.mail && { WAYBILL_MAIL_FROM: config.mailFrom }),
     ...Object.fromEntries((permission.makes ?? []).map((purpose) => [macVariable('MAKE', purpose), state.macKeys[purpose].key.keyArn])),

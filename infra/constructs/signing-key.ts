@@ -2,7 +2,7 @@ import { RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { AccountRootPrincipal, ArnPrincipal, Effect, type IRole, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
-import type { Purpose } from '../permissions.ts'
+import type { SigningPurpose } from '../../layers/core/names.ts'
 
 /** What the account may do with a key besides using it. No CreateGrant: a grant would hand out Sign behind the key policy's back. */
 export const ADMINISTRATION = [
@@ -33,7 +33,7 @@ export const DESTRUCTION = ['kms:DisableKey', 'kms:ScheduleKeyDeletion', 'kms:Ca
 export class SigningKey extends Construct {
   readonly key: Key
 
-  constructor(scope: Construct, id: string, props: { purpose: Purpose; signers: readonly IRole[]; keepState: boolean }) {
+  constructor(scope: Construct, id: string, props: { purpose: SigningPurpose; signers: readonly IRole[]; keepState: boolean }) {
     super(scope, id)
     const root = new AccountRootPrincipal()
     this.key = new Key(this, 'Key', {

@@ -8,9 +8,18 @@ import { SESv2Client } from '@aws-sdk/client-sesv2'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { WaybillError } from '../core/errors.ts'
-import { MAC_PURPOSES, type MacPurpose, macVariable } from '../core/names.ts'
+import {
+  MAC_PURPOSES,
+  type MacPurpose,
+  macVariable,
+  oneEach,
+  SIGNING_PURPOSES,
+  type SigningPurpose,
+  signVariable,
+  trustVariable,
+} from '../core/names.ts'
 import { readNightSettings } from '../core/nights/off-peak.ts'
-import type { Log, Ports, SigningPurpose, TrustRoot } from '../core/ports.ts'
+import type { Log, Ports, TrustRoot } from '../core/ports.ts'
 import { lambdaAnchors } from './anchors.ts'
 import { dynamoApprovalStore } from './approval-store.ts'
 import { type Retention, s3ArtifactStore } from './artifact-store.ts'
@@ -34,18 +43,6 @@ import { ecsWorkers } from './workers.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const SIGN_VARIABLES: Record<SigningPurpose, string> = {
-  plan: 'WAYBILL_SIGN_PLAN_KEY',
-  approval: 'WAYBILL_SIGN_APPROVAL_KEY',
-  evidence: 'WAYBILL_SIGN_EVIDENCE_KEY',
-  anchor: 'WAYBILL_SIGN_ANCHOR_KEY',
-}
-const TRUST_VARIABLES: Record<SigningPurpose, string> = {
-  plan: 'WAYBILL_TRUST_PLAN_KEYS',
-  approval: 'WAYBILL_TRUST_APPROVAL_KEYS',
-  evidence: 'WAYBILL_TRUST_EVIDENCE_KEYS',
-  anchor: 'WAYBILL_TRUST_ANCHOR_KEYS',
-}
 /**
  * The value of an environment variable. The stack sets one only where the role may use what it names.
  * @throws PERMISSION_DENIED when it is not set
@@ -64,14 +61,9 @@ export function variable(env: Environment, name: string): string {
  * The trust root, or null where the stack gave this function none. Asynchronous, since KMS answers it; asked once, before the handler is made.
  */
 export async function awsTrust(env: Environment): Promise<TrustRoot | null> {
-  if (Object.values(TRUST_VARIABLES).every((name) => env[name] === undefined)) return null
-  const arns = (purpose: SigningPurpose) => (env[TRUST_VARIABLES[purpose]] ?? '').split(',').filter((arn) => arn !== '')
-  return kmsTrustRoot(new KMSClient({}), {
-    plan: arns('plan'),
-    approval: arns('approval'),
-    evidence: arns('evidence'),
-    anchor: arns('anchor'),
-  })
+  if (SIGNING_PURPOSES.every((purpose) => env[trustVariable(purpose)] === undefined)) return null
+  const arns = (purpose: SigningPurpose) => (env[trustVariable(purpose)] ?? '').split(',').filter((arn) => arn !== '')
+  return kmsTrustRoot(new KMSClient({}), oneEach(SIGNING_PURPOSES, arns))
 }
 
 /** Every port over AWS. Each is made at its first use and then kept; one that the stack did not configure throws PERMISSION_DENIED at first use. */
@@ -85,7 +77,6 @@ export function awsPorts(
     secretsManager: () => new SecretsManagerClient({}),
   })
   const need = (name: string) => variable(env, name)
-  const signer = (purpose: SigningPurpose) => () => kmsSigner({ kms: once.kms, keyArn: need(SIGN_VARIABLES[purpose]) })
 
   return lazily<Ports>({
     clock: () => systemClock,
@@ -112,7 +103,7 @@ export function awsPorts(
     nights: () => readNightSettings(need('WAYBILL_TIME_ZONE'), env.WAYBILL_OFF_PEAK),
     artifacts: () =>
       s3ArtifactStore({ s3: new S3Client({}), bucket: need('WAYBILL_EVIDENCE_BUCKET'), retention: retentionOf(env), now: systemClock.now }),
-    signers: () => lazily({ plan: signer('plan'), approval: signer('approval'), evidence: signer('evidence'), anchor: signer('anchor') }),
+    signers: () => byPurpose(SIGNING_PURPOSES, (purpose) => kmsSigner({ kms: once.kms, keyArn: need(signVariable(purpose)) })),
     trust: () => {
       if (given.trust === null)
         throw new WaybillError('PERMISSION_DENIED', 'This function was given no trust root. See infra/permissions.ts.')
@@ -128,9 +119,13 @@ export function awsPorts(
       }),
     keys: () => secretsManagerKeys({ client: once.secretsManager, maskSecretId: () => need('WAYBILL_MASK_KEY_SECRET') }),
     macMakers: () =>
-      byPurpose((purpose) => kmsMacMaker({ kms: once.kms, keyArn: need(macVariable('MAKE', purpose)), ...generationOf(env, purpose) })),
+      byPurpose(MAC_PURPOSES, (purpose) =>
+        kmsMacMaker({ kms: once.kms, keyArn: need(macVariable('MAKE', purpose)), ...generationOf(env, purpose) }),
+      ),
     macCheckers: () =>
-      byPurpose((purpose) => kmsMacChecker({ kms: once.kms, keyArn: need(macVariable('CHECK', purpose)), ...generationOf(env, purpose) })),
+      byPurpose(MAC_PURPOSES, (purpose) =>
+        kmsMacChecker({ kms: once.kms, keyArn: need(macVariable('CHECK', purpose)), ...generationOf(env, purpose) }),
+      ),
     anchors: () => lambdaAnchors({ lambda: new LambdaClient({}), functionName: need('WAYBILL_ANCHOR_FUNCTION') }),
     progress: () => plotted(dynamoProgress({ db: once.db, table: need('WAYBILL_PROGRESS_TABLE') }), given.log),
     workers: () => ecsWorkers({ ecs: new ECSClient({}), cluster: need('WAYBILL_CLUSTER') }),
@@ -155,9 +150,8 @@ function generationOf(env: Environment, purpose: MacPurpose): { generation?: str
   return generation === undefined || !purpose.endsWith('Link') ? {} : { generation }
 }
 
-function byPurpose<T>(make: (purpose: MacPurpose) => T): Record<MacPurpose, T> {
-  const makers = MAC_PURPOSES.map((purpose) => [purpose, () => make(purpose)])
-  return lazily(Object.fromEntries(makers) as { [P in MacPurpose]: () => T })
+function byPurpose<P extends string, T>(purposes: readonly P[], make: (purpose: P) => T): Record<P, T> {
+  return lazily<Record<P, T>>(oneEach(purposes, (purpose) => () => make(purpose)))
 }
 
 /** An object whose values are made when first read. A maker that throws is asked again at the next read. */

@@ -71,6 +71,23 @@ export const DATABASE_USERS = {
 } as const
 
 /**
+ * What signatures are made for. Each purpose has its own key, and each key only the functions whose work it is. What proves (`evidence`) cannot vouch
+ * for the log that it proves from (`anchor`): otherwise one key could make both up.
+ */
+export const SIGNING_PURPOSES = ['plan', 'approval', 'evidence', 'anchor'] as const
+export type SigningPurpose = (typeof SIGNING_PURPOSES)[number]
+
+/** `WAYBILL_SIGN_PLAN_KEY`: where a function is told the key that it may sign with. */
+export function signVariable(purpose: SigningPurpose): string {
+  return `WAYBILL_SIGN_${purpose.toUpperCase()}_KEY`
+}
+
+/** `WAYBILL_TRUST_PLAN_KEYS`: where a function is told the keys that it takes signatures of, with commas between them. */
+export function trustVariable(purpose: SigningPurpose): string {
+  return `WAYBILL_TRUST_${purpose.toUpperCase()}_KEYS`
+}
+
+/**
  * What message authentication codes are made for, a key each. The links that are mailed: to an approval, to where a passkey is registered, to where
  * a finding is waived, to where the author withdraws the plan. `page`: form tokens, sessions, sign-ins under way. `person`: a name for somebody in
  * a listing, computed again and never checked.
@@ -81,6 +98,11 @@ export type MacPurpose = (typeof MAC_PURPOSES)[number]
 /** `WAYBILL_CHECK_APPROVAL_LINK_KEY`: where a function is told the key that it may make or check with. */
 export function macVariable(right: 'MAKE' | 'CHECK', purpose: MacPurpose): string {
   return `WAYBILL_${right}_${purpose.replace(/[A-Z]/g, '_$&').toUpperCase()}_KEY`
+}
+
+/** One of each. */
+export function oneEach<P extends string, T>(purposes: readonly P[], make: (purpose: P) => T): Record<P, T> {
+  return Object.fromEntries(purposes.map((purpose) => [purpose, make(purpose)])) as Record<P, T>
 }
 
 /** What the code measures for the dashboard, as fields `metrics` of a line in the log. */

@@ -4,7 +4,7 @@
  */
 
 import type { Connectors } from './connector.ts'
-import type { MacPurpose } from './names.ts'
+import type { MacPurpose, SigningPurpose } from './names.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
 import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/governance.ts'
 import type { Lease } from './schemas/lease.ts'
@@ -56,13 +56,6 @@ export type ArtifactStore = {
   /** @throws RETENTION_ACTIVE before `retainUntil` */
   remove(pointer: ArtifactPointer): Promise<void>
 }
-
-export const SIGNING_PURPOSES = ['plan', 'approval', 'evidence', 'anchor'] as const
-/**
- * Each purpose has its own key, and each key only the functions whose work it is. What proves (`evidence`) cannot vouch for the log that it proves
- * from (`anchor`): otherwise one key could make both up.
- */
-export type SigningPurpose = (typeof SIGNING_PURPOSES)[number]
 
 export type Signer = {
   /** ECDSA P-256, DER, over a SHA-256 digest of 32 bytes. */

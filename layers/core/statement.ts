@@ -4,7 +4,8 @@ import { sha256Bytes } from './digest.ts'
 import { IN_TOTO_PAYLOAD, pae, verifiedPayload, writeEnvelope } from './dsse.ts'
 import { lowS } from './ecdsa.ts'
 import { WaybillError } from './errors.ts'
-import { SIGNING_PURPOSES, type Signer, type SigningPurpose, type TrustRoot } from './ports.ts'
+import { SIGNING_PURPOSES, type SigningPurpose } from './names.ts'
+import type { Signer, TrustRoot } from './ports.ts'
 import { sha256Hex } from './schemas/common.ts'
 
 /** What a statement says, by `predicateType`. */

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
 import { WaybillError } from '../core/errors.ts'
-import { MAC_PURPOSES, type MacPurpose } from '../core/names.ts'
+import { MAC_PURPOSES, type MacPurpose, oneEach } from '../core/names.ts'
 import { type Keys, MAC_MESSAGE_BYTES, type MacChecker, type MacMaker } from '../core/ports.ts'
 import { keyFile } from './key-file.ts'
 
@@ -42,14 +42,10 @@ export function fileMacs({ folder }: { folder: string }): {
       if (!isOfSize(message) || mac.length !== LENGTH) return false
       return timingSafeEqual(await maker(purpose)(message), mac)
     }
-  return { macMakers: byPurpose(maker), macCheckers: byPurpose(checker) }
+  return { macMakers: oneEach(MAC_PURPOSES, maker), macCheckers: oneEach(MAC_PURPOSES, checker) }
 }
 
 const isOfSize = (message: Uint8Array) => message.length >= 1 && message.length <= MAC_MESSAGE_BYTES
-
-function byPurpose<T>(make: (purpose: MacPurpose) => T): Record<MacPurpose, T> {
-  return Object.fromEntries(MAC_PURPOSES.map((purpose) => [purpose, make(purpose)])) as Record<MacPurpose, T>
-}
 
 /** The key that seals task tokens in the approval store. */
 export function sealKey(folder: string): Uint8Array {

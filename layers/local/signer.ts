@@ -1,18 +1,14 @@
 import { createECDH, createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { WaybillError } from '../core/errors.ts'
-import type { Signer, Signers, SigningPurpose } from '../core/ports.ts'
+import { oneEach, SIGNING_PURPOSES, type SigningPurpose } from '../core/names.ts'
+import type { Signer, Signers } from '../core/ports.ts'
 import { keyFile } from './key-file.ts'
 import { signDigest } from './sign-digest.ts'
 
 /** One P-256 key a purpose, `<purpose>.pem` in `folder`, made once. Named `local:` in evidence; a production trust root leaves them out. */
 export function fileSigners({ folder }: { folder: string }): Signers {
-  return {
-    plan: fileSigner(folder, 'plan'),
-    approval: fileSigner(folder, 'approval'),
-    evidence: fileSigner(folder, 'evidence'),
-    anchor: fileSigner(folder, 'anchor'),
-  }
+  return oneEach(SIGNING_PURPOSES, (purpose) => fileSigner(folder, purpose))
 }
 
 function fileSigner(folder: string, purpose: SigningPurpose): Signer {

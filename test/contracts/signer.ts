@@ -2,7 +2,8 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lowS, verifySignature } from '../../layers/core/ecdsa.ts'
-import { SIGNING_PURPOSES, type Signers } from '../../layers/core/ports.ts'
+import { SIGNING_PURPOSES } from '../../layers/core/names.ts'
+import type { Signers } from '../../layers/core/ports.ts'
 import { refusal } from './samples.ts'
 
 /** @param make signers on the same keys each time it is called */

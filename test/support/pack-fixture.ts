@@ -5,11 +5,12 @@ import { sha256 } from '../../layers/core/digest.ts'
 import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
 import { composePack, type PackFile, type PackInput, type PackKey, sealPack } from '../../layers/core/evidence/pack.ts'
 import { envelopeFiles } from '../../layers/core/evidence/pack-files.ts'
+import { SIGNING_PURPOSES } from '../../layers/core/names.ts'
 import { figuresOf } from '../../layers/core/nights/figures.ts'
 import { assembleOutcome, type OutcomeInput } from '../../layers/core/outcome/assembly.ts'
 import { certificateStatement } from '../../layers/core/outcome/certificate-statement.ts'
 import { segmentRoot } from '../../layers/core/outcome/table-recomputation.ts'
-import { SIGNING_PURPOSES, type Signer, type Signers } from '../../layers/core/ports.ts'
+import type { Signer, Signers } from '../../layers/core/ports.ts'
 import {
   archetypeOf,
   defaultPolicy,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { SIGNING_PURPOSES } from '../ports.ts'
+import { SIGNING_PURPOSES } from '../names.ts'
 import { count, instant, role, sha256Hex, slug, verdict } from './common.ts'
 import { approvalPredicate } from './governance.ts'
 import { gatedTransition } from './policy.ts'

@@ -1,6 +1,7 @@
 import { WaybillError } from '../errors.ts'
 import { canonicalPem, fingerprintOf, type PackKey } from '../evidence/pack-files.ts'
-import type { SigningPurpose, TrustRoot } from '../ports.ts'
+import { oneEach, SIGNING_PURPOSES, type SigningPurpose } from '../names.ts'
+import type { TrustRoot } from '../ports.ts'
 import { packKeys } from '../schemas/evidence.ts'
 import { Faults, type OpenedPack, parseAs } from './pack-reader.ts'
 
@@ -15,17 +16,16 @@ export type Pins = Record<SigningPurpose, ReadonlySet<string>>
  * @throws BAD_INPUT for a key without purpose, one for two purposes, and what is neither PEM nor fingerprint
  */
 export function trustedPins(trust: readonly string[]): Pins {
-  const pins = { plan: new Set<string>(), approval: new Set<string>(), evidence: new Set<string>(), anchor: new Set<string>() }
+  const pins = oneEach(SIGNING_PURPOSES, () => new Set<string>())
   const purposes = new Map<string, SigningPurpose>()
   for (const text of trust) {
-    const [, named, key] = /^(plan|approval|evidence|anchor)=([\s\S]*)$/.exec(text) ?? []
-    const purpose = named as SigningPurpose | undefined
-    if (purpose === undefined || key === undefined)
+    const purpose = SIGNING_PURPOSES.find((each) => text.startsWith(`${each}=`))
+    if (purpose === undefined)
       throw new WaybillError(
         'BAD_INPUT',
-        'Say what each trusted key signs: plan=KEY, approval=KEY, evidence=KEY, anchor=KEY. Otherwise a key that may only approve could pass for one that proves.',
+        `Say what each trusted key signs: ${SIGNING_PURPOSES.map((each) => `${each}=KEY`).join(', ')}. Otherwise a key that may only approve could pass for one that proves.`,
       )
-    const fingerprint = fingerprintIn(key)
+    const fingerprint = fingerprintIn(text.slice(purpose.length + 1))
     if ((purposes.get(fingerprint) ?? purpose) !== purpose)
       throw new WaybillError(
         'BAD_INPUT',
@@ -54,7 +54,7 @@ function fingerprintIn(key: string): string {
  */
 export function keysOf(files: OpenedPack['files'], trust: readonly string[] | undefined): KeysFound {
   const faults = new Faults()
-  const trustRoot: Record<SigningPurpose, string[]> = { plan: [], approval: [], evidence: [], anchor: [] }
+  const trustRoot = oneEach(SIGNING_PURPOSES, (): string[] => [])
   const found: KeysFound = { keys: [], trust: trustRoot, faults, local: 0, pinned: trust !== undefined }
   const bytes = files.get('keys/keys.json')
   if (bytes === undefined) {

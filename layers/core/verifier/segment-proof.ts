@@ -4,6 +4,7 @@ import { segmentLeaf } from '../encoding/segment-digest.ts'
 import { canonicalPem, fingerprintOf } from '../evidence/pack-files.ts'
 import { sidesOfSiblings } from '../evidence/segment-proof.ts'
 import { verifyInclusion } from '../merkle.ts'
+import { oneEach, SIGNING_PURPOSES } from '../names.ts'
 import { type SegmentProof, segmentProof } from '../schemas/evidence.ts'
 import { type OutcomePredicate, outcomePredicate } from '../schemas/outcome.ts'
 import { openPredicate } from '../statement.ts'
@@ -50,7 +51,7 @@ function certificateOf(proof: SegmentProof, pinned: ReadonlySet<string> | null, 
       return null
     }
     const envelope = writeEnvelope(fromBase64(proof.certificate.payload), '', fromBase64(proof.certificate.sig))
-    return openPredicate(envelope, { plan: [], approval: [], evidence: [pem], anchor: [] }, 'outcome', outcomePredicate).predicate
+    return openPredicate(envelope, { ...oneEach(SIGNING_PURPOSES, () => []), evidence: [pem] }, 'outcome', outcomePredicate).predicate
   } catch (error) {
     faults.add(FILE, `its certificate does not hold: ${sentence(error)}`)
     return null

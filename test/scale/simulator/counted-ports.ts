@@ -1,4 +1,4 @@
-import { MAC_PURPOSES, type MacPurpose } from '../../../layers/core/names.ts'
+import { MAC_PURPOSES, oneEach } from '../../../layers/core/names.ts'
 import type {
   ApprovalStore,
   ArtifactStore,
@@ -223,11 +223,11 @@ export function countedPorts(time: VirtualTime, inner: Ports, perSecond = new Ma
         return inner.keys.mask()
       },
     },
-    macMakers: eachPurpose((purpose) => async (message) => {
+    macMakers: oneEach(MAC_PURPOSES, (purpose) => async (message) => {
       await kms('mac')
       return inner.macMakers[purpose](message)
     }),
-    macCheckers: eachPurpose((purpose) => async (message, mac) => {
+    macCheckers: oneEach(MAC_PURPOSES, (purpose) => async (message, mac) => {
       await kms('mac')
       return inner.macCheckers[purpose](message, mac)
     }),
@@ -239,8 +239,4 @@ export function countedPorts(time: VirtualTime, inner: Ports, perSecond = new Ma
       },
     },
   }
-}
-
-function eachPurpose<T>(counted: (purpose: MacPurpose) => T): Record<MacPurpose, T> {
-  return Object.fromEntries(MAC_PURPOSES.map((purpose) => [purpose, counted(purpose)])) as Record<MacPurpose, T>
 }

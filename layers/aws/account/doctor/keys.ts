@@ -1,6 +1,6 @@
 import { DescribeKeyCommand, GetKeyPolicyCommand, ListGrantsCommand } from '@aws-sdk/client-kms'
 import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
-import type { SigningPurpose } from '../../../core/ports.ts'
+import type { SigningPurpose } from '../../../core/names.ts'
 import type { Patient } from './place.ts'
 import { covers, readPolicy } from './policy.ts'
 
