@@ -1,6 +1,7 @@
 import { mergedReport } from '../../functions/work/recorded-reports.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
+import { WEIGHT_WORDS, weightOf } from '../../layers/core/finding-weight.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
@@ -149,9 +150,13 @@ export function printSummary(terminal: Terminal, project: ProjectRecord, figures
 
 function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcome, recon, checks, findings, newest }: Measured): void {
   if (recon !== null) printRecon(terminal, recon)
+  const accepted = new Set(outcome?.findings.filter((finding) => finding.accepted).map(({ id }) => id))
   for (const check of checks?.checks ?? []) {
-    if (check.verdict === 'pass') continue
-    terminal.out(`${terminal.paint('yellow', `${check.severity} ${check.verdict}`)}  ${visible(check.explanation)}`)
+    const weight = weightOf(check, accepted.has(check.check_id))
+    if (weight === 'pass') continue
+    const blocking = weight === 'fail' || weight === 'undecided'
+    const words = `${WEIGHT_WORDS[weight]}${blocking ? ` (${check.severity})` : ''}`
+    terminal.out(`${terminal.paint(weight === 'fail' ? 'red' : 'yellow', words)}  ${visible(check.explanation)}`)
   }
   if (project.failure !== null) terminal.out(`${terminal.paint('red', project.failure.code)}  ${visible(project.failure.reason)}`)
   for (const { severity, where, what, remedy } of findings)

@@ -128,7 +128,7 @@ describe('findings', () => {
 
   it('say who waived them, until when and why; a waiver of another finding changes nothing', () => {
     const lines = (list: (typeof waived)[]) => findingSection([failed], 60, list).items?.map(({ mark, text }) => `${mark}: ${text}`)
-    expect(lines([])).toEqual(['bad: Too wide. What helps: Narrow it.'])
+    expect(lines([])).toEqual(['warn: Too wide. What helps: Narrow it.'])
     expect(lines([waived])).toEqual(['care: Too wide. Waived by dora@example.com (dba) until 1 April 2026, 00:00 UTC: known'])
     expect(lines([{ ...waived, where: '/tables/0' }])).toEqual(lines([]))
   })

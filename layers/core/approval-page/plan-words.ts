@@ -1,3 +1,4 @@
+import { type Weight, weightOf } from '../finding-weight.ts'
 import { columnsInWords } from '../left-behind.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
@@ -189,7 +190,7 @@ export type WaivedFinding = {
   expires_at: string
 }
 
-/** Validator results: what is not a pass first, with who waived it and why. */
+/** Validator results: what weighs most first, with who waived it and why. */
 export function findingSection(findings: readonly Finding[], limit = 60, waived: readonly WaivedFinding[] = []): Section {
   const waiverOf = (finding: Finding) =>
     finding.verdict === 'pass'
@@ -198,13 +199,12 @@ export function findingSection(findings: readonly Finding[], limit = 60, waived:
           (each) =>
             each.rule_id === finding.rule_id && each.where === finding.where && (each.what === undefined || each.what === finding.what),
         )
-  const order = (finding: Finding) => (finding.verdict === 'pass' ? 1 : 0)
-  const sorted = [...findings].sort((a, b) => order(a) - order(b))
+  const sorted = gravestFirst(findings, (finding) => weightOf(finding))
   const shown = sorted.slice(0, limit).map((finding) => {
     const waiver = waiverOf(finding)
     const remedy = finding.verdict === 'pass' || finding.remedy === '' ? '' : ` What helps: ${finding.remedy}`
     const taken = waiver && ` Waived by ${waiver.approver} (${waiver.role}) until ${moment(waiver.expires_at)}: ${waiver.reason}`
-    return { mark: waiver ? ('care' as const) : markOf(finding.verdict), text: `${finding.what}${taken ?? remedy}` }
+    return { mark: waiver ? ('care' as const) : MARK_OF[weightOf(finding)], text: `${finding.what}${taken ?? remedy}` }
   })
   const rest = sorted.length - shown.length
   return {
@@ -214,8 +214,22 @@ export function findingSection(findings: readonly Finding[], limit = 60, waived:
   }
 }
 
-export function markOf(verdict: Finding['verdict']): Mark {
-  return verdict === 'pass' ? 'good' : verdict === 'fail' ? 'bad' : verdict === 'inconclusive' ? 'care' : 'note'
+const GRAVEST: readonly Weight[] = ['fail', 'undecided', 'accepted', 'warning', 'not-applicable', 'note', 'pass']
+
+/** What weighs most stands first, so that a shortened list never leaves out what matters. */
+export function gravestFirst<T>(findings: readonly T[], weight: (finding: T) => Weight): T[] {
+  return findings.toSorted((a, b) => GRAVEST.indexOf(weight(a)) - GRAVEST.indexOf(weight(b)))
+}
+
+/** How each weight looks on a page. */
+export const MARK_OF: Readonly<Record<Weight, Mark>> = {
+  pass: 'good',
+  accepted: 'care',
+  fail: 'bad',
+  undecided: 'care',
+  warning: 'warn',
+  note: 'note',
+  'not-applicable': 'note',
 }
 
 /** Questions that were asked, and who answered them how. */

@@ -1,9 +1,10 @@
+import { lightDrift, weightOf } from '../finding-weight.ts'
 import { madeAt } from '../newest-comparison.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { CutoverProposal } from '../schemas/proposal.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import { type Picture, share } from './picture.ts'
-import { grouped, markOf } from './plan-words.ts'
+import { gravestFirst, grouped, MARK_OF } from './plan-words.ts'
 import type { Mark, Section } from './section.ts'
 
 const STATUS: Record<string, { mark: Mark; word: string }> = {
@@ -24,6 +25,10 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
     const status = STATUS[result.status] ?? STATUS.INCONCLUSIVE!
     return { mark: status.mark, text: `${name} ${status.word}. ${result.reasons.slice(0, 3).join(' ')}` }
   }
+  const drift = lightDrift(outcome)
+  const consistency = proof.consistency_result
+  const withDrift =
+    consistency.status === 'PASS' && drift !== null ? { ...consistency, reasons: [...consistency.reasons, drift] } : consistency
   const tables = proof.tables.toSorted((a, b) => Number(a.status === 'PASS') - Number(b.status === 'PASS')).slice(0, limit)
   const hidden = proof.tables.length - tables.length
   const bps = outcome.rollback_verdict
@@ -46,7 +51,7 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
       items: [
         part('Integrity (same content)', proof.integrity_result),
         part('Completeness (same rows)', proof.completeness_result),
-        part('Consistency (same structure)', proof.consistency_result),
+        part('Consistency (same structure)', withDrift),
         part('Ordering (same sequence)', proof.ordering_result),
         ...held.slice(0, limit).map((text) => ({ mark: 'care' as const, text })),
         ...(held.length > limit
@@ -73,15 +78,34 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
         },
       ],
     },
-    {
-      title: 'What you should know before you decide',
-      ...(outcome.findings.length === 0 ? { says: 'No findings.' } : {}),
-      items: outcome.findings.slice(0, limit).map((finding) => ({
-        mark: finding.accepted && finding.verdict === 'fail' ? 'care' : markOf(finding.verdict),
-        text: `${finding.what}${finding.accepted ? ' (accepted in the plan)' : ''}`,
-      })),
-    },
+    knowledgeSection(outcome.findings, limit),
   ]
+}
+
+/** Findings that stand beside the proof: each with its place, and how they stand to what was decided above. */
+function knowledgeSection(findings: Outcome['findings'], limit: number): Section {
+  const weight = (finding: Outcome['findings'][number]) => weightOf(finding, finding.accepted)
+  const blocking = findings.filter((finding) => ['fail', 'undecided'].includes(weight(finding))).length
+  const rest = findings.length - limit
+  return {
+    title: 'What you should know before you decide',
+    says:
+      findings.length === 0
+        ? 'No findings.'
+        : blocking === 0
+          ? 'None of this makes the proof fail; it is so in the target, and you decide with it.'
+          : 'What failed or was not decided stands first; a warning, a note, and what the plan accepts make no proof fail.',
+    items: [
+      ...gravestFirst(findings, weight)
+        .slice(0, limit)
+        .map((finding) => {
+          const { where, what, accepted } = finding
+          const place = where === '' || what.includes(where) ? '' : `${where}: `
+          return { mark: MARK_OF[weight(finding)], text: `${place}${what}${accepted ? ' (accepted in the plan)' : ''}` }
+        }),
+      ...(rest > 0 ? [{ mark: 'note' as const, text: `${rest} more ${rest === 1 ? 'finding is' : 'findings are'} in outcome.json.` }] : []),
+    ],
+  }
 }
 
 type Compared = Outcome['proof_certificate']['tables'][number]

@@ -1,7 +1,7 @@
 import { type Picture, renderPicture } from './picture.ts'
 import { escaped } from './visible-text.ts'
 
-export type Mark = 'good' | 'bad' | 'care' | 'note'
+export type Mark = 'good' | 'bad' | 'warn' | 'care' | 'note'
 
 /** One part of the page. Every text in it is hostile until `renderSection` escapes it. */
 export type Section = {
@@ -22,7 +22,7 @@ export type Section = {
   }[]
 }
 
-const MARK_WORD: Record<Mark, string> = { good: 'Pass', bad: 'Fail', care: 'Look', note: 'Note' }
+const MARK_WORD: Record<Mark, string> = { good: 'Pass', bad: 'Fail', warn: 'Warning', care: 'Look', note: 'Note' }
 
 export function renderSection(section: Section, index: number): string {
   const id = `s${index}`

@@ -1,3 +1,4 @@
+import { sentence } from '../schema-comparison/summary.ts'
 import type { OutcomeFinding, ResultStatus } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { TableMapping } from '../schemas/proposal.ts'
@@ -142,10 +143,7 @@ export function differenceFindings(recon: ReconReport): OutcomeFinding[] {
     severity: difference.severity,
     verdict: 'fail',
     where: difference.where,
-    what: `${difference.kind.replaceAll('_', ' ')} not planned: ${difference.source ?? 'nothing'} in the source, ${difference.target ?? 'nothing'} in the target`.slice(
-      0,
-      1900,
-    ),
+    what: `${sentence(difference)} The plan does not ask for it.`,
     accepted: false,
     figures: {},
   }))

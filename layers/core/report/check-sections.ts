@@ -1,17 +1,32 @@
+import { WEIGHT_WORDS, type Weight, weightOf } from '../finding-weight.ts'
+import type { FindingSeverity, Verdict } from '../schemas/common.ts'
 import type { SchemaChange } from '../schemas/outcome.ts'
 import { grouped, html, type Markup, name } from './markup.ts'
 import type { ReportModel } from './model.ts'
-import { mark, notMeasured } from './verdict-sections.ts'
+import { notMeasured } from './verdict-sections.ts'
 
-const WEIGHT = { CRITICAL: 'fail', ERROR: 'fail', WARNING: 'warn', INFO: 'none' } as const
+const LOOKS: Readonly<Record<Weight, string>> = {
+  pass: 'pass',
+  accepted: 'warn',
+  fail: 'fail',
+  undecided: 'inconclusive',
+  warning: 'warn',
+  note: 'note',
+  'not-applicable': 'none',
+}
+
+/** A finding as it weighs; what stands in the way also with its severity. */
+export function weightMark(finding: { verdict: Verdict; severity: FindingSeverity }, accepted = false): Markup {
+  const weight = weightOf(finding, accepted)
+  const blocking = weight === 'fail' || weight === 'undecided'
+  return html`<span class="mark ${LOOKS[weight]}">${WEIGHT_WORDS[weight]}${blocking ? ` (${finding.severity})` : ''}</span>`
+}
 
 /** Every check of the plan, also those that were not run, and what was accepted. */
 export function checkTable({ plan, checks, outcome }: ReportModel): Markup {
   const accepted = new Set(outcome.findings.filter((finding) => finding.accepted).map((finding) => finding.id))
   const run = checks.checks.map(
-    (
-      check,
-    ) => html`<tr><td>${accepted.has(check.check_id) ? html`<span class="mark warn">accepted</span>` : check.verdict === 'pass' || check.verdict === 'not-applicable' ? mark(check.verdict) : html`${mark(check.verdict)} <span class="mark ${WEIGHT[check.severity]}">${check.severity}</span>`}</td>
+    (check) => html`<tr><td>${weightMark(check, accepted.has(check.check_id))}</td>
 <td>${check.kind.replaceAll('_', ' ')}</td><td>${name(check.where)}</td><td class="wide">${check.explanation}</td><td class="n">${Object.entries(
       check.figures,
     ).map(
@@ -45,7 +60,7 @@ export function driftSection({ outcome }: ReportModel): Markup {
   const changes = lists.flat()
   const unplanned = changes.filter((change) => !change.planned)
   return html`<h2>Drift</h2>
-<p>${grouped(totals.total_drift_events)} differences that the plan did not ask for; ${grouped(changes.length - unplanned.length)} that it did.</p>
+<p>${driftWords(totals, changes.length - unplanned.length)}</p>
 ${unplanned.length > 0 ? changeTable('Not planned', unplanned) : ''}
 ${
   changes.length > unplanned.length
@@ -58,12 +73,21 @@ ${
 ${distributions(data.columns)}`
 }
 
+/** How many differences, how many of them in the way of the proof, and what the others mean. */
+function driftWords(totals: ReportModel['outcome']['drift_analysis_report']['drift_summary'], planned: number): string {
+  const { total_drift_events: total, critical_drift_events: grave, overall_drift_status: status } = totals
+  const counted = `${grouped(total)} ${total === 1 ? 'difference' : 'differences'} that the plan did not ask for; ${grouped(planned)} that it did.`
+  if (total === 0 || status === 'INCONCLUSIVE') return counted
+  if (grave === 0) return `${counted} None of them makes the proof fail: a warning or a note is there to be known, and blocks nothing.`
+  return `${counted} ${grouped(grave)} of them ${grave === 1 ? 'makes' : 'make'} consistency fail; a warning or a note blocks nothing.`
+}
+
 function changeTable(label: string, changes: readonly SchemaChange[]): Markup {
   const side = (value: string | undefined) =>
     value === undefined ? html`<span class="soft">nothing</span>` : html`<bdi><code>${value}</code></bdi>`
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table><thead><tr><th>${label}</th><th>Where</th><th>Source</th><th>Target</th></tr></thead><tbody>${changes.map(
     (change) =>
-      html`<tr><td>${change.kind.replaceAll('_', ' ')} ${change.planned ? '' : html`<span class="mark ${WEIGHT[change.severity]}">${change.severity}</span>`}</td><td>${name(change.where)}</td><td>${side(change.source)}</td><td>${side(change.target)}</td></tr>`,
+      html`<tr><td>${change.kind.replaceAll('_', ' ')} ${change.planned ? '' : weightMark({ verdict: 'fail', severity: change.severity })}</td><td>${name(change.where)}</td><td>${side(change.source)}</td><td>${side(change.target)}</td></tr>`,
   )}</tbody></table></div>`
 }
 

@@ -1,5 +1,7 @@
 import { visible } from '../approval-page/visible-text.ts'
+import { lightDrift, WEIGHT_WORDS, type Weight, weightOf } from '../finding-weight.ts'
 import { leftOfTable, omissions } from '../left-behind.ts'
+import type { CheckResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import { bytesInWords, duration, grouped, moment } from './markup.ts'
 import type { ReportModel } from './model.ts'
@@ -12,7 +14,15 @@ export function plain(text: string): string {
 }
 
 const STATUS = { PASS: '✅ pass', FAIL: '❌ fail', INCONCLUSIVE: '⚠️ not decided', NOT_APPLICABLE: '➖ not applicable' } as const
-const VERDICT = { pass: '✅ pass', fail: '❌ fail', inconclusive: '⚠️ not decided', 'not-applicable': '➖ not applicable' } as const
+const SIGN: Readonly<Record<Weight, string>> = {
+  pass: '✅',
+  accepted: '⚠️',
+  fail: '❌',
+  undecided: '⚠️',
+  warning: '⚠️',
+  note: 'ℹ️',
+  'not-applicable': '➖',
+}
 const PROOF = { VALID: '✅ Proven', INVALID: '❌ Not proven', INCONCLUSIVE: '⚠️ Not decided' } as const
 
 /** `report.md`, for a pull request: the verdict first, every figure from the outcome, nothing that a name could break. */
@@ -52,6 +62,7 @@ function resultLines({ outcome }: ReportModel): string[] {
   const { integrity_result: i, completeness_result: c, consistency_result: k, ordering_result: o } = outcome.proof_certificate
   const reasons = (list: readonly string[]) => list.slice(0, 3).map(plain).join('; ')
   const score = outcome.rollback_verdict.bps_current
+  const drift = lightDrift(outcome)
   return [
     ...table(
       ['Result', 'Status', 'Why'],
@@ -65,7 +76,7 @@ function resultLines({ outcome }: ReportModel): string[] {
               ? 'not measured'
               : `${grouped(c.source_record_count)} → ${grouped(c.target_record_count)} records`),
         ],
-        ['Consistency', STATUS[k.status], reasons(k.reasons)],
+        ['Consistency', STATUS[k.status], k.status === 'PASS' && drift !== null ? plain(drift) : reasons(k.reasons)],
         ['Ordering', STATUS[o.status], reasons(o.reasons)],
       ],
     ),
@@ -132,7 +143,7 @@ function checkLines({ plan, checks, outcome }: ReportModel): string[] {
   const seen = new Set(checks.checks.map((check) => check.check_id))
   const rows = [
     ...checks.checks.map((check) => [
-      accepted.has(check.check_id) ? '⚠️ accepted' : `${VERDICT[check.verdict]}${check.verdict === 'fail' ? ` ${check.severity}` : ''}`,
+      weightWords(check, accepted.has(check.check_id)),
       check.kind.replaceAll('_', ' '),
       plain(check.where),
       plain(check.explanation),
@@ -142,6 +153,11 @@ function checkLines({ plan, checks, outcome }: ReportModel): string[] {
       .map(({ request }) => ['⬜ not run', request.kind.replaceAll('_', ' '), plain(request.table), 'no result came back']),
   ]
   return rows.length === 0 ? [] : ['## Checks', '', ...table(['Verdict', 'Check', 'Where', 'Found'], rows)]
+}
+
+function weightWords(check: CheckResult, accepted: boolean): string {
+  const weight = weightOf(check, accepted)
+  return `${SIGN[weight]} ${WEIGHT_WORDS[weight]}${weight === 'fail' || weight === 'undecided' ? ` ${check.severity}` : ''}`
 }
 
 function signOffLines({ approvals }: ReportModel): string[] {

@@ -1,3 +1,4 @@
+import { lightDrift } from '../finding-weight.ts'
 import { omissions } from '../left-behind.ts'
 import type { Outcome, ResultStatus } from '../schemas/outcome.ts'
 import { bytesInWords, duration, grouped, html, type Markup, moment, name } from './markup.ts'
@@ -108,6 +109,7 @@ export function head({ title, outcome, plan, state }: ReportModel): Markup {
 /** I, C, K and O, each with what it was judged by. */
 export function fourResults({ outcome }: ReportModel): Markup {
   const { integrity_result: i, completeness_result: c, consistency_result: k, ordering_result: o } = outcome.proof_certificate
+  const drift = lightDrift(outcome)
   const held = outcome.proof_certificate.tables.reduce((columns, table) => columns + (table.tolerances?.length ?? 0), 0)
   const cards: [string, string, ResultStatus, Markup, readonly string[]][] = [
     [
@@ -132,7 +134,7 @@ export function fourResults({ outcome }: ReportModel): Markup {
       k.status,
       k.status === 'INCONCLUSIVE'
         ? notMeasured('not decided')
-        : html`${k.type_mismatches} types differ from the plan; ${k.constraint_violations === null ? notMeasured('constraints not decided') : html`<b class="n">${grouped(k.constraint_violations)}</b> unaccepted violations.`}`,
+        : html`${k.type_mismatches} types differ from the plan; ${k.constraint_violations === null ? notMeasured('constraints not decided') : html`<b class="n">${grouped(k.constraint_violations)}</b> unaccepted violations.`}${k.status === 'PASS' && drift !== null ? html` ${drift} Listed below, under Drift.` : ''}`,
       k.reasons,
     ],
     [

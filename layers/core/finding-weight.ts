@@ -1,0 +1,41 @@
+import type { FindingSeverity, Verdict } from './schemas/common.ts'
+import type { Outcome } from './schemas/outcome.ts'
+
+/** How much one finding weighs for whoever reads it. Only `fail` and `undecided` stand in the way of anything. */
+export type Weight = 'pass' | 'accepted' | 'fail' | 'undecided' | 'warning' | 'note' | 'not-applicable'
+
+/** A finding of WARNING or INFO blocks nothing and is no failure, and what people accepted is none either. `accepted`: by the signed plan. */
+export function weightOf({ verdict, severity }: { verdict: Verdict; severity: FindingSeverity }, accepted = false): Weight {
+  if (verdict === 'pass' || verdict === 'not-applicable') return verdict
+  if (accepted && verdict === 'fail') return 'accepted'
+  if (severity === 'WARNING') return 'warning'
+  if (severity === 'INFO') return 'note'
+  return verdict === 'fail' ? 'fail' : 'undecided'
+}
+
+/** Each weight in a word for people. */
+export const WEIGHT_WORDS: Readonly<Record<Weight, string>> = {
+  pass: 'pass',
+  accepted: 'accepted',
+  fail: 'fail',
+  undecided: 'not decided',
+  warning: 'warning',
+  note: 'note',
+  'not-applicable': 'not applicable',
+}
+
+/**
+ * How differences of the schemas that the plan did not ask for and that weigh little stand to consistency, in a sentence: that it holds and
+ * that there are such differences is no contradiction. Null where there are none.
+ */
+export function lightDrift({ drift_analysis_report: { drift_summary: drift } }: Outcome): string | null {
+  const { warning_drift_events: warnings, info_drift_events: notes } = drift
+  const total = warnings + notes
+  if (total === 0) return null
+  const parts = [counted(warnings, 'warning'), counted(notes, 'note')].filter((part) => part !== null)
+  return total === 1
+    ? `One difference of the schemas that the plan does not ask for (${parts.join()}) does not make it fail.`
+    : `${total} differences of the schemas that the plan does not ask for (${parts.join(', ')}) do not make it fail.`
+}
+
+const counted = (count: number, one: string) => (count === 0 ? null : `${count} ${count === 1 ? one : `${one}s`}`)
