@@ -1,11 +1,11 @@
-import { mergedReport } from '../../functions/work/recorded-reports.ts'
+import { comparisonFound } from '../../functions/work/newest-comparison.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { WEIGHT_WORDS, weightOf } from '../../layers/core/finding-weight.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
-import { comparedSince, madeAt, type NewestComparison, newestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
+import { comparedSince, madeAt, type NewestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { newestMerging, repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
@@ -50,23 +50,27 @@ export async function measured(ports: Reading, project: ProjectRecord): Promise<
   }
 }
 
+/** The outcome that is proven; null where nothing is. */
+export async function provenOutcome({ artifacts }: Pick<Ports, 'artifacts'>, project: ProjectRecord): Promise<Outcome | null> {
+  const { outcome } = project.artifacts
+  return outcome === undefined ? null : getJson(artifacts, outcome, outcomeSchema)
+}
+
 /** What was proven, and what was found since; `report` is that of the newest comparison, where it is another than the one that was proven. */
 export async function provenAndSince(
   ports: Reading,
   project: ProjectRecord,
 ): Promise<Pick<Measured, 'outcome' | 'checks' | 'newest'> & { report: ReconReport | null }> {
-  const { outcome: proven, checks_report: checked } = project.artifacts
-  const checks = checked ? await getJson(ports.artifacts, checked, checksReport) : null
-  if (!proven) return { outcome: null, checks, report: null, newest: null }
-  const outcome = await getJson(ports.artifacts, proven, outcomeSchema)
-  return { outcome, checks, ...(await newestOf(ports, project.project_id, outcome, checks)) }
+  const outcome = await provenOutcome(ports, project)
+  if (outcome === null) return { outcome: null, checks: null, report: null, newest: null }
+  const checks = await findJson(ports.artifacts, keyOf(project.project_id, 'checks_report', outcome.run_id), checksReport)
+  return { outcome, checks, ...(await newestOf(ports, project.project_id, outcome)) }
 }
 
 async function newestOf(
   ports: Reading,
   projectId: string,
   outcome: Outcome,
-  proven: ChecksReport | null,
 ): Promise<{ report: ReconReport | null; newest: NewestComparison | null }> {
   const entries = await ports.audit.read(projectId)
   const [repeated] = repeatedMergings(entries)
@@ -76,9 +80,8 @@ async function newestOf(
   const runId = since?.details.run_id
   if (since === null || runId === undefined) return { report: null, newest: null }
   try {
-    const { report } = await mergedReport(ports, projectId, runId, entries)
-    const checks = await findJson(ports.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
-    return { report, newest: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries }) }
+    const { report, found } = await comparisonFound(ports, projectId, runId, outcome, entries)
+    return { report, newest: found }
   } catch (error) {
     if (!isWaybillError(error) || !UNKNOWN.includes(error.code)) throw error
     return { report: null, newest: unknownOf(since, error.message) }
@@ -141,6 +144,14 @@ export function printRecon(terminal: Terminal, recon: ReconReport): void {
   for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
 }
 
+/** What the newest comparison found, in a sentence, under a headline where it is not that source and target are equal. */
+export function printNewest(terminal: Terminal, newest: NewestComparison, outcome: Outcome | null): void {
+  if (newest.found === 'differs') terminal.out(terminal.paint(['bold', 'red'], '\nSOURCE AND TARGET DIFFER NOW.'))
+  if (newest.found === 'undecided')
+    terminal.out(terminal.paint(['bold', 'yellow'], '\nNOT DECIDED: the newest comparison came to no result.'))
+  terminal.out(visible(newestInWords(newest, outcome)))
+}
+
 /** The result in a screenful: rows, differences, checks that a person must know of, whether it is proven, and what stays in the target. */
 export function printSummary(terminal: Terminal, project: ProjectRecord, figures: Measured): void {
   printVerdict(terminal, project, figures)
@@ -179,16 +190,10 @@ function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcom
   ] as const
   const words = four.map(([name, holds]) => `${name} ${holds === null ? 'not applicable' : holds === 1 ? 'holds' : 'FAILS'}`).join(', ')
   const stands = newest === null || newest.found === 'equal'
-  if (newest !== null && !stands)
-    terminal.out(
-      newest.found === 'differs'
-        ? terminal.paint(['bold', 'red'], '\nSOURCE AND TARGET DIFFER NOW.')
-        : terminal.paint(['bold', 'yellow'], '\nNOT DECIDED: the newest comparison came to no result.'),
-    )
-  if (newest !== null && !stands) terminal.out(visible(newestInWords(newest, outcome)))
+  if (newest !== null && !stands) printNewest(terminal, newest, outcome)
   else if (formula.PROOF_VALID) terminal.out(terminal.paint(['bold', 'green'], `\nPROOF VALID, made ${madeAt(outcome)}: ${words}.`))
   else terminal.out(terminal.paint(['bold', 'red'], `\nPROOF NOT VALID, made ${madeAt(outcome)}: ${words}.`))
-  if (newest !== null && stands) terminal.out(visible(newestInWords(newest, outcome)))
+  if (newest !== null && stands) printNewest(terminal, newest, outcome)
   terminal.out(
     `BPS ${bps.bps_current ?? 'not measured'} (${bps.bps_status ?? 'not measured'}), verdict ${bps.rollback_decision}; the project is ${project.state}.`,
   )

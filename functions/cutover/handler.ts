@@ -19,6 +19,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate } from '../../layers/core/statement.ts'
 import { isProven } from '../prove-outcome/proof.ts'
 import { type BarrierDeps, passBarrier } from '../work/authorisation.ts'
+import { comparisonFound } from '../work/newest-comparison.ts'
 import { nightEvidence } from '../work/night-evidence.ts'
 import { mergedReport } from '../work/recorded-reports.ts'
 
@@ -74,8 +75,12 @@ async function proofFaults(deps: Deps, project: ProjectRecord, log: readonly Aud
   // Before it is asked which is the newest: a repeated entry would be it.
   faults.push(...repeatedMergings(log))
   const newest = newestMerging(log)?.details.run_id ?? predicate.run_id
-  const { verdict } = (newest === predicate.run_id ? compared : await mergedReport(deps, project.project_id, newest, log)).report
-  if (verdict !== 'pass') faults.push(`the newest reconciliation (${newest}) came to ${verdict}`)
+  if (newest === predicate.run_id) {
+    if (compared.report.verdict !== 'pass') faults.push(`the newest comparison (${newest}) came to ${compared.report.verdict}`)
+    return faults
+  }
+  const { found } = await comparisonFound(deps, project.project_id, newest, outcome, log)
+  if (found.found !== 'equal') faults.push(`the newest comparison (${newest}) ${found.says}`)
   return faults
 }
 

@@ -16,26 +16,24 @@ export function comparedSince(entries: readonly AuditEntry[], outcome: Outcome):
 
 type Compared = {
   report: ReconReport
-  /** Of that run, and of the run that was proven; null where they were not completed. */
+  /** Of that run; null where they were not completed, or not yet. */
   checks: readonly CheckResult[] | null
+  /** Of the run that was proven; null where nothing was. */
   proven: readonly CheckResult[] | null
   entries: readonly AuditEntry[]
 }
 
 /**
- * Rows decide first, then checks that did hold when the proof was made, then what the night is recorded as. A comparison whose checks were not
- * completed decides by its rows.
+ * Rows decide first, then checks that did hold when the proof was made, then what the night is recorded as. A check that was not run did not
+ * hold: rows that agree without their checks decide nothing.
  */
 export function newestComparison({ report, checks, proven, entries }: Compared): NewestComparison {
   const about = { run_id: report.run_id, at: report.finished_at }
   if (report.verdict === 'fail') return { ...about, found: 'differs', says: differences(report) }
   if (report.verdict !== 'pass')
     return { ...about, found: 'undecided', says: `could not be decided: ${report.reasons[0] ?? 'not said why.'}` }
-  const held = new Set(proven?.filter(({ verdict }) => verdict === 'pass').map(({ check_id }) => check_id))
-  const lost = (checks ?? []).filter(
-    ({ check_id, verdict, severity }) =>
-      (severity === 'CRITICAL' || severity === 'ERROR') && verdict !== 'pass' && verdict !== 'not-applicable' && held.has(check_id),
-  )
+  if (checks === null) return { ...about, found: 'undecided', says: notChecked(report, entries) }
+  const lost = lostChecks(checks, proven ?? [])
   const failed = lost.find(({ verdict }) => verdict === 'fail')
   if (failed !== undefined)
     return { ...about, found: 'differs', says: `found every row in both, but a check no longer holds: ${failed.explanation}` }
@@ -45,6 +43,27 @@ export function newestComparison({ report, checks, proven, entries }: Compared):
   if (night?.action === NIGHT_ACTIONS.undecided || lost[0] !== undefined)
     return { ...about, found: 'undecided', says: `could not be decided: ${lost[0]?.explanation ?? why}` }
   return { ...about, found: 'equal', says: 'found source and target equal, row by row.' }
+}
+
+/** Checks that held when the proof was made and do not now, each as it is now. */
+function lostChecks(checks: readonly CheckResult[], proven: readonly CheckResult[]): CheckResult[] {
+  return proven
+    .filter(({ verdict }) => verdict === 'pass')
+    .map((held) => checks.find(({ check_id }) => check_id === held.check_id) ?? notRun(held))
+    .filter(({ severity }) => severity === 'CRITICAL' || severity === 'ERROR')
+    .filter(({ verdict }) => verdict !== 'pass' && verdict !== 'not-applicable')
+}
+
+const notRun = (held: CheckResult): CheckResult => ({
+  ...held,
+  verdict: 'inconclusive',
+  explanation: `The check ${held.check_id} held when the proof was made, and was not run.`,
+})
+
+function notChecked({ run_id }: ReconReport, entries: readonly AuditEntry[]): string {
+  const failed = entries.findLast(({ action, details }) => action === 'RECONCILIATION_FAILED' && details.run_id === run_id)
+  const found = 'found every row in both, and its checks were not completed'
+  return failed === undefined ? `${found}, or are not yet.` : `${found}: ${failed.details.reason ?? 'not said why.'}`
 }
 
 const OF_NIGHTS: ReadonlySet<string> = new Set([NIGHT_ACTIONS.mismatch, NIGHT_ACTIONS.undecided])
@@ -62,9 +81,9 @@ function differences({ tables, reasons }: ReconReport): string {
 /** When a proof was made. */
 export const madeAt = ({ proof_certificate }: Outcome): string => moment(proof_certificate.proof_timestamp)
 
-/** What was found since, in a sentence; and that a proof which no longer holds did hold when it was made. */
-export function newestInWords({ run_id, at, found, says }: NewestComparison, outcome: Outcome): string {
+/** What was found since, in a sentence; and that a proof, where there is one, which no longer holds did hold when it was made. */
+export function newestInWords({ run_id, at, found, says }: NewestComparison, outcome: Outcome | null): string {
   const sentence = `The newest comparison (${run_id}, ${moment(Date.parse(at))}) ${says}`
-  if (found === 'equal' || outcome.proof_certificate.proof_status !== 'VALID') return sentence
+  if (found === 'equal' || outcome?.proof_certificate.proof_status !== 'VALID') return sentence
   return `${sentence} The proof of ${madeAt(outcome)} was valid for its moment; ${found === 'differs' ? 'it no longer says what is so' : 'whether it still holds is not known'}.`
 }

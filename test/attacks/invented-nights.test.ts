@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { measured } from '../../cli/run/summary.ts'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain, filled, post, toTheEnd } from '../functions/support/decisions.ts'
 import { testPlatform } from '../functions/support/platform.ts'
@@ -57,7 +58,7 @@ it('makes no cutover where the nights that were counted are not there any more',
 })
 
 it.each([
-  ['known to differ', 0, /the newest reconciliation \(late-r\d+\) came to fail/],
+  ['known to differ', 0, /the newest comparison \(late-r\d+\) found that they differ: 3 rows missing/],
   ['said once more to be as it was before it differed', 1, /records the comparison of run .* a second time/],
 ])('makes no cutover of what is %s', { timeout: 90_000 }, async (_what, repeated, says) => {
   const asked: Asked = await askedFor((mail) => mail.to === PEOPLE.release_manager)
@@ -82,5 +83,36 @@ it.each([
   // Nor does anybody read that the proof still holds.
   const { newest } = await measured(on.ports, project)
   expect(newest?.found).toBe(repeated === 0 ? 'differs' : 'undecided')
+  await asked.close()
+})
+
+it.each([
+  ['no longer hold', ({ systems }: Asked['on']) => systems.checks.push('fail'), /but a check no longer holds: They do not hold the same/],
+  [
+    'were not decided',
+    ({ systems }: Asked['on']) => systems.checks.push('inconclusive'),
+    /could not be decided: They do not hold the same/,
+  ],
+  [
+    'were not run',
+    (on: Asked['on']) => on.failNext('run-checks', new WaybillError('CONNECTION_FAILED', 'The target went away.'), 4),
+    /found every row in both, and its checks were not completed/,
+  ],
+])('makes no cutover where checks that held at the proof %s', { timeout: 90_000 }, async (_what, befall, says) => {
+  const asked: Asked = await askedFor((mail) => mail.to === PEOPLE.release_manager)
+  const { on, projectId } = asked
+  const links = [PEOPLE.release_manager, PEOPLE.data_owner].map((person) => linkIn(asked.mail(person)))
+  befall(on)
+  await on.runner.start('reconcile', 'again', { project_id: projectId, run_id: 'again' })
+  await on.runner.wait('again')
+  expect((await chain(asked, 'RECONCILIATION_MERGED')).at(-1)?.details).toMatchObject({ verdict: 'pass' })
+  for (const link of links) await post(link, await filled(link, 'approve'))
+  await on.runner.wait(asked.run)
+  const project = await on.ports.projects.get(projectId)
+  expect([project.state, project.failed_from, project.failure?.code]).toEqual(['FAILED', 'CUTOVER_READY', 'PLAN_NOT_AUTHORISED'])
+  expect(project.failure?.reason).toMatch(says)
+  // And everybody reads the same.
+  const { newest } = await measured(on.ports, project)
+  expect(newest?.says).toMatch(says)
   await asked.close()
 })

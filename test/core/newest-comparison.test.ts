@@ -31,7 +31,7 @@ const check = (verdict: CheckResult['verdict'], severity: CheckResult['severity'
   severity,
   explanation: '7 orphans.',
 })
-const found = (report = later, checks: CheckResult[] | null = null, before: CheckResult[] | null = null, entries: AuditEntry[] = []) => {
+const found = (report = later, checks: CheckResult[] | null = [], before: CheckResult[] | null = null, entries: AuditEntry[] = []) => {
   const { found, says } = newestComparison({ report, checks, proven: before, entries })
   return [found, says]
 }
@@ -68,16 +68,27 @@ describe('the newest comparison', () => {
       [[check('fail')], [check('fail')]],
       [[check('fail', 'WARNING')], [check('pass')]],
       [[check('pass')], [check('pass')]],
-      [null, [check('pass')]],
+      [[], [check('pass', 'WARNING')]],
     ] as const)
       expect(found(later, now && [...now], [...before])[0]).toBe('equal')
   })
 
+  it('is not decided by rows whose checks were not run, all or one that held', () => {
+    const held = [check('pass')]
+    expect(found(later, null, held)).toEqual(['undecided', 'found every row in both, and its checks were not completed, or are not yet.'])
+    const failed = (run_id: string) => entry('RECONCILIATION_FAILED', { details: { run_id, reason: 'The target went away.' } })
+    expect(found(later, null, held, [failed(later.run_id), failed('another')])[1]).toMatch(/not completed: The target went away\.$/)
+    expect(found(later, [{ ...check('pass'), check_id: 'another' }], held)).toEqual([
+      'undecided',
+      'could not be decided: The check orphans held when the proof was made, and was not run.',
+    ])
+  })
+
   it('is what its own night is recorded as, whatever its rows say', () => {
     const night = (action: string, run_id = later.run_id) => entry(action, { details: { run_id, reason: 'Rows are out of order.' } })
-    expect(found(later, null, null, [night('NIGHT_MISMATCHED')])).toEqual(['differs', 'was no clean night: Rows are out of order.'])
-    expect(found(later, null, null, [night('NIGHT_UNDECIDED')])[0]).toBe('undecided')
-    expect(found(later, null, null, [night('NIGHT_MISMATCHED', 'another')])[0]).toBe('equal')
+    expect(found(later, [], null, [night('NIGHT_MISMATCHED')])).toEqual(['differs', 'was no clean night: Rows are out of order.'])
+    expect(found(later, [], null, [night('NIGHT_UNDECIDED')])[0]).toBe('undecided')
+    expect(found(later, [], null, [night('NIGHT_MISMATCHED', 'another')])[0]).toBe('equal')
   })
 })
 

@@ -19,6 +19,7 @@ author: author@example.com
 source: { system_type: POSTGRESQL, connection: { secret_ref: "env://RECON_SOURCE", tls_enabled: false } }
 target: { system_type: POSTGRESQL, connection: { secret_ref: "env://RECON_TARGET", tls_enabled: false } }
 tables: [{ source: public.town, target: { schema: moved, name: town } }]
+checks: [{ kind: completeness, table: town, column: name, min_share: 1, severity: ERROR }]
 approvers:
 ${ROLES.map((role) => `  - { role: ${role}, email: ${role.replaceAll('_', '-')}@example.com }`).join('\n')}
 `
@@ -118,6 +119,32 @@ describe('a migrated project', () => {
         0,
         expect.stringMatching(/PROOF VALID, made [-\d]+ [:\d]+ UTC: .*\nThe newest comparison .* found source and target equal/),
       ])
+    },
+    5 * MINUTES,
+  )
+
+  it(
+    'differs for every command alike where a check that held at the proof holds no longer, though every row is in both',
+    async () => {
+      for (const [url, table] of [
+        [source.url, 'town'],
+        [target.url, 'moved.town'],
+      ] as const)
+        await runSql(url, `UPDATE ${table} SET name = NULL WHERE id = 31`)
+      const again = await here('reconcile', 'towns')
+      const report = await here('report', 'towns')
+      expect([again.code, report.code]).toEqual([1, 1])
+      const sentence = /The newest comparison .* found every row in both, but a check no longer holds: .*/
+      expect(again.out).toMatch(/SOURCE AND TARGET DIFFER NOW\./)
+      expect(sentence.exec(again.out)?.[0]).toBe(sentence.exec(report.out)?.[0])
+      const json = await here('reconcile', 'towns', '--json')
+      expect([json.code, JSON.parse(json.out)]).toMatchObject([1, { verdict: 'pass', newest_comparison: { found: 'differs' } }])
+      for (const [url, table] of [
+        [source.url, 'town'],
+        [target.url, 'moved.town'],
+      ] as const)
+        await runSql(url, `UPDATE ${table} SET name = 'town 31' WHERE id = 31`)
+      expect((await here('reconcile', 'towns')).code).toBe(0)
     },
     5 * MINUTES,
   )

@@ -1,6 +1,7 @@
 import { canonicalBytes } from '../canonical-json.ts'
 import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
+import { comparedSince, newestComparison } from '../newest-comparison.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
 import { executionRecorded, mergedFaults, newestMerging, repeatedMergings } from '../recorded-reports.ts'
 import type { ReconReport } from '../schemas/recon.ts'
@@ -32,6 +33,12 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
   for (const { path, report } of [...contents.checks, ...(contents.execution ? [contents.execution] : [])]) {
     if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
   }
+  const checked = new Set<string>()
+  for (const { path, report } of contents.checks) {
+    if (path !== `recon/checks_report.${report.run_id}.json`) faults.add(path, `is the checks report of run ${report.run_id}`)
+    if (checked.has(report.run_id)) faults.add(path, `a second checks report of run ${report.run_id}`)
+    checked.add(report.run_id)
+  }
   if (contents.execution !== null && sha256(contents.execution.bytes) !== executionRecorded(contents.replay))
     faults.add(contents.execution.path, 'is not the execution that the audit log records')
   faults.all('audit/entries.jsonl', [...repeatedMergings(contents.entries), ...cutoverFaults(contents), ...cleanNightFaults(contents)])
@@ -42,13 +49,27 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
   return faults
 }
 
-/** Nobody leaves the old system while the newest comparison does not agree. */
-function cutoverFaults({ entries, replay }: Contents): string[] {
+/** Nobody leaves the old system while the newest comparison does not agree: its rows, and the checks that held when the proof was made. */
+function cutoverFaults({ entries, replay, recons, checks, outcome }: Contents): string[] {
   const cutover = replay.passed.get('CUTOVER_READY->CUTOVER_DONE')
   if (cutover === undefined) return []
-  const newest = newestMerging(entries.slice(0, cutover.seq))
-  if (newest === null || newest.details.verdict === 'pass') return []
-  return [`the cutover was made although the newest comparison before it (run ${newest.details.run_id}) came to ${newest.details.verdict}`]
+  const before = entries.slice(0, cutover.seq)
+  const newest = newestMerging(before)
+  if (newest === null) return []
+  const { run_id, verdict } = newest.details
+  const made = `the cutover was made although the newest comparison before it (run ${run_id})`
+  if (verdict !== 'pass') return [`${made} came to ${verdict}`]
+  if (outcome === null || comparedSince(before, outcome.value) === null) return []
+  const report = recons.find(({ report }) => report.run_id === run_id)?.report
+  if (report === undefined) return [`${made} is not in the pack`]
+  const checksOf = (run: string) => checks.find(({ report }) => report.run_id === run)?.report.checks ?? null
+  const { found, says } = newestComparison({
+    report,
+    checks: checksOf(report.run_id),
+    proven: checksOf(outcome.value.run_id),
+    entries: before,
+  })
+  return found === 'equal' ? [] : [`${made} ${says}`]
 }
 
 /** Where a report says more than its own figures allow. Saying less, such as `inconclusive`, is never a fault. */

@@ -11,6 +11,7 @@ import { certificateStatement } from '../../../layers/core/outcome/certificate-s
 import { passing } from '../../../layers/core/rules/rule.ts'
 import { type Findings, VALIDATORS } from '../../../layers/core/schemas/finding.ts'
 import { outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
+import type { ChecksReport } from '../../../layers/core/schemas/recon.ts'
 import { openEnvelope, PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import {
@@ -426,6 +427,42 @@ it('notices values in a pack whose policy lets none into the evidence', async ()
   expect((await verify(await sealFixture({ ...input, planFolder }, signers))).faults).toEqual([
     'plan/profiling_report.json: holds values, and the policy lets none into the evidence',
   ])
+})
+
+describe('the newest comparison before a cutover', () => {
+  const NEWEST = 'checks_report.run-2.json'
+  const withChecks = async (change: (checks: ChecksReport) => object | null) => {
+    const { input, signers } = await fixturePackInput()
+    const reconFolder = input.reconFolder.flatMap((file) => {
+      if (file.path !== NEWEST) return [file]
+      const changed = change(JSON.parse(Buffer.from(file.bytes).toString()) as ChecksReport)
+      return changed === null ? [] : [{ path: NEWEST, bytes: canonicalBytes(changed) }]
+    })
+    return (await verify(await sealFixture({ ...input, reconFolder }, signers))).faults
+  }
+  const rows = (checks: ChecksReport, verdict: string) => ({
+    ...checks,
+    checks: checks.checks.map((check) => (check.check_id === 'rows-flights' ? { ...check, verdict } : check)),
+  })
+
+  it.each<[string, (checks: ChecksReport) => object | null, RegExp]>([
+    ['fails', (checks) => rows(checks, 'fail'), /run run-2\) found every row in both, but a check no longer holds: Both hold 60/],
+    ['is not decided', (checks) => rows(checks, 'inconclusive'), /run run-2\) could not be decided: Both hold 60/],
+    [
+      'is left out',
+      (checks) => ({ ...checks, checks: checks.checks.slice(1) }),
+      /rows-flights held when the proof was made, and was not run/,
+    ],
+    ['has no report', () => null, /run run-2\) found every row in both, and its checks were not completed/],
+  ])('counts a check that held at the proof and %s', async (_what, change, says) => {
+    expect(await withChecks(change)).toEqual([expect.stringMatching(says)])
+  })
+
+  it('takes checks for those of the run they are called by, once', async () => {
+    const faults = await withChecks((checks) => ({ ...checks, run_id: 'run-1' }))
+    expect(faults).toContainEqual(`recon/${NEWEST}: is the checks report of run run-1`)
+    expect(faults).toContainEqual(`recon/${NEWEST}: a second checks report of run run-1`)
+  })
 })
 
 describe('a log that was appended to', () => {

@@ -20,6 +20,8 @@ export type Systems = {
   rows(planSha256: string): bigint
   /** What the next comparisons find: rows missing in the target, or no decision at all. Emptied one by one; then equal. */
   findings: ({ missing: number } | 'inconclusive')[]
+  /** What every check of the next runs comes to. Emptied one by one; then pass. */
+  checks: ('fail' | 'inconclusive')[]
   /** Which systems answer. */
   identities: Record<'source' | 'target', SystemIdentity>
 }
@@ -74,6 +76,7 @@ export function systems(): Systems {
   const touched: string[] = []
   const opened: string[] = []
   const findings: Systems['findings'] = []
+  const checkVerdicts: Systems['checks'] = []
   const identities = { source: identityOf('legacy'), target: identityOf('target') }
   const checkpoints = new Map<string, Map<string, ChunkResult>>()
   const of = (plan: string) => {
@@ -91,6 +94,7 @@ export function systems(): Systems {
     touched,
     opened,
     findings,
+    checks: checkVerdicts,
     identities,
     rows: (plan) => [...of(plan).values()].reduce((sum, chunk) => sum + BigInt(chunk.rows), 0n),
     connectors: {
@@ -166,19 +170,22 @@ export function systems(): Systems {
         }),
       checker: (_source, _target, options) =>
         open('checker', options, {
-          run: async (_mapping, checks) => ({
-            checks: checks.map(({ check_id, request }) => ({
-              check_id,
-              kind: request.kind,
-              where: 'public.item',
-              verdict: 'pass',
-              severity: request.severity,
-              figures: { source: '30', target: '30' },
-              explanation: 'Both hold the same.',
-            })),
-            distributions: [],
-            ingestion: [],
-          }),
+          run: async (_mapping, checks) => {
+            const verdict = checkVerdicts.shift() ?? 'pass'
+            return {
+              checks: checks.map(({ check_id, request }) => ({
+                check_id,
+                kind: request.kind,
+                where: 'public.item',
+                verdict,
+                severity: request.severity,
+                figures: { source: '30', target: '30' },
+                explanation: verdict === 'pass' ? 'Both hold the same.' : 'They do not hold the same.',
+              })),
+              distributions: [],
+              ingestion: [],
+            }
+          },
           close,
         }),
     },

@@ -1,0 +1,50 @@
+import { digestOf } from '../../layers/core/canonical-json.ts'
+import { WaybillError } from '../../layers/core/errors.ts'
+import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
+import { type NewestComparison, newestComparison } from '../../layers/core/newest-comparison.ts'
+import type { Ports } from '../../layers/core/ports.ts'
+import { repeatedMergings } from '../../layers/core/recorded-reports.ts'
+import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import type { Outcome } from '../../layers/core/schemas/outcome.ts'
+import { type ChecksReport, checksReport, type ReconReport } from '../../layers/core/schemas/recon.ts'
+import { mergedReport, type RecordedDeps } from './recorded-reports.ts'
+
+/**
+ * What the comparison of a run found: its rows, and the checks that held when `outcome` was proven. Whoever says or decides by the newest
+ * comparison asks here, so that no two of them can say different things of it.
+ * @param outcome what is proven; null where nothing is, and then no check can be lost
+ * @param log the audit log
+ * @throws NOT_FOUND where the run was not merged, EVIDENCE_INVALID where store, proof and log disagree
+ */
+export async function comparisonFound(
+  deps: RecordedDeps,
+  projectId: string,
+  runId: string,
+  outcome: Outcome | null,
+  log: readonly AuditEntry[],
+): Promise<{ report: ReconReport; found: NewestComparison }> {
+  const { report } = await mergedReport(deps, projectId, runId, log)
+  const [repeated] = repeatedMergings(log)
+  if (repeated !== undefined) {
+    const says = `could not be told: ${repeated}`
+    return { report, found: { run_id: runId, at: report.finished_at, found: 'undecided', says } }
+  }
+  const checks = await findJson(deps.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
+  const proven = outcome === null ? null : await provenChecks(deps, projectId, outcome)
+  return { report, found: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries: log }) }
+}
+
+/** The checks that a proof is made of, by the digest that it names. @throws EVIDENCE_INVALID where they are not there, or others are */
+async function provenChecks(
+  deps: Pick<Ports, 'artifacts'>,
+  projectId: string,
+  { run_id, inputs }: Pick<Outcome, 'run_id' | 'inputs'>,
+): Promise<ChecksReport> {
+  const found = await findJson(deps.artifacts, keyOf(projectId, 'checks_report', run_id), checksReport)
+  if (found === null || digestOf(found) !== inputs.checks_report_sha256)
+    throw new WaybillError(
+      'EVIDENCE_INVALID',
+      `The checks stored of run ${run_id} are not those that its proof was made of. Find out who wrote them, then start the reconciliation again.`,
+    )
+  return found
+}
