@@ -15,6 +15,7 @@ import { sqliteApprovalStore } from '../layers/local/approval-store.ts'
 import { directoryArtifactStore } from '../layers/local/artifact-store.ts'
 import { load, type Machine } from '../layers/local/asl/load.ts'
 import { tryLock } from '../layers/local/asl/lock.ts'
+import type { Retrying } from '../layers/local/asl/run.ts'
 import { createRunner, type Description, type Runner, runningExecutions } from '../layers/local/asl/runner.ts'
 import { sqliteTaskTokens } from '../layers/local/asl/task-tokens.ts'
 import { sqliteAuditLog } from '../layers/local/audit-log.ts'
@@ -71,6 +72,8 @@ export type PlatformOptions = Omit<LocalOptions, 'publicUrl'> & {
   signal: AbortSignal
   /** What a worker says of its progress. */
   onProgress(progress: Readonly<Record<string, string>>): void
+  /** A step that failed and is tried again. */
+  onRetry?: (retrying: Retrying) => void
   /** Called before a worker starts; the worker waits for it. */
   beforeWorker(worker: string, runId: string): Promise<void>
 }
@@ -278,6 +281,7 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
     machines: localMachines(),
     workers: options.workers,
     signal: options.signal,
+    ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
     platform: {
       invoke: async (name, payload) => (await call(name))(payload),
       async runWorker({ taskDefinition, environment, signal }) {

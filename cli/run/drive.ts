@@ -34,6 +34,7 @@ export async function withPlatform<T>(
       signal: AbortSignal.any([options.signal, stop.signal]),
       beforeWorker: options.beforeWorker ?? (async () => {}),
       onProgress: progress.worker,
+      onRetry: progress.retry,
       onLog: (line) => {
         if (options.env.WAYBILL_TRACE === '1') options.terminal.err(line)
       },

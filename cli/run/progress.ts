@@ -1,42 +1,82 @@
-import type { LocalPlatform } from '../../functions/local.ts'
-import { stateName } from '../../layers/core/names.ts'
-import { grouped, seconds, type Terminal } from '../terminal.ts'
+import type { LocalPlatform, PlatformOptions } from '../../functions/local.ts'
+import { failureReason } from '../../layers/core/flow/failure-reason.ts'
+import { folderName, stateName } from '../../layers/core/names.ts'
+import { grouped, seconds, type Terminal, visible } from '../terminal.ts'
 
 const LOOK_EVERY_MS = 150
-/** A worker silent for so long has ended; what comes next is another round, maybe after people were waited for. */
-const ROUND_MS = 60_000
+/** Many pieces of one step that fail for the same reason at the same time are told once. */
+const SAME_MS = 2000
 
-export type Progress = { worker(progress: Readonly<Record<string, string>>): void; stop(): void }
+type Retrying = Parameters<NonNullable<PlatformOptions['onRetry']>>[0]
+type Runner = LocalPlatform['runner']
 
-/** Prints each state as it is entered, and the rows a worker has done, until stopped. */
-export function showProgress(terminal: Terminal, platform: () => LocalPlatform | null): Progress {
+export type Progress = {
+  worker(progress: Readonly<Record<string, string>>): void
+  retry(retrying: Retrying): void
+  stop(): void
+}
+
+/**
+ * What one worker does in one execution. A later execution, such as the next comparison, begins anew: between two of them people may have been
+ * waited for, which is no time of the worker's.
+ */
+type Round = { executions: ReadonlySet<string>; since: number; rows: Map<string, bigint> }
+
+/** Prints each state as it is entered, what failed and is tried again, and the rows a worker has done, until stopped. */
+export function showProgress(terminal: Terminal, platform: () => { runner: Pick<Runner, 'list' | 'describe'> } | null): Progress {
   const seen = new Set<string>()
-  const rows = new Map<string, { worker: string; table: string; rows: bigint; since: number; last: number }>()
-  const timer = setInterval(() => {
+  const rounds = new Map<string, Round>()
+  /** By state: why its last try failed, and when that was told. */
+  const told = new Map<string, { attempt: number; why: string; at: number }>()
+  /** By worker: the executions whose present state is its own. */
+  let standing = new Map<string, Set<string>>()
+  const look = () => {
     const open = platform()
     if (open === null) return
+    standing = new Map()
     for (const name of open.runner.list()) {
       for (const { state } of open.runner.describe(name).standing) {
+        const worker = folderName(state)
+        standing.set(worker, (standing.get(worker) ?? new Set()).add(name))
         const id = `${name} ${state}`
         if (seen.has(id)) continue
         seen.add(id)
         terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
       }
     }
-  }, LOOK_EVERY_MS)
+  }
+  const timer = setInterval(look, LOOK_EVERY_MS)
+  const roundOf = (worker: string): Round => {
+    const now = standing.get(worker) ?? new Set()
+    const before = rounds.get(worker)
+    const goesOn = before !== undefined && (now.size === 0 || !now.isDisjointFrom(before.executions))
+    const round = goesOn
+      ? { ...before, executions: before.executions.union(now) }
+      : { executions: now, since: performance.now(), rows: new Map() }
+    rounds.set(worker, round)
+    return round
+  }
   return {
     worker({ worker, table_id, chunk_id, rows: count }) {
       if (worker === undefined || count === undefined) return
-      const key = `${worker} ${chunk_id ?? table_id ?? ''}`
-      const now = performance.now()
-      const round = [...rows].filter(([, one]) => one.worker === worker)
-      if (round.every(([, one]) => now - one.last > ROUND_MS)) for (const [old] of round) rows.delete(old)
-      rows.set(key, { worker, table: table_id ?? '', rows: BigInt(count), since: rows.get(key)?.since ?? now, last: now })
-      const same = [...rows.values()].filter((one) => one.worker === worker)
-      const total = same.reduce((sum, one) => sum + one.rows, 0n)
-      const elapsed = performance.now() - Math.min(...same.map((one) => one.since))
+      look()
+      const { since, rows } = roundOf(worker)
+      rows.set(chunk_id ?? table_id ?? '', BigInt(count))
+      const total = rows.values().reduce((sum, each) => sum + each, 0n)
+      const elapsed = performance.now() - since
       const rate = elapsed > 500 ? ` · ${grouped(Math.round((Number(total) / elapsed) * 1000))} rows/s` : ''
       terminal.progress(`  ${stateName(worker)} ${grouped(total)} rows${rate} · ${seconds(elapsed)}`)
+    },
+    retry({ state, attempt, of, waitMs, failure }) {
+      const { code, reason } = failureReason(failure.error, failure.cause)
+      const why = visible(`${code}: ${reason}`)
+      const before = told.get(state)
+      const at = performance.now()
+      told.set(state, { attempt, why, at })
+      if (before?.why === why && before.attempt === attempt && at - before.at < SAME_MS) return
+      const when = waitMs < 500 ? 'now' : `in ${Math.round(waitMs / 1000)} s`
+      const said = before?.why === why && before.attempt < attempt ? 'The same reason.' : why
+      terminal.err(`${terminal.paint('yellow', '↻')} ${state}: try ${attempt} of ${of} failed and is repeated ${when}. ${said}`)
     },
     stop() {
       clearInterval(timer)

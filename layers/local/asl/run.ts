@@ -1,5 +1,6 @@
 import type { Json } from './definition.ts'
 import type { ExecutionStore } from './execution-store.ts'
+import type { Failure } from './failure.ts'
 import type { Time } from './time.ts'
 
 /** What the machine's tasks are made of on this platform. */
@@ -14,6 +15,9 @@ export type Platform = {
   writeResults(file: { Bucket: string; Key: string; bytes: Uint8Array; contentType: string }): Promise<void>
 }
 
+/** A try that failed and is not the last: `attempt` of at most `of`. The next one begins in `waitMs` milliseconds. */
+export type Retrying = { state: string; attempt: number; of: number; waitMs: number; failure: Failure }
+
 /** One execution being driven by this process. */
 export type Run = {
   name: string
@@ -24,6 +28,8 @@ export type Run = {
   platform: Platform
   time: Time
   random: () => number
+  /** Told once a retry is recorded; decides nothing. */
+  onRetry(retrying: Retrying): void
   /** Limits how many workers run at once on this machine, whatever the machine allows. */
   workerSlot<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>
   /** Resolves after `milliseconds` (null: no end), when something was completed, when it is time to look again, or on abort. */

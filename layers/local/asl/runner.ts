@@ -10,7 +10,7 @@ import { Halted } from './failure.ts'
 import { runFrame } from './frame.ts'
 import { load, type Machine } from './load.ts'
 import { tryLock } from './lock.ts'
-import type { Platform, Run } from './run.ts'
+import type { Platform, Retrying, Run } from './run.ts'
 import { slots } from './slots.ts'
 import { sqliteTaskTokens } from './task-tokens.ts'
 import { systemTime, type Time } from './time.ts'
@@ -58,6 +58,8 @@ export type RunnerOptions = {
   workers: number
   time?: Time
   random?: () => number
+  /** What is tried again, and why. */
+  onRetry?: (retrying: Retrying) => void
   /** How often to look for what another process did, in real milliseconds. */
   pollMs?: number
 }
@@ -74,7 +76,18 @@ export function runningExecutions(db: DatabaseSync): Description[] {
 }
 
 export function createRunner(options: RunnerOptions): Runner {
-  const { db, locks, machines, platform, signal, workers, time = systemTime, random = Math.random, pollMs = 250 } = options
+  const {
+    db,
+    locks,
+    machines,
+    platform,
+    signal,
+    workers,
+    time = systemTime,
+    random = Math.random,
+    pollMs = 250,
+    onRetry = () => {},
+  } = options
   const now = () => time.now()
   const store = executionStore(db, now)
   const workerSlot = slots(workers)
@@ -144,7 +157,7 @@ export function createRunner(options: RunnerOptions): Runner {
       else void time.sleep(left, inner).then(over)
     }
     const { machine, input, started_at } = execution
-    const run: Run = { name, machine, input, started_at, store, platform, time, random, workerSlot, idle, nest, launch }
+    const run: Run = { name, machine, input, started_at, store, platform, time, random, workerSlot, idle, nest, launch, onRetry }
     try {
       await runFrame(run, 'root', definition, inner)
     } catch (error) {

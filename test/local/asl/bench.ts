@@ -52,6 +52,8 @@ export type Bench = {
   time: StillTime
   calls: { name: string; payload: unknown }[]
   written: Map<string, string>
+  /** What was told of retries. */
+  retried: { state: string; attempt: number; of: number; waitMs: number; error: string }[]
   folder: string
   stop: AbortController
   /** Another runner on the same home, as the next process would make. */
@@ -79,6 +81,7 @@ export function bench(options: BenchOptions = {}, folder?: string, time = new St
   const home = openHome(place)
   const calls: Bench['calls'] = []
   const written: Bench['written'] = new Map()
+  const retried: Bench['retried'] = []
   const stop = new AbortController()
   const platform: Platform = {
     async invoke(name, payload, { signal }) {
@@ -111,6 +114,7 @@ export function bench(options: BenchOptions = {}, folder?: string, time = new St
     time,
     random: options.random ?? (() => 0.5),
     pollMs: 20,
+    onRetry: ({ failure, ...retrying }) => void retried.push({ ...retrying, error: failure.error }),
   })
   const later: Bench[] = []
   return {
@@ -118,6 +122,7 @@ export function bench(options: BenchOptions = {}, folder?: string, time = new St
     time,
     calls,
     written,
+    retried,
     folder: place,
     stop,
     again(more = options) {

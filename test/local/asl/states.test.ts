@@ -223,7 +223,7 @@ describe('the payload limit', () => {
 
 describe('Retry and Catch', () => {
   it('retries with back-off up to a maximum, then catches', async () => {
-    const { ended, calls, time, history } = await run(
+    const { ended, calls, time, history, retried } = await run(
       {
         A: lambda('f', {
           Retry: [{ ErrorEquals: ['CONFLICT'], IntervalSeconds: 2, BackoffRate: 3, MaxDelaySeconds: 10, MaxAttempts: 4 }],
@@ -244,6 +244,9 @@ describe('Retry and Catch', () => {
     )
     expect(calls).toHaveLength(5)
     expect(time.slept).toEqual([2000, 6000, 10_000, 10_000])
+    expect(retried).toEqual(
+      [2000, 6000, 10_000, 10_000].map((waitMs, at) => ({ state: 'A', attempt: at + 1, of: 5, waitMs, error: 'CONFLICT' })),
+    )
     expect(ended.output).toEqual([{ error: 'CONFLICT', input: 1 }, 'said so'])
     expect(history.map((event) => event.type).filter((type) => /Retried|Caught/.test(type))).toEqual([
       ...Array(4).fill('StateRetried'),
