@@ -18,15 +18,16 @@ import { publish } from './constructs/outputs.ts'
 import { SealingKey } from './constructs/sealing-key.ts'
 import { SigningKey } from './constructs/signing-key.ts'
 import { StateTable } from './constructs/state-table.ts'
-import { FUNCTIONS, type LambdaFunction } from './permissions.ts'
+import { TokenKey } from './constructs/token-key.ts'
+import { FUNCTIONS, type LambdaFunction, type Permission } from './permissions.ts'
 
 /** What must survive every deployment: keys, evidence, tables, secrets, the image repository; and the roles that key policies name. */
 export class StateStack extends Stack {
   readonly dataKey: SealingKey
-  readonly tokenKey: SealingKey
+  readonly tokenKey: TokenKey
   readonly signingKeys: Record<SigningPurpose, SigningKey>
   readonly macKeys: Record<MacPurpose, MacKey>
-  /** Roles that key policies name: of functions that sign, or make or check MACs. They lie here since a key policy can name only roles that exist. */
+  /** Roles that key policies name: of functions that sign, make or check MACs, seal or open task tokens. They lie here since a key policy can name only roles that exist. */
   readonly keyRoles: ReadonlyMap<LambdaFunction, Role>
   readonly evidence: EvidenceBucket
   readonly projects: StateTable
@@ -47,23 +48,29 @@ export class StateStack extends Stack {
     const { config } = props
     const { keepState } = config
 
-    this.dataKey = new SealingKey(this, 'DataKey', { use: 'data', keepState })
-    this.tokenKey = new SealingKey(this, 'TokenKey', { use: 'tokens', keepState })
+    this.dataKey = new SealingKey(this, 'DataKey', { keepState })
 
     const functions = Object.keys(FUNCTIONS) as LambdaFunction[]
     const signers = functions.filter((name) => FUNCTIONS[name].signs !== undefined)
-    const named = functions.filter((name) => signers.includes(name) || FUNCTIONS[name].makes || FUNCTIONS[name].checks)
+    const named = functions.filter((name) => {
+      const { makes, checks, approvals } = FUNCTIONS[name]
+      return signers.includes(name) || makes || checks || approvals === 'ask' || approvals === 'decide'
+    })
     this.keyRoles = new Map(named.map((name) => [name, functionRole(this, name)]))
-    const rolesThat = (right: 'makes' | 'checks', purpose: MacPurpose) =>
-      named.filter((name) => FUNCTIONS[name][right]?.includes(purpose)).map((name) => this.keyRoles.get(name)!)
+    const rolesThat = (may: (permission: Permission) => boolean | undefined) =>
+      named.filter((name) => may(FUNCTIONS[name])).map((name) => this.keyRoles.get(name)!)
+    const usersOf = oneEach(MAC_PURPOSES, (purpose) => ({
+      makers: rolesThat(({ makes }) => makes?.includes(purpose)),
+      checkers: rolesThat(({ checks }) => checks?.includes(purpose)),
+    }))
     const macKey = (purpose: MacPurpose) =>
-      new MacKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}MacKey`, {
-        purpose,
-        makers: rolesThat('makes', purpose),
-        checkers: rolesThat('checks', purpose),
-        keepState,
-      })
+      new MacKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}MacKey`, { purpose, ...usersOf[purpose], keepState })
     this.macKeys = oneEach(MAC_PURPOSES, macKey)
+    const tokenUsers = {
+      sealers: rolesThat(({ approvals }) => approvals === 'ask'),
+      openers: rolesThat(({ approvals }) => approvals === 'decide'),
+    }
+    this.tokenKey = new TokenKey(this, 'TokenKey', { ...tokenUsers, keepState })
     const signingKey = (purpose: SigningPurpose) =>
       new SigningKey(this, `${purpose[0]?.toUpperCase()}${purpose.slice(1)}Key`, {
         purpose,
@@ -132,6 +139,13 @@ export class StateStack extends Stack {
         .filter((name) => FUNCTIONS[name].signs === purpose)
         .map((name) => this.keyRoles.get(name)!.roleArn)
         .join(',')
+    const arnsOf = (roles: readonly Role[]) => roles.map((role) => role.roleArn)
+    const macKeyUsers = oneEach(MAC_PURPOSES, (purpose) => ({
+      key: this.macKeys[purpose].key.keyArn,
+      makers: arnsOf(usersOf[purpose].makers),
+      checkers: arnsOf(usersOf[purpose].checkers),
+    }))
+    const tokenKeyUsers = { key: this.tokenKey.key.keyArn, sealers: arnsOf(tokenUsers.sealers), openers: arnsOf(tokenUsers.openers) }
     publish(this, {
       EvidenceBucketName: this.evidence.bucket.bucketName,
       EvidenceLock: config.evidence.lock,
@@ -148,6 +162,8 @@ export class StateStack extends Stack {
       ApprovalSignerArns: signersOf('approval'),
       EvidenceSignerArns: signersOf('evidence'),
       AnchorSignerArns: signersOf('anchor'),
+      MacKeyUsers: this.toJsonString(macKeyUsers),
+      TokenKeyUsers: this.toJsonString(tokenKeyUsers),
       DataKeyArn: this.dataKey.key.keyArn,
       GitTokenArn: this.gitToken.secretArn,
       WorkerRepositoryName: this.images.repositoryName,

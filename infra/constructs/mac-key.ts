@@ -18,17 +18,6 @@ export class MacKey extends Construct {
     props: { purpose: MacPurpose; makers: readonly IRole[]; checkers: readonly IRole[]; keepState: boolean },
   ) {
     super(scope, id)
-    const only = (sid: string, roles: readonly IRole[], action: string) =>
-      roles.length === 0
-        ? []
-        : [
-            new PolicyStatement({
-              sid,
-              principals: roles.map((role) => new ArnPrincipal(role.roleArn)),
-              actions: [action],
-              resources: ['*'],
-            }),
-          ]
     this.key = new Key(this, 'Key', {
       alias: `waybill/${Stack.of(this).stackName}/mac/${props.purpose}`,
       description: `Waybill: authenticates (${props.purpose})`,
@@ -43,10 +32,17 @@ export class MacKey extends Construct {
             actions: [...ADMINISTRATION, ...(props.keepState ? [] : DESTRUCTION)],
             resources: ['*'],
           }),
-          ...only('OnlyTheseMake', props.makers, 'kms:GenerateMac'),
-          ...only('OnlyTheseCheck', props.checkers, 'kms:VerifyMac'),
+          ...onlyThese('OnlyTheseMake', props.makers, 'kms:GenerateMac'),
+          ...onlyThese('OnlyTheseCheck', props.checkers, 'kms:VerifyMac'),
         ],
       }),
     })
   }
+}
+
+/** One action for these roles; no statement where nobody has it. Named as principals, so that a role made again under the same name is another one. */
+export function onlyThese(sid: string, roles: readonly IRole[], action: string): PolicyStatement[] {
+  if (roles.length === 0) return []
+  const principals = roles.map((role) => new ArnPrincipal(role.roleArn))
+  return [new PolicyStatement({ sid, principals, actions: [action], resources: ['*'] })]
 }

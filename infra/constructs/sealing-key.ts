@@ -8,12 +8,12 @@ import { ADMINISTRATION, DESTRUCTION } from './signing-key.ts'
 export class SealingKey extends Construct {
   readonly key: Key
 
-  constructor(scope: Construct, id: string, props: { use: 'data' | 'tokens'; keepState: boolean }) {
+  constructor(scope: Construct, id: string, props: { keepState: boolean }) {
     super(scope, id)
     const root = new AccountRootPrincipal()
     this.key = new Key(this, 'Key', {
-      alias: `waybill/${Stack.of(this).stackName}/${props.use}`,
-      description: `Waybill: encrypts ${props.use === 'data' ? 'evidence and tables' : 'task tokens'}`,
+      alias: `waybill/${Stack.of(this).stackName}/data`,
+      description: 'Waybill: encrypts evidence and tables',
       enableKeyRotation: true,
       removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
       policy: new PolicyDocument({

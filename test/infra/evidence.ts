@@ -152,13 +152,37 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
     })
   })
 
+  describe('the key that seals task tokens', () => {
+    it('lets who asks seal and who decides open, the account neither, and gives no grants', () => {
+      const [[, key] = []] = resourcesOf(prod.state, 'AWS::KMS::Key').filter(([id]) => id.startsWith('TokenKey'))
+      const by = statementsOf(key!.Properties.KeyPolicy).map(({ Sid, Action, Principal, Condition }) => ({
+        Sid,
+        Action,
+        Condition,
+        roles: flat((Principal as { AWS: unknown }).AWS)
+          .split(',')
+          .map((each) => each.replace(/^<(.*)Role[0-9A-F]{8}\.Arn>$/, '$1'))
+          .sort(),
+      }))
+      const [administration, ...uses] = by
+      expect(administration?.roles).toEqual([expect.stringMatching(/:root$/)])
+      const never = /Encrypt|Decrypt|DataKey|CreateGrant|\*|DisableKey|Deletion/
+      expect(administration?.Action.filter((action) => never.test(action))).toEqual([])
+      expect(uses).toEqual([
+        { Sid: 'OnlyTheseSeal', Action: ['kms:Encrypt'], roles: ['RequestApproval', 'RequestDecisions'] },
+        { Sid: 'OnlyTheseOpen', Action: ['kms:Decrypt'], roles: ['Decide'] },
+      ])
+    })
+  })
+
   describe('keys that seal', () => {
-    it('rotate, are kept, and give grants to services only', () => {
+    it('rotate, are kept, and the one of data gives grants to services only', () => {
       const keys = resourcesOf(prod.state, 'AWS::KMS::Key').filter(([, { Properties }]) => Properties.KeyUsage === undefined)
       expect(keys.map(([id]) => id.replace(/Key[0-9A-F]{8}$/, '')).sort()).toEqual(['Data', 'Token'])
-      for (const [, key] of keys) {
+      for (const [id, key] of keys) {
         expect(key.Properties.EnableKeyRotation).toBe(true)
         expect(key.DeletionPolicy).toBe('Retain')
+        if (id.startsWith('Token')) continue
         const grants = statementsOf(key.Properties.KeyPolicy).filter(({ Action }) => Action.some((action) => /CreateGrant|\*/.test(action)))
         const ways = grants.map(({ Condition }) => flat(Object.values(Condition ?? {})[0]?.['kms:ViaService'] ?? JSON.stringify(Condition)))
         const expected = ['secretsmanager.<AWS::Region>.amazonaws.com', '{"Bool":{"kms:GrantIsForAWSResource":"true"}}']

@@ -182,6 +182,16 @@ describe('links, forms and sessions', () => {
   })
 })
 
+describe('task tokens', () => {
+  it('are sealed by who asks and opened by who decides, and by nobody else: not the root of the account either', async () => {
+    const who = async (action: string) => (await allowed(account.roles, [{ action, resource: on.tokenKey }])).sort()
+    expect(await who('kms:Encrypt')).toEqual(['RequestApproval: kms:Encrypt', 'RequestDecisions: kms:Encrypt'])
+    expect(await who('kms:Decrypt')).toEqual(['Decide: kms:Decrypt'])
+    for (const action of ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncryptFrom', 'kms:CreateGrant'])
+      expect([action, await account.ask({ role: 'root', action, resource: on.tokenKey })]).not.toEqual([action, 'Allowed'])
+  })
+})
+
 describe('agents', () => {
   it('are denied signing, task tokens, starting, passing roles, and databases', async () => {
     const acts: Act[] = [

@@ -1,14 +1,24 @@
 import { type CloudFormationClient, DescribeStacksCommand, type Stack } from '@aws-sdk/client-cloudformation'
 import { z } from 'zod'
 import { WaybillError } from '../../core/errors.ts'
+import { MAC_PURPOSES } from '../../core/names.ts'
 import { asSessionError } from './session.ts'
 
 const NAME = /^(Waybill-[a-z]+)(?:-(State|Network|Pipeline|Observability))?$/
 export const STACKS = ['State', 'Network', 'Pipeline', 'Observability'] as const
-type StackName = (typeof STACKS)[number]
+export type StackName = (typeof STACKS)[number]
 
 const text = z.string().min(1)
 const list = z.string().transform((line) => line.split(',').filter((each) => each !== ''))
+const json = z.string().transform((line, context): unknown => {
+  try {
+    return JSON.parse(line)
+  } catch {
+    context.addIssue('is no JSON')
+    return z.NEVER
+  }
+})
+const arns = z.array(text)
 
 /** What `infra/` publishes, stack by stack. A stack without one of these was deployed by another version. */
 const OUTPUTS = {
@@ -28,6 +38,8 @@ const OUTPUTS = {
     ApprovalSignerArns: list,
     EvidenceSignerArns: list,
     AnchorSignerArns: list,
+    MacKeyUsers: json.pipe(z.record(z.enum(MAC_PURPOSES), z.object({ key: text, makers: arns, checkers: arns }))),
+    TokenKeyUsers: json.pipe(z.object({ key: text, sealers: arns, openers: arns })),
     DataKeyArn: text,
     GitTokenArn: text,
     WorkerRepositoryName: text,

@@ -10,7 +10,16 @@ import {
   EC2Client,
 } from '@aws-sdk/client-ec2'
 import { DeregisterTaskDefinitionCommand, ECSClient, ListTaskDefinitionsCommand } from '@aws-sdk/client-ecs'
-import { DisableKeyCommand, EnableKeyCommand, GetKeyPolicyCommand, KMSClient, PutKeyPolicyCommand } from '@aws-sdk/client-kms'
+import {
+  CreateGrantCommand,
+  DisableKeyCommand,
+  EnableKeyCommand,
+  GetKeyPolicyCommand,
+  type GrantOperation,
+  KMSClient,
+  PutKeyPolicyCommand,
+  RevokeGrantCommand,
+} from '@aws-sdk/client-kms'
 import {
   DeleteBucketPolicyCommand,
   GetBucketPolicyCommand,
@@ -29,6 +38,7 @@ import {
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { CreateEmailIdentityCommand, DeleteEmailIdentityCommand, PutAccountDetailsCommand, SESv2Client } from '@aws-sdk/client-sesv2'
 import { dev } from '../../../infra/config.ts'
+import type { MacPurpose } from '../../../layers/core/names.ts'
 import type { Account } from './account.ts'
 
 export type GitAnswers = Record<string, unknown>
@@ -78,13 +88,20 @@ export function breakages(account: Account, git: { answers: GitAnswers }, guarde
     )
   const production = (ProductionAccessEnabled: boolean) =>
     ses.send(new PutAccountDetailsCommand({ MailType: 'TRANSACTIONAL', WebsiteURL: 'https://example.com', ProductionAccessEnabled }))
-  const keyPolicy = async (purpose: string, change: (policy: { Statement: Record<string, unknown>[] }) => void) => {
-    const KeyId = outputs[`${purpose}KeyArn`]!
+  const macKeys = JSON.parse(outputs.MacKeyUsers!) as Record<MacPurpose, { key: string; makers: string[]; checkers: string[] }>
+  const tokenKey = JSON.parse(outputs.TokenKeyUsers!) as { key: string; sealers: string[]; openers: string[] }
+  const keyPolicy = async (KeyId: string, change: (policy: { Statement: Record<string, unknown>[] }) => void) => {
     const { Policy } = await kms.send(new GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }))
     const changed = JSON.parse(Policy!) as { Statement: Record<string, unknown>[] }
     change(changed)
     await kms.send(new PutKeyPolicyCommand({ KeyId, PolicyName: 'default', Policy: JSON.stringify(changed) }))
     return () => kms.send(new PutKeyPolicyCommand({ KeyId, PolicyName: 'default', Policy }))
+  }
+  const alsoAllowing = (KeyId: string, Principal: unknown, Action: string) => () =>
+    keyPolicy(KeyId, ({ Statement }) => Statement.push({ Effect: 'Allow', Principal, Action, Resource: '*' }))
+  const granted = (KeyId: string, operation: GrantOperation) => async () => {
+    const { GrantId } = await kms.send(new CreateGrantCommand({ KeyId, GranteePrincipal: tokenKey.sealers[0], Operations: [operation] }))
+    return () => kms.send(new RevokeGrantCommand({ KeyId, GrantId }))
   }
   const root = { AWS: 'arn:aws:iam::000000000000:root' }
   const answering = (answers: GitAnswers) => async () => {
@@ -161,20 +178,16 @@ export function breakages(account: Account, git: { answers: GitAnswers }, guarde
     },
     {
       ...{ name: 'the account may sign plans', check: 'key-policy', verdict: 'fail', says: /plan key may be used to sign by .*:root/ },
-      harm: () =>
-        keyPolicy('Plan', ({ Statement }) => Statement.push({ Effect: 'Allow', Principal: root, Action: 'kms:*', Resource: '*' })),
+      harm: alsoAllowing(outputs.PlanKeyArn!, root, 'kms:*'),
     },
     {
       ...{ name: 'the account may grant approvals', check: 'key-policy', verdict: 'fail', says: /approval key may be granted to others/ },
-      harm: () =>
-        keyPolicy('Approval', ({ Statement }) =>
-          Statement.push({ Effect: 'Allow', Principal: root, Action: 'kms:Create*', Resource: '*' }),
-        ),
+      harm: alsoAllowing(outputs.ApprovalKeyArn!, root, 'kms:Create*'),
     },
     {
       ...{ name: 'nobody may seal', check: 'key-policy', verdict: 'fail', says: /evidence key may not be used by/ },
       harm: () =>
-        keyPolicy('Evidence', (policy) => {
+        keyPolicy(outputs.EvidenceKeyArn!, (policy) => {
           policy.Statement = policy.Statement.filter(({ Action }) => !JSON.stringify(Action).includes('kms:Sign'))
         }),
     },
@@ -184,6 +197,95 @@ export function breakages(account: Account, git: { answers: GitAnswers }, guarde
         await kms.send(new DisableKeyCommand({ KeyId: outputs.PlanKeyArn }))
         return () => kms.send(new EnableKeyCommand({ KeyId: outputs.PlanKeyArn }))
       },
+    },
+    {
+      ...{
+        name: 'who mails links may make forms',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /The page key may be used to make codes by .*RequestDecisions/,
+      },
+      harm: alsoAllowing(
+        macKeys.page.key,
+        { AWS: macKeys.approvalLink.makers.find((each) => /RequestDecisions/.test(each)) },
+        'kms:GenerateMac',
+      ),
+    },
+    {
+      ...{
+        name: 'the account may check links',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /waiver link key may be used to check codes by .*:root/,
+      },
+      harm: alsoAllowing(macKeys.waiverLink.key, root, 'kms:Verify*'),
+    },
+    {
+      ...{
+        name: 'nobody may check links',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /approval link key may not be used by .*ApprovalPage.*, which must check codes/,
+      },
+      harm: () =>
+        keyPolicy(macKeys.approvalLink.key, (policy) => {
+          policy.Statement = policy.Statement.filter(({ Action }) => Action !== 'kms:VerifyMac')
+        }),
+    },
+    {
+      ...{
+        name: 'a role rules a key',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /withdrawal link key may be given another policy by .*Decide/,
+      },
+      harm: alsoAllowing(macKeys.withdrawalLink.key, { AWS: tokenKey.openers }, 'kms:PutKeyPolicy'),
+    },
+    {
+      ...{
+        name: 'the making of links was handed on',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /registration link key is granted to \S+ \(GenerateMac\)/,
+      },
+      harm: granted(macKeys.registrationLink.key, 'GenerateMac'),
+    },
+    {
+      ...{ name: 'a key of names is off', check: 'key-policy', verdict: 'fail', says: /person key is Disabled/ },
+      async harm() {
+        await kms.send(new DisableKeyCommand({ KeyId: macKeys.person.key }))
+        return () => kms.send(new EnableKeyCommand({ KeyId: macKeys.person.key }))
+      },
+    },
+    {
+      ...{
+        name: 'the account may open task tokens',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /token key may be used to open what it sealed by .*:root/,
+      },
+      harm: alsoAllowing(tokenKey.key, root, 'kms:ReEncryptFrom'),
+    },
+    {
+      ...{
+        name: 'nobody may open task tokens',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /token key may not be used by .*Decide.*, which must open/,
+      },
+      harm: () =>
+        keyPolicy(tokenKey.key, (policy) => {
+          policy.Statement = policy.Statement.filter(({ Action }) => Action !== 'kms:Decrypt')
+        }),
+    },
+    {
+      ...{
+        name: 'the opening of task tokens was handed on',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /token key is granted to \S+ \(Decrypt\)/,
+      },
+      harm: granted(tokenKey.key, 'Decrypt'),
     },
     {
       ...{ name: 'a schedule counts other hours', check: 'schedules', verdict: 'fail', says: /America\/New_York, not in Europe\/Berlin/ },

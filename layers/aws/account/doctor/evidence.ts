@@ -1,13 +1,13 @@
 import { GetBucketPolicyCommand, GetBucketVersioningCommand, GetObjectLockConfigurationCommand } from '@aws-sdk/client-s3'
 import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
 import { sdkErrorName } from '../../sdk-errors.ts'
-import type { Patient } from './place.ts'
+import { type Patient, putBack } from './place.ts'
 import { covers, readPolicy } from './policy.ts'
 
 const ABSENT = new Set(['ObjectLockConfigurationNotFoundError', 'NoSuchBucketPolicy', 'ObjectLockConfigurationNotFound'])
 
 /** What is written stays: versions, a lock as long as the configuration says, and a policy that keeps writers from going round it. */
-export async function evidenceLines({ session: { s3 }, outputs }: Patient): Promise<DoctorLine[]> {
+export async function evidenceLines({ session: { s3 }, deployment, outputs }: Patient): Promise<DoctorLine[]> {
   const { EvidenceBucketName: Bucket, EvidenceLock: mode, EvidenceDays: days } = outputs
   const absent = (error: unknown) => {
     if (ABSENT.has(sdkErrorName(error))) return null
@@ -18,7 +18,7 @@ export async function evidenceLines({ session: { s3 }, outputs }: Patient): Prom
     s3.send(new GetObjectLockConfigurationCommand({ Bucket })).catch(absent),
     s3.send(new GetBucketPolicyCommand({ Bucket })).catch(absent),
   ])
-  const again = 'Deploy the state stack again, and find out who changed the bucket.'
+  const again = `${putBack(deployment, 'State')} Find out who changed the bucket.`
   const kept = lock?.ObjectLockConfiguration?.Rule?.DefaultRetention
   const keptDays = kept?.Days ?? (kept?.Years === undefined ? null : kept.Years * 365)
   const free = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention'].filter(

@@ -7,10 +7,10 @@ import {
   type RouteTable,
 } from '@aws-sdk/client-ec2'
 import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
-import type { Patient } from './place.ts'
+import { type Patient, putBack } from './place.ts'
 
 /** Workers reach AWS by endpoints, and nothing else: no subnet has a way to the internet. */
-export async function networkLines({ session, outputs }: Patient): Promise<DoctorLine[]> {
+export async function networkLines({ session, deployment, outputs }: Patient): Promise<DoctorLine[]> {
   const ec2 = new EC2Client(session.config)
   const inVpc = [{ Name: 'vpc-id', Values: [outputs.VpcId] }]
   const [endpoints, tables, subnets] = await Promise.all([
@@ -31,7 +31,7 @@ export async function networkLines({ session, outputs }: Patient): Promise<Docto
       : fail(
           'endpoints',
           `Workers cannot reach ${missing.join(', ')}: the endpoint is not there or not available.`,
-          'Deploy the network stack again; somebody took it out.',
+          `${putBack(deployment, 'Network')} Somebody took it out.`,
         ),
     open.length > 0
       ? fail(
@@ -40,7 +40,7 @@ export async function networkLines({ session, outputs }: Patient): Promise<Docto
           'Take the route out of the table; workers need endpoints only.',
         )
       : lost.length > 0
-        ? fail('subnets', `The subnet ${lost.join(', ')} is not there.`, 'Deploy the network stack again.')
+        ? fail('subnets', `The subnet ${lost.join(', ')} is not there.`, putBack(deployment, 'Network'))
         : ok('subnets', `None of the ${outputs.WorkerSubnetIds.length} subnets of workers has a way to the internet.`),
   ]
 }
