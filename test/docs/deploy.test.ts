@@ -164,6 +164,29 @@ describe('docs/deploy.md', () => {
     }
   })
 
+  it('counts what is billed while nothing runs, adds it up, and leaves no kind of resource out', () => {
+    const section = text.slice(text.indexOf('## What it costs while nothing runs'), text.indexOf('## What does not work'))
+    const rows = [...section.matchAll(/^\| (.+?) +\| +(\d+) \| +(\d+) \| ([\d.]+) \| +([\d.]+) \| +([\d.]+) \| /gm)]
+    const counts = [made, prod].map((synthesis) => {
+      const all = [synthesis.state, synthesis.network, synthesis.pipeline, synthesis.observability].flatMap((template) =>
+        Object.values(template.toJSON().Resources as Record<string, { Type: string; Properties?: Record<string, unknown> }>),
+      )
+      for (const { Type } of all) expect([...Object.keys(STANDING), ...BY_USE, ...FREE], 'is it billed?').toContain(Type)
+      const keys = all.filter(({ Type, Properties }) => Type === 'AWS::KMS::Key' && Properties?.EnableKeyRotation === true)
+      expect(section).toContain(`Of these ${keys.length} rotate`)
+      return Object.entries(STANDING).map(([type, many]) =>
+        all.filter(({ Type }) => Type === type).reduce((sum, { Properties }) => sum + many(Properties ?? {}), 0),
+      )
+    })
+    expect(rows.map(([, , dev, prod]) => [Number(dev), Number(prod)])).toEqual(counts[0]!.map((_, i) => counts.map((of) => of[i])))
+    const cents = (dollars: string) => Math.round(Number(dollars) * 100)
+    for (const [, what, dev, prod, each, inDev, inProd] of rows)
+      expect([what, cents(inDev!), cents(inProd!)]).toEqual([what, Number(dev) * cents(each!), Number(prod) * cents(each!)])
+    const [, ...totals] = /\*\*together\*\*.*\*\*([\d.]+)\*\*.*\*\*([\d.]+)\*\*/.exec(section)!
+    const sums = [5, 6].map((column) => rows.reduce((sum, row) => sum + cents(row[column]!), 0))
+    expect(totals.map(cents)).toEqual(sums)
+  })
+
   it('says of teardown what the templates do', () => {
     // Progress is for who watches, and no evidence: it goes in both stages.
     const policies = (synthesis: Synthesis, type: string) =>
@@ -186,6 +209,30 @@ describe('docs/deploy.md', () => {
       for (const [id, { DeletionPolicy }] of resourcesOf(made.pipeline, type)) expect([id, DeletionPolicy]).toEqual([id, 'Retain'])
   })
 }, 60_000)
+
+/** Billed while it stands, in the order of the table, and how many of the billed thing one resource is. */
+const STANDING: Record<string, (properties: Record<string, unknown>) => number> = {
+  'AWS::KMS::Key': () => 1,
+  'AWS::EC2::VPCEndpoint': ({ VpcEndpointType, SubnetIds }) => (VpcEndpointType === 'Interface' ? (SubnetIds as unknown[]).length : 0),
+  'AWS::SecretsManager::Secret': () => 1,
+  'AWS::CloudWatch::Alarm': () => 1,
+  'AWS::CloudWatch::Dashboard': () => 1,
+}
+/** Billed by what is kept in it, or by what it does. */
+const BY_USE = [
+  ...['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::Logs::LogGroup', 'AWS::ECR::Repository', 'AWS::EC2::FlowLog'],
+  ...['AWS::Cognito::UserPool', 'AWS::SQS::Queue', 'AWS::SNS::Topic', 'AWS::ApiGatewayV2::Api', 'AWS::Scheduler::Schedule'],
+  ...['AWS::Lambda::Function', 'AWS::StepFunctions::StateMachine', 'AWS::ECS::Cluster', 'AWS::SES::EmailIdentity'],
+]
+const FREE = [
+  ...['AWS::KMS::Alias', 'AWS::IAM::Role', 'AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy', 'AWS::S3::BucketPolicy'],
+  ...['AWS::SQS::QueuePolicy', 'AWS::SNS::TopicPolicy', 'AWS::SNS::Subscription', 'AWS::Scheduler::ScheduleGroup'],
+  ...['AWS::Cognito::UserPoolDomain', 'AWS::Cognito::UserPoolClient', 'AWS::ECS::TaskDefinition'],
+  ...['AWS::EC2::VPC', 'AWS::EC2::Subnet', 'AWS::EC2::RouteTable', 'AWS::EC2::SubnetRouteTableAssociation', 'AWS::EC2::Route'],
+  ...['AWS::EC2::SecurityGroup', 'AWS::EC2::SecurityGroupIngress', 'AWS::EC2::VPCPeeringConnection'],
+  ...['AWS::Lambda::Permission', 'AWS::Lambda::Version', 'AWS::Lambda::LayerVersion'],
+  ...['AWS::ApiGatewayV2::Integration', 'AWS::ApiGatewayV2::Route', 'AWS::ApiGatewayV2::Stage'],
+]
 
 const PURPOSE = /\$\{PURPOSE\}/
 
