@@ -166,7 +166,7 @@ describe('docs/deploy.md', () => {
 
   it('counts what is billed while nothing runs, adds it up, and leaves no kind of resource out', () => {
     const section = text.slice(text.indexOf('## What it costs while nothing runs'), text.indexOf('## What does not work'))
-    const rows = [...section.matchAll(/^\| (.+?) +\| +(\d+) \| +(\d+) \| ([\d.]+) \| +([\d.]+) \| +([\d.]+) \| /gm)]
+    const rows = [...section.matchAll(/^\| (.+?) +\| +(\d+) \| +(\d+) \| +([\d.]+) \| +([\d.]+) \| +([\d.]+) \| /gm)]
     const counts = [made, prod].map((synthesis) => {
       const all = [synthesis.state, synthesis.network, synthesis.pipeline, synthesis.observability].flatMap((template) =>
         Object.values(template.toJSON().Resources as Record<string, { Type: string; Properties?: Record<string, unknown> }>),

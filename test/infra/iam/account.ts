@@ -8,6 +8,8 @@ export const ACCOUNT = '111122223333'
 
 type Resource = { Type: string; Properties: Record<string, unknown> }
 type Policy = { Version: string; Statement: unknown[] }
+/** IAM holds the root of an account back from nothing; only what a resource itself says does. */
+const EVERYTHING: Policy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] }
 export type Role = { id: string; arn: string; identity: Policy[]; boundary: Policy | null; trustedService: string }
 type Question = { role: Role | 'root'; action: string; resource: string; context?: Record<string, string | string[]> }
 
@@ -81,7 +83,7 @@ export function accountOf(synthesis: Synthesis): Account {
           resource: { resource, accountId: ACCOUNT },
           contextVariables: { 'aws:SecureTransport': 'true', ...context },
         },
-        identityPolicies: role === 'root' ? [] : held(role.identity).map((policy, i) => ({ name: `${i}`, policy })),
+        identityPolicies: held(role === 'root' ? [EVERYTHING] : role.identity).map((policy, i) => ({ name: `${i}`, policy })),
         serviceControlPolicies: [],
         resourceControlPolicies: [],
         ...(role === 'root' || role.boundary === null ? {} : { permissionBoundaryPolicies: [{ name: 'boundary', policy: role.boundary }] }),
