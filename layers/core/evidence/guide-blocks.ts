@@ -1,3 +1,4 @@
+import { GENESIS } from '../audit-chain.ts'
 import { PREDICATES } from '../statement.ts'
 import { MANIFEST, SEAL } from './pack-files.ts'
 
@@ -71,3 +72,61 @@ for key in keys/*.pem; do
 done
 if [ $failed = 0 ]; then echo 'every key is one of yours, for its purpose'; else false; fi`
 }
+
+const HEX = '\\([0-9a-f]\\{64\\}\\)'
+
+/**
+ * Lines `<number> <digest of the entry before> <own digest> <what that digest is of>` out of the audit log. An entry is canonical JSON, and behind its digest come only fields in
+ * which no person's words stand: read from its end it has one meaning. A line of any other form has no number.
+ */
+const ENTRIES = `LC_ALL=C sed -e 's/^\\(.*\\),"entry_sha256":"${HEX}",\\("prev_sha256":"${HEX}","project_id":"[^"]*","reasoning_sha256":[^,]*,"seq":\\([0-9]*\\),"subject_sha256":[^,]*}\\)$/\\5 \\4 \\2 \\1,\\3/' -e t -e 's/^.*$/none/' audit/entries.jsonl`
+
+/** Every entry of the audit log is the one that its digest says, and follows the one before it. In the folder of the pack. */
+export const CHAIN_HOLDS = `${ENTRIES} | {
+  failed=0 number=0 before=${GENESIS}
+  while read -r seq prev digest body || [ -n "$seq" ]; do
+    if [ "$seq" != $number ] || [ "$prev" != "$before" ] || [ "$(printf '%s' "$body" | sha256sum | cut -d ' ' -f 1)" != "$digest" ]
+    then echo "FAILED: entry $number of the audit log was changed, or does not follow the one before it"; failed=1; fi
+    number=$((number + 1)) before=$digest
+  done
+  if [ $number = 0 ]; then echo 'FAILED: the audit log is empty'; failed=1; fi
+  if [ $failed = 0 ]; then echo "the $number entries of the audit log follow one another"; else false; fi
+}`
+
+/** What a signed anchor says, ` <number> <digest>` of the entry that it lies over. */
+const ANCHORED = `LC_ALL=C sed -n 's/^.*"head_sha256":"${HEX}","project_id":"[^"]*","schema":"[^"]*","sequence":\\([0-9]*\\)},"predicateType":"${PREDICATES.anchor.replaceAll('/', '\\/')}","subject":\\[{"digest":{"sha256":"\\1"},"name":"[^"]*"}\\]}$/\\2 \\1/p' "$pae"`
+
+/**
+ * Every anchor names an entry of the log, and the last entry lies under one. After `SIGNATURES_HOLD`, which says who signed the anchors. Threat: whoever seals appends what nobody
+ * anchored, or takes entries away.
+ */
+export const LOG_IS_ANCHORED = `failed=0
+last=no
+entries=$(${ENTRIES} | while read -r seq prev digest body || [ -n "$seq" ]; do echo "$seq $digest"; done)
+for pae in audit/anchors/*.pae.bin; do
+  if [ ! -f "$pae" ]; then echo 'FAILED: no anchor is here'; failed=1; break; fi
+  anchored=$(${ANCHORED})
+  if [ -z "$anchored" ] || ! printf '%s\\n' "$entries" | grep -x -F "$anchored" > /dev/null
+  then echo "FAILED: $pae lies over an entry that the audit log does not hold: it was cut or rewritten"; failed=1; fi
+  if [ "$anchored" = "$(printf '%s\\n' "$entries" | tail -n 1)" ]; then last=yes; fi
+done
+if [ $last = no ]; then echo 'FAILED: the last entry of the audit log lies under no anchor, so nobody signed it'; failed=1; fi
+if [ $failed = 0 ]; then echo 'the audit log is the anchored one, to its last entry'; else false; fi`
+
+/**
+ * The head of the log that the sealed summary names lies under an anchor, unless whoever redacted the pack withheld either. For a pack whose log is withheld; after
+ * `SIGNATURES_HOLD`.
+ */
+export const SUMMARY_IS_ANCHORED = `last=no
+head=$(LC_ALL=C sed -n 's/^.*"chain":{"anchored":\\[[0-9,]*\\],"count":\\([0-9]*\\),"head_sha256":"${HEX}"}.*$/\\1 \\2/p' audit_chain.json || true)
+for pae in audit/anchors/*.pae.bin; do
+  if [ ! -f "$pae" ]; then break; fi
+  anchored=$(${ANCHORED})
+  if [ -n "$anchored" ] && [ "$((\${anchored%% *} + 1)) \${anchored#* }" = "$head" ]; then last=yes; fi
+done
+withheld=$(${LISTED} | while read -r digest path; do
+  case $path in audit_chain.json | audit/anchors/*.pae.bin) if [ ! -e "$path" ]; then echo "$path"; fi ;; esac
+done)
+if [ $last = yes ]; then echo 'the head of the audit log is an anchored one'
+elif [ -n "$withheld" ]; then echo 'the head of the audit log is not verified: what it takes is withheld'
+else echo 'FAILED: the head of the audit log that audit_chain.json names lies under no anchor'; false; fi`

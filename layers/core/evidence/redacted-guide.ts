@@ -1,4 +1,4 @@
-import { block, KEYS_ARE_NAMED, LISTED, MANIFEST_IS_SEALED, SEAL_HOLDS, SIGNATURES_HOLD } from './guide-blocks.ts'
+import { block, KEYS_ARE_NAMED, LISTED, MANIFEST_IS_SEALED, SEAL_HOLDS, SIGNATURES_HOLD, SUMMARY_IS_ANCHORED } from './guide-blocks.ts'
 import { MANIFEST, OUTSIDE_MANIFEST } from './pack-files.ts'
 import { TIMESTAMP_RESPONSES } from './timestamp-request.ts'
 
@@ -59,6 +59,10 @@ ${block(`LC_ALL=C find . -name '*[!A-Za-z0-9._-]*' -o ! -type f ! -type d | awk 
 ## 3. The signatures that are here hold
 
 ${inPack(SIGNATURES_HOLD)}
+
+The audit log itself is withheld. Its head, as the sealed \`audit_chain.json\` names it, is one that was anchored:
+
+${inPack(SUMMARY_IS_ANCHORED)}
 
 ## 4. Who signed
 

@@ -1,4 +1,15 @@
-import { block, isSubject, KEYS_ARE_NAMED, keysAreYours, LISTED, MANIFEST_IS_SEALED, SEAL_HOLDS, SIGNATURES_HOLD } from './guide-blocks.ts'
+import {
+  block,
+  CHAIN_HOLDS,
+  isSubject,
+  KEYS_ARE_NAMED,
+  keysAreYours,
+  LISTED,
+  LOG_IS_ANCHORED,
+  MANIFEST_IS_SEALED,
+  SEAL_HOLDS,
+  SIGNATURES_HOLD,
+} from './guide-blocks.ts'
 import { MANIFEST, OUTSIDE_MANIFEST, type PackFile, SEAL } from './pack-files.ts'
 import { responsePath, TIMESTAMP_RESPONSES, TIMESTAMPED } from './timestamp-request.ts'
 
@@ -90,7 +101,19 @@ ${subjects
   )
   .join('\n\n')}
 
-## 6. When it was sealed
+## 6. The audit log is whole, and anchored to its end
+
+Every entry holds the digest of the one before it, and an anchor is a signature over the newest entry of its time, by a key that neither proves nor seals. A log
+may not go on behind its newest anchor: nobody signed what stands there.
+
+${block(CHAIN_HOLDS)}
+
+${block(LOG_IS_ANCHORED)}
+
+What this cannot show is a log that was cut together with its newest anchors. Compare the newest anchor, the last of \`audit/anchors/\`, with one that you kept
+elsewhere.
+
+## 7. When it was sealed
 
 The seal says when, and whoever sealed it could have said anything. A timestamp authority can say that the list, or the seal's signature,
 existed by a certain time: send it \`timestamp/*.tsq\`, and put its answers beside them with \`waybill timestamp\`. With the authority's
@@ -100,7 +123,7 @@ certificate, from a source of your own:
 ${TIMESTAMPED.map(({ name, of }) => `openssl ts -verify -in ${responsePath(name)} -data ${of} -CAfile /path/to/authority.pem`).join('\n')}
 \`\`\`
 
-## 7. Everything at once
+## 8. Everything at once
 
 \`\`\`text
 waybill verify .                          whole and consistent, under the keys in this pack

@@ -71,6 +71,7 @@ function chainFaults(pack: OpenedPack, { project_id }: PackManifest, digests: Di
     if (sequence >= chain.chain.count) faults.add(path, `counts ${chain.chain.count} entries, although entry ${sequence} was anchored`)
     if (!chain.chain.anchored.includes(sequence)) faults.add(path, `leaves out the anchor at ${sequence}`)
   }
+  if (!chain.chain.anchored.includes(chain.chain.count - 1)) faults.add(path, 'ends with an entry that lies under no anchor')
   const head = heads.get(chain.chain.count - 1)
   if (head !== undefined && head !== chain.chain.head_sha256) faults.add(path, 'names another head of the chain than its anchor')
 }

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nextEntry } from '../../../layers/core/audit-chain.ts'
 import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
-import { checksumLines, manifestOf, type PackFile } from '../../../layers/core/evidence/pack.ts'
+import { checksumLines, manifestOf, type PackFile, type PackInput } from '../../../layers/core/evidence/pack.ts'
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
+import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
 import { PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
-import { verifyPack } from '../../../layers/core/verifier/index.ts'
+import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../../layers/local/pack-folder.ts'
 import { at, fixturePack, fixturePackInput, fixtureSigner, fixtureSigners, sealFixture } from '../../support/pack-fixture.ts'
 
@@ -164,6 +166,52 @@ const forgeries: [what: string, forge: () => PackFile[] | Promise<PackFile[]>, s
   ],
 ]
 
+/** Packs of somebody who may seal and prove, and cannot anchor. */
+async function sealedAnew(change: (input: PackInput) => PackInput): Promise<PackFile[]> {
+  const { input, signers } = await fixturePackInput()
+  return sealFixture(change(input), signers)
+}
+const appended = (input: PackInput): PackInput => {
+  const fields = { project_id: 'ledger', at: at(125), actor: 'waybill', action: 'CHANGE_NOT_MADE', details: { why: 'nobody signed this' } }
+  return { ...input, entries: [...input.entries, nextEntry(input.entries.at(-1)!, fields)] }
+}
+/** Whose digests all recompute, from the third entry on anew. */
+const rewritten = (input: PackInput): PackInput => {
+  const entries: AuditEntry[] = []
+  for (const { entry_sha256: _, prev_sha256: __, seq, ...fields } of input.entries)
+    entries.push(nextEntry(entries.at(-1) ?? null, seq === 3 ? { ...fields, actor: 'somebody-else' } : fields))
+  return { ...input, entries }
+}
+/** One entry that says otherwise, and hides its old digest where a careless reader would find it. */
+const edited = (input: PackInput): PackInput => ({
+  ...input,
+  entries: input.entries.map((entry) =>
+    entry.seq === 3 ? { ...entry, details: { ...entry.details, entry_sha256: entry.entry_sha256, prev_sha256: entry.prev_sha256 } } : entry,
+  ),
+})
+const aboutTheLog: [what: string, forge: () => Promise<PackFile[]>, says: RegExp][] = [
+  ['with an entry behind the newest anchor', () => sealedAnew(appended), /FAILED: the last entry of the audit log lies under no anchor/],
+  ['without anchors', () => sealedAnew((input) => ({ ...input, anchors: [] })), /FAILED: no anchor is here/],
+  [
+    'without its newest anchor',
+    () => sealedAnew((input) => ({ ...input, anchors: input.anchors.slice(0, -1) })),
+    /FAILED: the last entry of the audit log lies under no anchor/,
+  ],
+  [
+    'whose last entry was cut off',
+    () => sealedAnew((input) => ({ ...input, entries: input.entries.slice(0, -1) })),
+    /FAILED: audit\/anchors\/\S+ lies over an entry that the audit log does not hold/,
+  ],
+  ['without a log', () => sealedAnew((input) => ({ ...input, entries: [] })), /FAILED: the audit log is empty/],
+  ['whose log was written anew with valid digests', () => sealedAnew(rewritten), /lies over an entry that the audit log does not hold/],
+  ['with an edited entry', () => sealedAnew(edited), /FAILED: entry 3 of the audit log was changed/],
+  [
+    'with an entry taken out of the middle',
+    () => sealedAnew((input) => ({ ...input, entries: input.entries.filter(({ seq }) => seq !== 4) })),
+    /FAILED: entry 4 of the audit log was changed, or does not follow/,
+  ],
+]
+
 describe('VERIFY.md', () => {
   it.each([[['sh', '-c']], [['sh', '-e', '-c']], [['bash', '-euo', 'pipefail', '-c']]])(
     'holds commands that accept the pack, run by %j',
@@ -190,6 +238,21 @@ describe('VERIFY.md', () => {
       // None of them is silent about it.
       for (const { said } of refused) expect(said).toMatch(/fail|no such file|no properly formatted/i)
       expect(refused.map(({ said }) => said).join('\n')).toMatch(says)
+    } finally {
+      await rm(at, { recursive: true, force: true })
+    }
+  })
+
+  it.each(aboutTheLog)('holds commands that refuse a pack that its sealer made, %s', async (_what, forge, says) => {
+    const at = await mkdtemp(join(tmpdir(), 'waybill-forged-'))
+    try {
+      const forged = await forge()
+      await writePack(at, forged)
+      const refused = (await runGuide(at)).filter(({ code }) => code !== 0)
+      // Everything else of it holds: it was sealed like any other.
+      expect(refused.map(({ said }) => said).join('')).toMatch(says)
+      for (const { said } of refused) expect(said).toMatch(/^FAILED: .*(audit log|anchor)/)
+      expect((await verifyPack(memoryReader(forged))).verified).toBe(false)
     } finally {
       await rm(at, { recursive: true, force: true })
     }

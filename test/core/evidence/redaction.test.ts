@@ -203,4 +203,25 @@ describe('the guide of a redacted pack', () => {
     expect(refused.length).toBeGreaterThan(0)
     for (const { said } of refused) expect(said).toMatch(/FAILED|failure/)
   })
+
+  it('holds commands, and a verifier, that refuse a log whose head lies under no anchor', async () => {
+    const { input, signers } = await fixturePackInput()
+    for (const kept of [input.anchors.slice(0, -1), []]) {
+      const forged = redactedPack(mapOf(await sealFixture({ ...input, anchors: kept }, signers)))
+      const refused = (await guide(forged)).filter(({ code }) => code !== 0)
+      expect(refused.map(({ said }) => said)).toEqual([expect.stringMatching(/^FAILED: the head of the audit log/)])
+      expect((await verify(forged)).faults).toContain('audit_chain.json: ends with an entry that lies under no anchor')
+    }
+  })
+
+  it('says what is not verified where the anchors or their summary are withheld', async () => {
+    const anchors = whole.map(({ path }) => path).filter((path) => /^audit\/anchors\/.*\.dsse\.json$/.test(path))
+    for (const also of [['audit_chain.json'], anchors]) {
+      const less = redactedPack(mapOf(whole), also)
+      const results = await guide(less, ['bash', '-euo', 'pipefail', '-c'])
+      expect(results.filter(({ code }) => code !== 0)).toEqual([])
+      expect(results.map(({ said }) => said).join('')).toContain('not verified: what it takes is withheld')
+      expect((await verify(less)).faults).toEqual([])
+    }
+  })
 })
