@@ -97,7 +97,7 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
     reads: ['spec', 'schema_mapping', 'discovery_report', 'profiling_report'],
     writes: ['recon_proposal', 'recon_reasoning'],
   },
-  'request-decisions': { ...ASKS, reads: ['spec'], makes: ['approvalLink'] },
+  'request-decisions': { ...ASKS, reads: ['spec', 'manual_decisions'], makes: ['approvalLink'] },
   'compile-plan': { ...ADVANCES, reads: [ALL], writes: ['migration_plan', 'policy'], trusts: true },
   'validate-plan': { ...ADVANCES, reads: [ALL], writes: ['findings'], trusts: true },
   // Completes its own task at once when everybody needed has approved before.

@@ -3,6 +3,8 @@ import { WaybillError } from '../../layers/core/errors.ts'
 import { newestInWords } from '../../layers/core/newest-comparison.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { moment } from '../../layers/core/report/markup.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
@@ -15,6 +17,14 @@ import { columns, type Terminal, visible } from '../terminal.ts'
 async function newestWords(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<string | null> {
   const { outcome, newest } = await provenAndSince(ports, project)
   return outcome === null || newest === null ? null : newestInWords(newest, outcome)
+}
+
+/** Which questions are open, and how old a proof is that somebody decides on. */
+function askedOf({ questions, proof_made_at: made }: Pick<ApprovalRequest, 'questions' | 'proof_made_at'>): string {
+  if (made !== undefined) return `, on the proof of ${moment(Date.parse(made))}`
+  if (questions === undefined) return ''
+  const more = questions.count - questions.ids.length
+  return ` (${questions.ids.join(', ')}${more > 0 ? ` and ${more} more` : ''})`
 }
 
 export function statusCommand(terminal: Terminal): Command {
@@ -37,11 +47,13 @@ export function statusCommand(terminal: Terminal): Command {
             working: standing.has(project.project_id) ? workingNow(await ports.progress.read(project.project_id), ports.clock.now()) : [],
             waiting_for: (await ports.approvals.byProject(project.project_id))
               .filter((request) => request.status === 'PENDING' && request.expires_at > ports.clock.now().toISOString())
-              .map(({ role, approver, transition, expires_at }) => ({
+              .map(({ role, approver, transition, expires_at, questions, proof_made_at }) => ({
                 role,
                 approver,
                 transition: transition ?? 'open questions',
                 expires_at,
+                ...(questions === undefined ? {} : { questions }),
+                ...(proof_made_at === undefined ? {} : { proof_made_at }),
               })),
           })),
         )
@@ -60,7 +72,7 @@ export function statusCommand(terminal: Terminal): Command {
             for (const one of project.working) terminal.out(`  ${project.project_id}: ${workingWords(one)}`)
             for (const wait of project.waiting_for)
               terminal.out(
-                `  ${project.project_id} waits for ${wait.approver} (${wait.role}): ${wait.transition}, until ${wait.expires_at}`,
+                `  ${project.project_id} waits for ${wait.approver} (${wait.role}): ${wait.transition}${askedOf(wait)}, until ${wait.expires_at}`,
               )
           }
         }

@@ -8,6 +8,7 @@ import type { MigrationSpec } from '../../layers/core/schemas/spec.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
 import { executionName } from '../run/drive.ts'
 import { isEnd, projectIdOf } from '../run/project.ts'
+import { ASKING, questionLines } from '../run/questions.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import type { Terminal } from '../terminal.ts'
 import { accountOf, type PlaceOptions } from './options.ts'
@@ -173,7 +174,10 @@ async function follow(
   const show = async (arn: string) => {
     const { states, last } = await executions.entered(arn, seen.get(arn) ?? 0)
     seen.set(arn, last)
-    for (const state of states) terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+    for (const state of states) {
+      terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+      if (state === ASKING) for (const line of await questionLines(ports, projectId).catch(() => [])) terminal.err(line)
+    }
   }
   const mine = executions.arnOf(machine, name)
   let nested = new Set<string>()

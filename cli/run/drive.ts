@@ -3,6 +3,7 @@ import { WaybillError } from '../../layers/core/errors.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 import { showProgress } from './progress.ts'
+import { questionLines } from './questions.ts'
 import type { ProofStatus } from './summary.ts'
 
 export type DriveOptions = {
@@ -24,7 +25,8 @@ export async function withPlatform<T>(
 ): Promise<T> {
   const stop = new AbortController()
   let platform: LocalPlatform | null = null
-  const progress = showProgress(options.terminal, () => platform)
+  const asked = async (projectId: string) => (platform === null ? [] : questionLines(platform.ports, projectId))
+  const progress = showProgress(options.terminal, () => platform, asked)
   try {
     platform = await openLocal({
       home: options.home,

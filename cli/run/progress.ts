@@ -1,11 +1,15 @@
+import { z } from 'zod'
 import type { LocalPlatform, PlatformOptions } from '../../functions/local.ts'
 import { failureReason } from '../../layers/core/flow/failure-reason.ts'
 import { folderName, stateName } from '../../layers/core/names.ts'
 import { grouped, seconds, type Terminal, visible } from '../terminal.ts'
+import { ASKING } from './questions.ts'
 
 const LOOK_EVERY_MS = 150
 /** Many pieces of one step that fail for the same reason at the same time are told once. */
 const SAME_MS = 2000
+
+const taskInput = z.object({ project_id: z.string() })
 
 type Retrying = Parameters<NonNullable<PlatformOptions['onRetry']>>[0]
 type Runner = LocalPlatform['runner']
@@ -22,26 +26,40 @@ export type Progress = {
  */
 type Round = { executions: ReadonlySet<string>; since: number; rows: Map<string, bigint> }
 
-/** Prints each state as it is entered, what failed and is tried again, and the rows a worker has done, until stopped. */
-export function showProgress(terminal: Terminal, platform: () => { runner: Pick<Runner, 'list' | 'describe'> } | null): Progress {
+/**
+ * Prints each state as it is entered, what failed and is tried again, and the rows a worker has done, until stopped. `asked`: lines about what
+ * the person of a waiting project is asked.
+ */
+export function showProgress(
+  terminal: Terminal,
+  platform: () => { runner: Pick<Runner, 'list' | 'describe'> } | null,
+  asked: (projectId: string) => Promise<readonly string[]> = async () => [],
+): Progress {
   const seen = new Set<string>()
   const rounds = new Map<string, Round>()
   /** By state: why its last try failed, and when that was told. */
   const told = new Map<string, { attempt: number; why: string; at: number }>()
   /** By worker: the executions whose present state is its own. */
   let standing = new Map<string, Set<string>>()
+  const tellQuestions = async (projectId: string | undefined) => {
+    // What is asked stands on the page as well: not being able to say it here stops nothing.
+    const lines = projectId === undefined ? [] : await asked(projectId).catch(() => [])
+    for (const line of lines) terminal.err(line)
+  }
   const look = () => {
     const open = platform()
     if (open === null) return
     standing = new Map()
     for (const name of open.runner.list()) {
-      for (const { state } of open.runner.describe(name).standing) {
+      const { standing: frames, input } = open.runner.describe(name)
+      for (const { state } of frames) {
         const worker = folderName(state)
         standing.set(worker, (standing.get(worker) ?? new Set()).add(name))
         const id = `${name} ${state}`
         if (seen.has(id)) continue
         seen.add(id)
         terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+        if (state === ASKING) void tellQuestions(taskInput.safeParse(input).data?.project_id)
       }
     }
   }

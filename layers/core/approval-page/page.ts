@@ -126,7 +126,7 @@ function decisionsForm(view: PageView, state: FormState): string {
         return `<label class="choice" for="q${at}c${index}"><input type="radio" id="q${at}c${index}" name="answer-${escapeMarkup(question.decision_id)}" value="${escapeMarkup(choice.choice)}"${checked}><span><strong>${escaped(choice.label, 200)}</strong><br>${escaped(choice.consequence, 500)}</span></label>`
       })
       .join('')
-    return `<fieldset><legend>${at + 1}. ${escaped(question.question, 1000)}</legend><p class="hint">${escaped(question.why, 1000)} Where: <code>${escaped(question.where)}</code></p>${choices}</fieldset>`
+    return `<fieldset><legend>${at + 1}. ${escaped(question.question, 1000)}</legend><p class="hint">${escaped(question.why, 1000)} Where: <code>${escaped(question.where)}</code>. Id in a spec: <code>${escaped(question.decision_id)}</code></p>${choices}</fieldset>`
   })
   return `${formHead(view)}${questions.join('')}${digestField(view)}${reasonField(state)}
 <div class="buttons"><button class="yes" name="decision" value="answer">Send my answers</button><button class="no" name="decision" value="reject">Refuse the migration</button></div></form>`

@@ -1,5 +1,6 @@
 import { escapeMarkup, moment, unlinked, visible } from '../approval-page/visible-text.ts'
 import type { Mail } from '../ports.ts'
+import { moment as exactly } from '../report/markup.ts'
 import type { ApprovalRequest } from '../schemas/governance.ts'
 import type { ProjectRecord } from '../schemas/project.ts'
 import { DECISION_WORDS, roleInWords, TRANSITION_WORDS } from './approval-words.ts'
@@ -50,6 +51,7 @@ export function approvalMail(
     ...(says === null ? [] : [says]),
     asks,
     `Migration: ${title}`,
+    ...aboutLines(request),
     `You are asked as ${role}. ${consequence}`,
     `Open until ${until}:`,
     links.page,
@@ -69,6 +71,16 @@ export function approvalMail(
     text: `${lines.join('\n\n')}\n`,
     html: htmlOf(lines, asks, links),
   }
+}
+
+/** How old what is decided on is; and which questions wait, by the ids that a spec answers them by. */
+function aboutLines({ proof_made_at: made, questions }: ApprovalRequest): string[] {
+  if (made !== undefined)
+    return [`The proof was made on ${exactly(Date.parse(made))}. What was written to either side since then it does not know.`]
+  if (questions === undefined) return []
+  const { count, ids } = questions
+  const more = count > ids.length ? ` and ${count - ids.length} more` : ''
+  return [`${count === 1 ? 'One question waits' : `${count} questions wait`} for you: ${ids.join(', ')}${more}.`]
 }
 
 const PARAGRAPH = 'margin:0 0 16px;overflow-wrap:anywhere'

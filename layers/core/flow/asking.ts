@@ -30,6 +30,8 @@ export type Question = {
   subject: ArtifactPointer
   subjectName: string
   people: readonly { role: Role; email: string }[]
+  /** What every mail about it tells besides. */
+  tells?: Pick<ApprovalRequest, 'proof_made_at' | 'questions'>
 }
 
 /** The person the spec names for a role. @throws SPEC_INVALID */
@@ -105,6 +107,7 @@ async function openOnce(deps: AskingDeps, groupId: string, question: Question): 
       answers: [],
       decided_at: null,
       statement: null,
+      ...question.tells,
     }),
   )
   const group = {

@@ -138,6 +138,9 @@ export const approvalRequest = z.strictObject({
   delegated_by: z.array(email).max(8).optional(),
   /** The person in whose place this one was invited too. */
   escalated_from: email.optional(),
+  /** For the mail alone, whoever gets it and however late: when the proof that is decided on was made; the ids of the first open questions. */
+  proof_made_at: instant.optional(),
+  questions: z.strictObject({ count: z.int().min(1), ids: z.array(slug).min(1).max(20) }).optional(),
 })
 export type ApprovalRequest = z.infer<typeof approvalRequest>
 
