@@ -3,6 +3,7 @@ import { parseStrictJson } from './canonical-json.ts'
 import { asLogged, notLogged, type SignedDecision, unknownToTheLog } from './decision-log.ts'
 import { sha256 } from './digest.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
+import { inOneLine } from './one-line.ts'
 import { PLAN_AGAIN, stalePolicy } from './policy-changes.ts'
 import type { TrustRoot } from './ports.ts'
 import { hashingSpecSha256, isShippedArchetype, typeCoercionSha256 } from './rulebooks.ts'
@@ -184,7 +185,7 @@ function attempt<T>(reasons: string[], act: () => T): T | null {
   try {
     return act()
   } catch (error) {
-    reasons.push(isWaybillError(error) ? [error.message, ...error.details].join('; ') : 'a document could not be read')
+    reasons.push(isWaybillError(error) ? inOneLine([error.message, ...error.details]) : 'a document could not be read')
     return null
   }
 }

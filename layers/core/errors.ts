@@ -1,3 +1,5 @@
+import { inOneLine } from './one-line.ts'
+
 /** Every failure Waybill can name. A Retry or Catch in `statemachines/` may match only these codes and `States.*`. */
 export const ERROR_CODES = [
   'BAD_INPUT',
@@ -44,7 +46,7 @@ export class WaybillError extends Error {
 
 /** Message and details in one line, for a record of one field. */
 export function wholeMessage({ message, details }: Pick<WaybillError, 'message' | 'details'>): string {
-  return details.length === 0 ? message : `${message} (${details.join('; ')})`
+  return details.length === 0 ? message : `${message} (${inOneLine(details)})`
 }
 
 export function isWaybillError(error: unknown): error is WaybillError {

@@ -39,7 +39,7 @@ export function compilePlan(input: PlanInput): Plan {
   if (mapping.decisions.length > 0) {
     throw new WaybillError(
       'PLAN_INVALID',
-      `${mapping.decisions.length} manual decisions are open. A person has to answer them before anything is planned.`,
+      `${mapping.decisions.length === 1 ? 'A manual decision is open. A person has to answer it' : `${mapping.decisions.length} manual decisions are open. A person has to answer them`} before anything is planned.`,
       {
         details: mapping.decisions.map((decision) => decision.decision_id),
       },

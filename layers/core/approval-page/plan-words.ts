@@ -97,6 +97,7 @@ export function planSections(plan: Plan, limit: number): Section[] {
   const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`
   const masked = columns.filter((column) => column.transform.kind.startsWith('mask_')).length
   const lossy = columns.filter((column) => column.lossy).length
+  const special = [...(masked > 0 ? [`${masked} masked`] : []), ...(lossy > 0 ? [`${lossy} losing information`] : [])]
   const left = plan.left_behind.reduce((sum, table) => sum + table.columns.length, 0)
   return [
     {
@@ -106,7 +107,7 @@ export function planSections(plan: Plan, limit: number): Section[] {
         ['From', identityInWords(plan.source.identity)],
         ['To', identityInWords(plan.target.identity)],
         ['Tables', counted(plan.tables.length, 'table', 'tables')],
-        ['Columns', `${columns.length}, of which ${masked} masked and ${lossy} losing information`],
+        ['Columns', [`${columns.length}`, ...(special.length === 0 ? [] : [`of which ${special.join(' and ')}`])].join(', ')],
         [
           'Left behind',
           left === 0

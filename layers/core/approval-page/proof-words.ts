@@ -1,5 +1,6 @@
 import { lightDrift, weightOf } from '../finding-weight.ts'
 import { madeAt } from '../newest-comparison.ts'
+import { inOneLine } from '../one-line.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { CutoverProposal } from '../schemas/proposal.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
@@ -23,7 +24,7 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
   const made = madeAt(outcome)
   const part = (name: string, result: { status: string; reasons: readonly string[] }) => {
     const status = STATUS[result.status] ?? STATUS.INCONCLUSIVE!
-    return { mark: status.mark, text: `${name} ${status.word}. ${result.reasons.slice(0, 3).join(' ')}` }
+    return { mark: status.mark, text: `${name} ${status.word}. ${inOneLine(result.reasons.slice(0, 3))}` }
   }
   const drift = lightDrift(outcome)
   const consistency = proof.consistency_result

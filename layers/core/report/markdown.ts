@@ -1,6 +1,7 @@
 import { visible } from '../approval-page/visible-text.ts'
 import { lightDrift, WEIGHT_WORDS, type Weight, weightOf } from '../finding-weight.ts'
 import { leftOfTable, omissions } from '../left-behind.ts'
+import { inOneLine } from '../one-line.ts'
 import type { CheckResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import { bytesInWords, duration, grouped, moment } from './markup.ts'
@@ -60,7 +61,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function resultLines({ outcome }: ReportModel): string[] {
   const { integrity_result: i, completeness_result: c, consistency_result: k, ordering_result: o } = outcome.proof_certificate
-  const reasons = (list: readonly string[]) => list.slice(0, 3).map(plain).join('; ')
+  const reasons = (list: readonly string[]) => plain(inOneLine(list.slice(0, 3)))
   const score = outcome.rollback_verdict.bps_current
   const drift = lightDrift(outcome)
   return [

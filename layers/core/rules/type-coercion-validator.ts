@@ -25,10 +25,13 @@ export const typeCoercionValidator: Validator = {
     if (findings.some((finding) => finding.verdict === 'fail' && finding.severity !== 'WARNING')) return findings
     const count = plan.tables.reduce((sum, table) => sum + table.columns.length, 0)
     const decided = plan.decisions.filter((decision) => decision.choice === ACCEPT).length
-    const text = `All ${count} columns of ${plan.tables.length} tables follow a rule of type coercion rulebook ${facts.typeCoercion.version}; a person accepted ${decided} manual decisions.`
+    const accepted = decided === 0 ? 'nothing had to be accepted by a person' : `a person accepted ${counted(decided, 'manual decision')}`
+    const text = `All ${counted(count, 'column')} of ${counted(plan.tables.length, 'table')} follow a rule of type coercion rulebook ${facts.typeCoercion.version}; ${accepted}.`
     return [...findings, passing(id, text)]
   },
 }
+
+const counted = (count: number, one: string) => `${count} ${count === 1 ? one : `${one}s`}`
 
 function ruleFindings(plan: Plan, facts: Facts, table: TableMapping, column: ColumnMapping, where: string): Finding[] {
   const name = `${table.table_id}.${named(column.target)}`

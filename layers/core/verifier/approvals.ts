@@ -1,6 +1,7 @@
 import { countingFault, outstanding, sittingsOf } from '../approvals.ts'
 import { asLogged, notLogged, type SignedDecision, unknownToTheLog } from '../decision-log.ts'
 import { sha256 } from '../digest.ts'
+import { inOneLine } from '../one-line.ts'
 import { decidedWhile, type Proof, proofSubjects, type Subject } from '../proof-subjects.ts'
 import type { ApprovalPredicate } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
@@ -50,7 +51,7 @@ export function approvalFaults(pack: OpenedPack, contents: Contents): Faults {
         ...(nearest?.unknown.map(unknownToTheLog) ?? []),
         ...late.map((each) => `${each.approver} approved at ${each.decided_at}, the step was made at ${passed.at}`),
       ]
-      faults.add('approvals', `${gate} was passed without its approvals: ${reasons.join('; ')}`)
+      faults.add('approvals', `${gate} was passed without its approvals: ${inOneLine(reasons)}`)
       continue
     }
     for (const statement of open.statements)

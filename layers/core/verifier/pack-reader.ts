@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type JsonLimits, parseStrictJson } from '../canonical-json.ts'
 import type { PackFile, PackKey } from '../evidence/pack-files.ts'
+import { inOneLine } from '../one-line.ts'
 import type { TrustRoot } from '../ports.ts'
 import { packPath } from '../schemas/evidence.ts'
 
@@ -71,7 +72,7 @@ export function parseAs<S extends z.ZodType>(bytes: Uint8Array, path: string, sc
 export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return 'it cannot be read'
   const details = 'details' in error && Array.isArray(error.details) ? error.details : []
-  return [error.message, ...details].join('; ')
+  return inOneLine([error.message, ...details])
 }
 
 /** A check that throws has not passed. */
