@@ -4,7 +4,7 @@
  */
 import { examine } from '../layers/aws/account/doctor/index.ts'
 import { type Executions, stepFunctionsExecutions } from '../layers/aws/account/executions.ts'
-import { type DownloadedPack, downloadPack } from '../layers/aws/account/pack-versions.ts'
+import { type DownloadedPack, downloadPack, firstVersions } from '../layers/aws/account/pack-versions.ts'
 import { openSession, type Session, type SessionOptions } from '../layers/aws/account/session.ts'
 import { type Deployment, findDeployment, type Outputs, outputsOf } from '../layers/aws/account/stacks.ts'
 import { dynamoApprovalStore } from '../layers/aws/approval-store.ts'
@@ -34,6 +34,8 @@ export type Account = {
   trust(): Promise<TrustRoot>
   /** Every file of a project's evidence pack with its version. @throws NOT_FOUND */
   pack(projectId: string): Promise<DownloadedPack>
+  /** Every anchor of a project's audit log, and what lies over one. */
+  anchors(projectId: string): Promise<DownloadedPack>
 }
 
 /** @throws BAD_INPUT, PERMISSION_DENIED, NOT_FOUND, CONNECTION_FAILED with what to do */
@@ -82,6 +84,7 @@ export async function openAccount(options: AccountOptions): Promise<Account> {
         anchor: [outputs.AnchorKeyArn],
       }),
     pack: (projectId) => downloadPack(s3, region, bucket, `projects/${projectId}/evidence_pack/`),
+    anchors: (projectId) => firstVersions(s3, region, bucket, `projects/${projectId}/anchors/`),
   }
 }
 

@@ -1,15 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { type AuditReview, reviewAudit } from '../../layers/core/audit-review.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
-import { keysIn } from '../../layers/core/flow/storing.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { TrustRoot } from '../../layers/core/ports.ts'
 import { standingOf } from '../../layers/core/project-change.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import type { Place, Records, StoredAnchors } from '../platform/platform.ts'
 
 /** `fault`: the log could not even be read as entries. */
 export type Log = { project: string; entries: AuditEntry[]; fault: string | null }
 
-export async function logsOf(ports: Ports, only: string | undefined): Promise<Log[]> {
+type Ports = Place['ports']
+
+export async function logsOf({ ports, name }: Pick<Place, 'ports' | 'name'>, only: string | undefined): Promise<Log[]> {
   // A log may be there without its project: a deleted record must not hide it.
   const names = only === undefined ? (await ports.projects.list()).map(({ project_id }) => project_id) : [only]
   const logs = await Promise.all(
@@ -23,26 +25,18 @@ export async function logsOf(ports: Ports, only: string | undefined): Promise<Lo
     }),
   )
   if (only !== undefined && logs[0]?.entries.length === 0 && logs[0].fault === null)
-    throw new WaybillError('NOT_FOUND', `There is no audit log of ${only} in this home.`)
+    throw new WaybillError('NOT_FOUND', `There is no audit log of ${only} in ${name}.`)
   return logs
 }
 
 export async function reviewOf(
-  ports: Ports,
+  { ports, ...records }: Pick<Records, 'ports' | 'anchors'>,
   { project, entries, fault }: Log,
-  kept: readonly { name: string; bytes: Uint8Array }[],
+  { trust, kept }: { trust: TrustRoot; kept: StoredAnchors['anchors'] },
 ): Promise<AuditReview> {
   const unreadable = fault === null ? [] : [fault]
-  const anchors = [...kept]
-  for (const key of await keysIn(ports.artifacts, `projects/${project}/anchors/`)) {
-    try {
-      const pointer = await ports.artifacts.find(key)
-      if (pointer !== null) anchors.push({ name: key.slice(key.lastIndexOf('/') + 1), bytes: await ports.artifacts.get(pointer) })
-    } catch (error) {
-      if (!isWaybillError(error)) throw error
-      unreadable.push(`the anchor ${key.slice(key.lastIndexOf('/') + 1)} cannot be read: ${error.message}`)
-    }
-  }
+  const { anchors, faults } = await records.anchors(project)
+  unreadable.push(...faults)
   // A migration may be running: where record and log agree, they are judged as they stand together.
   const standing = await standingOf(ports, project, { entries }).catch(() => null)
   const stored =
@@ -55,8 +49,8 @@ export async function reviewOf(
   const review = reviewAudit({
     projectId: project,
     entries: standing?.entries ?? entries,
-    anchors,
-    trust: ports.trust,
+    anchors: [...kept, ...anchors],
+    trust,
     reasonings: await reasoningsOf(ports, project),
     stored,
   })

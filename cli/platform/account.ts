@@ -12,7 +12,7 @@ import { ASKING, questionLines } from '../run/questions.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import type { Terminal } from '../terminal.ts'
 import { accountOf, type PlaceOptions } from './options.ts'
-import { type Place, type Platform, type Records, reconciliationOf, type Standing, type Started } from './platform.ts'
+import { type Place, type Platform, type Records, reconciliationOf, type Standing, type Started, type StoredAnchors } from './platform.ts'
 
 /** Step Functions answers some twenty looks a second an account; one every two seconds leaves it to others. */
 const LOOK_EVERY_MS = 2000
@@ -40,7 +40,12 @@ export async function withAccount<T>(
 
 export async function withAccountRecords<T>(options: Omit<PlaceOptions, 'home'>, work: (records: Records) => Promise<T>): Promise<T> {
   const account = await openAccount(options)
-  return work({ ...placeOf(account), running: () => running(account) })
+  return work({
+    ...placeOf(account),
+    running: () => running(account),
+    trust: account.trust,
+    anchors: (projectId) => anchors(account, projectId),
+  })
 }
 
 /** Looks at the account that the options name, also where it is half deployed; at a spec's secrets by their names alone. */
@@ -200,6 +205,18 @@ async function follow(
         'INTERRUPTED',
         `Stopped watching; ${name} goes on in the account. Look again with "waybill status --aws", watch again with "waybill resume --aws ${projectId}".`,
       )
+  }
+}
+
+/** In the version that was written first: a marker or another version over one hides nothing, and is a fault. What lies deeper is not the log's: see `keysIn`. */
+async function anchors(account: Account, projectId: string): Promise<StoredAnchors> {
+  const { files, covered } = await account.anchors(projectId)
+  const own = <T extends { path: string }>(all: readonly T[]) => all.filter(({ path }) => path !== '' && !path.includes('/'))
+  return {
+    anchors: own(files).map(({ path, bytes }) => ({ name: path, bytes })),
+    faults: own(covered).map(
+      ({ path, version_id, what }) => `a ${what} lies over the anchor ${path} (version ${version_id}); nothing of Waybill writes one`,
+    ),
   }
 }
 

@@ -13,7 +13,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
     'it compares what this machine reaches. Compare the two sides of a migration in an account with: waybill reconcile --aws PROJECT',
   waive:
     'in an account a finding is waived on the page whose link is mailed to the person whom policy and spec name. Go on afterwards with: waybill resume --aws PROJECT',
-  audit: 'it reads a home. The log of an account lies in the evidence pack: waybill verify --aws PROJECT --out DIR',
   schema: 'the schemas are the same everywhere. Leave it out',
 }
 

@@ -1,5 +1,5 @@
 import { WaybillError } from '../../layers/core/errors.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import type { Ports, TrustRoot } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 
 /** A migration that was started or taken up. `how`, in words, where it was taken up. */
@@ -20,10 +20,16 @@ export type Place = {
   flags: string
 }
 
+/** Anchors of a log, each with its name, and what cannot be read or lies over one, in sentences. */
+export type StoredAnchors = { anchors: { name: string; bytes: Uint8Array }[]; faults: string[] }
+
 /** What was written down, read without driving anything. */
 export type Records = Place & {
   /** Executions that have not ended, by project. */
   running(): Promise<ReadonlyMap<string, readonly Standing[]>>
+  /** The public halves of the keys this place signs with, as it gives them itself: no independent witness. */
+  trust(): Promise<TrustRoot>
+  anchors(projectId: string): Promise<StoredAnchors>
 }
 
 /** Where migrations run. A laptop drives them itself; an account drives them, and is watched. */

@@ -3,6 +3,7 @@ import { WaybillError } from '../core/errors.ts'
 import type { AuditLog } from '../core/ports.ts'
 import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { asWaybillError, sdkErrorName, wasRetried } from './sdk-errors.ts'
+import { storedBody } from './stored-body.ts'
 
 /** The write of one entry, and for every one but the first, the condition that its predecessor is the one it names. */
 export function appending(table: string, entry: AuditEntry) {
@@ -44,7 +45,7 @@ export function dynamoAuditLog({ db, table }: { db: DynamoDBDocumentClient; tabl
         .catch((error) => {
           throw asWaybillError(error, 'Reading the audit log')
         })
-      entries.push(...(page.Items ?? []).map((item) => auditEntry.parse(JSON.parse(String(item.body)))))
+      entries.push(...(page.Items ?? []).map((item) => storedBody(auditEntry, item, 'An audit entry')))
       from = options.limit === undefined ? page.LastEvaluatedKey : undefined
     } while (from !== undefined)
     return entries

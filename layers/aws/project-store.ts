@@ -6,6 +6,7 @@ import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { type ProjectRecord, projectRecord } from '../core/schemas/project.ts'
 import { appending } from './audit-log.ts'
 import { asWaybillError, brokenCondition, wasRetried } from './sdk-errors.ts'
+import { storedBody } from './stored-body.ts'
 import { transact } from './transaction.ts'
 
 /**
@@ -105,5 +106,5 @@ export function dynamoProjectStore(options: { db: DynamoDBDocumentClient; table:
 }
 
 function parse(item: Record<string, unknown>): ProjectRecord {
-  return projectRecord.parse(JSON.parse(String(item.body)))
+  return storedBody(projectRecord, item, 'A project')
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { reviewOf } from '../../cli/audit/log.ts'
+import { anchorsIn } from '../../cli/platform/embedded.ts'
 import { writeResults } from '../../cli/run/results.ts'
 import { passkeyPart } from '../../functions/work/passkeys.ts'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
@@ -10,7 +11,7 @@ import { keysIn, listed } from '../../layers/core/flow/storing.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
 import { verifyPack } from '../../layers/core/verifier/index.ts'
 import { openPackFolder } from '../../layers/local/pack-folder.ts'
-import { testPlatform } from '../functions/support/platform.ts'
+import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { PEOPLE, storeSpec, tell } from '../functions/support/story.ts'
 import { temporaryFolder } from '../local/temporary.ts'
 
@@ -35,6 +36,8 @@ const LISTED = [
   'proof_certificate',
   'explanation',
 ]
+
+const recordsOf = ({ ports }: TestPlatform) => ({ ports, anchors: (id: string) => anchorsIn(ports.artifacts, id) })
 
 describe('objects planted below a folder by whoever writes another one', () => {
   it.each([...LISTED, 'work/run-1/failures'])('are not read from %s', async (folder) => {
@@ -70,7 +73,7 @@ describe('objects planted below a folder by whoever writes another one', () => {
       expect([verified, faults]).toEqual([true, []])
       expect((await trendOf(on.ports, project!)).nights.length).toBeGreaterThan(0)
       const entries = await on.ports.audit.read(id)
-      expect((await reviewOf(on.ports, { project: id, entries, fault: null }, [])).faults).toEqual([])
+      expect((await reviewOf(recordsOf(on), { project: id, entries, fault: null }, { trust: on.ports.trust, kept: [] })).faults).toEqual([])
     } finally {
       await on.close()
       remove()
@@ -87,7 +90,8 @@ describe('objects planted below a folder by whoever writes another one', () => {
       const { audit, clock } = on.ports
       const fields = { project_id: id, at: clock.now().toISOString(), actor: 'agent/mapping', action: 'MAPPING_PROPOSED' }
       await audit.append(nextEntry(await audit.head(id), { ...fields, reasoning_sha256: sha256 }))
-      const review = async () => reviewOf(on.ports, { project: id, entries: await audit.read(id), fault: null }, [])
+      const review = async () =>
+        reviewOf(recordsOf(on), { project: id, entries: await audit.read(id), fault: null }, { trust: on.ports.trust, kept: [] })
       const before = await review()
       expect(before.faults.join('\n')).toMatch(/reasoning/)
       await put(`projects/${id}/mapping_reasoning/1.json`)

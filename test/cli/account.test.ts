@@ -46,6 +46,7 @@ describe('--aws', () => {
       ['status', '--aws', '--home', 'x'],
       ['run', '--aws', '--policy', 'p.json', 'x.yaml'],
       ['approve', '--aws', '--withdraw', 'p'],
+      ['audit', 'show', '--aws', '--home', 'x'],
     ])
       expect([args, await waybill(args, NOBODY)]).toEqual([
         args,
@@ -61,7 +62,7 @@ describe('--aws', () => {
       command.commands.length === 0 ? [[command]] : command.commands.map((inner) => [command, inner]),
     )
     const there = leaves.filter((path) => path.at(-1)!.options.some(({ long }) => long === '--aws')).map(([command]) => command!.name())
-    expect([...new Set(there)].sort()).toEqual('approve doctor reconcile report resume run status verify'.split(' '))
+    expect([...new Set(there)].sort()).toEqual('approve audit doctor reconcile report resume run status verify'.split(' '))
     for (const path of leaves) {
       const [name] = path.map((command) => command.name())
       for (const flag of ['--aws', '--stack=Waybill-dev']) {

@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CloudFormationClient, CreateStackCommand } from '@aws-sdk/client-cloudformation'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { CreateEmailIdentityCommand, DeleteEmailIdentityCommand, SESv2Client } from '@aws-sdk/client-sesv2'
+import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { examineAccount } from '../../functions/aws-account.ts'
+import { examineAccount, openAccount as openAwsAccount } from '../../functions/aws-account.ts'
 import { dev } from '../../infra/config.ts'
 import type { DoctorLine } from '../../layers/core/doctor.ts'
 import { type Running, startWaybill } from '../end-to-end/command.ts'
@@ -191,6 +193,65 @@ describe('a migration from the command line', () => {
       1,
       expect.stringMatching(/changed id=hmac:[0-9a-f]+ {2}label: hmac:[0-9a-f]+ → hmac:[0-9a-f]+ /),
     ])
+  })
+
+  it('has its audit log read and verified in the words of a home', async () => {
+    const shown = await waybill('audit', 'show', '--aws', 'shop-1', '--details')
+    expect([shown.code, shown.err, shown.out]).toEqual([
+      0,
+      '',
+      expect.stringMatching(/^shop-1 {2}\d+ entries\n {3}0 {2}.* PROJECT_CREATED/),
+    ])
+    for (const action of ['PLAN_SIGNED', 'DECISION_TAKEN', 'OUTCOME_PROVEN']) expect(shown.out).toContain(action)
+    const whole = await waybill('audit', 'verify', '--aws', 'shop-1')
+    expect([whole.code, whole.out]).toEqual([
+      0,
+      expect.stringMatching(/^intact {2}shop-1: \d+ entries, \d+ anchors, in EVIDENCE_COMPLETE\.\n/),
+    ])
+    expect(whole.err).toContain('no independent witness')
+    const nobody = await waybill('audit', 'show', '--aws', 'nobody')
+    expect([nobody.code, nobody.err]).toEqual([
+      2,
+      expect.stringContaining('There is no audit log of nobody in Waybill-dev in eu-central-1'),
+    ])
+  })
+
+  it('sees what somebody wrote into the table of the log, or laid over an anchor', async () => {
+    const db = DynamoDBDocumentClient.from(new DynamoDBClient({}))
+    const TableName = account.deployment.outputs.AuditTableName!
+    const { Item } = await db.send(new GetCommand({ TableName, Key: { project_id: 'shop-1', seq: 1 } }))
+    const verify = async () => {
+      const { code, out } = await waybill('audit', 'verify', '--aws', 'shop-1')
+      return { code, out }
+    }
+    for (const [body, says] of [
+      [String(Item!.body).replace('agent/discovery', 'agent/discoverer'), /^BROKEN {2}shop-1: /],
+      ['{', /^BROKEN {2}shop-1: An audit entry in its table is no JSON any more/],
+      ['{}', /^BROKEN {2}shop-1: An audit entry in its table does not have its shape/],
+    ] as const) {
+      await db.send(new PutCommand({ TableName, Item: { ...Item, body } }))
+      expect(await verify()).toEqual({ code: 1, out: expect.stringMatching(says) })
+    }
+    await db.send(new PutCommand({ TableName, Item }))
+    // Somebody who may write explanations of any project: no anchor, and no reason to call the log broken.
+    await account.s3.send(
+      new PutObjectCommand({ Bucket: account.bucket, Key: 'projects/shop-1/anchors/explanation/00000099.dsse.json', Body: '{}' }),
+    )
+    const [again] = JSON.parse((await waybill('audit', 'verify', '--aws', '--json')).out) as { project: string; intact: boolean }[]
+    expect(again).toMatchObject({ project: 'shop-1', intact: true })
+
+    const { anchors } = await openAwsAccount({})
+    const newest = (await anchors('shop-1')).files
+      .map(({ path }) => path)
+      .filter((path) => !path.includes('/'))
+      .sort()
+      .at(-1)!
+    const Key = `projects/shop-1/anchors/${newest}`
+    const { VersionId } = await account.s3.send(new DeleteObjectCommand({ Bucket: account.bucket, Key }))
+    const says = `BROKEN  shop-1: a delete marker lies over the anchor ${newest}`
+    expect(await verify()).toEqual({ code: 1, out: expect.stringContaining(says) })
+    await account.s3.send(new DeleteObjectCommand({ Bucket: account.bucket, Key, VersionId }))
+    expect((await verify()).code).toBe(0)
   })
 
   it('does not verify what somebody put something over, though what lies below is whole', async () => {

@@ -17,13 +17,21 @@ export type DownloadedPack = {
   covered: { path: string; version_id: string; what: 'newer version' | 'delete marker' }[]
 }
 
+/** A pack as `firstVersions` reads it. @throws NOT_FOUND when nothing lies there, PERMISSION_DENIED, CONNECTION_FAILED */
+export async function downloadPack(s3: S3Client, region: string, bucket: string, prefix: string): Promise<DownloadedPack> {
+  const pack = await firstVersions(s3, region, bucket, prefix)
+  if (pack.files.length === 0)
+    throw new WaybillError('NOT_FOUND', 'No evidence pack was sealed for this project yet. See where it stands: waybill status --aws')
+  return pack
+}
+
 /**
  * Reads every file below a prefix in its first version: what was written once, even if somebody put something over it since.
- * @throws NOT_FOUND when nothing lies there, PERMISSION_DENIED, CONNECTION_FAILED
+ * @throws PERMISSION_DENIED, CONNECTION_FAILED
  */
-export async function downloadPack(s3: S3Client, region: string, bucket: string, prefix: string): Promise<DownloadedPack> {
+export async function firstVersions(s3: S3Client, region: string, bucket: string, prefix: string): Promise<DownloadedPack> {
   const failed = (error: unknown) => {
-    throw asSessionError(error, 'Reading the evidence pack', region)
+    throw asSessionError(error, 'Reading the evidence bucket', region)
   }
   const versions: { key: string; id: string; at: number; marker: boolean }[] = []
   let from: { KeyMarker?: string; VersionIdMarker?: string } | null = {}
@@ -67,7 +75,5 @@ export async function downloadPack(s3: S3Client, region: string, bucket: string,
       retain_until: object.ObjectLockRetainUntilDate?.toISOString() ?? null,
     })
   }
-  if (pack.files.length === 0)
-    throw new WaybillError('NOT_FOUND', 'No evidence pack was sealed for this project yet. See where it stands: waybill status --aws')
   return pack
 }
