@@ -111,13 +111,6 @@ type Content = {
   inShort: NonNullable<PageView['inShort']>
 }
 
-/** The plan again, beside its proof: a long one is folded, but for the columns that ask for a look. */
-function folded(section: Section): Section {
-  const tables = section.tables ?? []
-  const rows = tables.reduce((sum, table) => sum + table.rows.length, 0)
-  return rows <= 12 ? section : { ...section, tables: tables.map((table) => ({ ...table, foldAbove: 0 })) }
-}
-
 async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: ProjectRecord): Promise<Content> {
   const { artifacts } = deps
   if (request.transition === null) {
@@ -149,7 +142,7 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
     return { sections: (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)], inShort: proofInShort(proof, plan) }
   }
   return {
-    sections: (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2)).map(folded)],
+    sections: (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))],
     inShort: proofInShort(proof, plan),
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { planInShort, proofInShort } from '../../layers/core/approval-page/in-short.ts'
 import { renderPicture, share } from '../../layers/core/approval-page/picture.ts'
 import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
-import { findingSection } from '../../layers/core/approval-page/plan-words.ts'
+import { findingSection, planSections } from '../../layers/core/approval-page/plan-words.ts'
 import { proofSections } from '../../layers/core/approval-page/proof-words.ts'
 import { renderSection } from '../../layers/core/approval-page/section.ts'
 import { approvalMail, type Occasion } from '../../layers/core/flow/approval-mail.ts'
@@ -235,7 +235,7 @@ describe('a long table', () => {
             caption: 'By table',
             head: ['Table', 'Missing'],
             rows: [{ mark: 'good', cells: ['a.one', '0'] }, { mark: 'bad', cells: ['a.two', '7'] }, { cells: ['a.three', '0'] }],
-            foldAbove,
+            fold: { above: foldAbove, noun: ['table', 'tables'] },
           },
         ],
       },
@@ -246,11 +246,33 @@ describe('a long table', () => {
     const [open, folded] = page(1).split('<details')
     expect(open).toContain('a.two')
     expect(open).not.toContain('a.one')
-    expect(folded).toContain('<summary>Show the other 2</summary>')
+    expect(folded).toContain('<summary>1 of 3 tables needs a look; show the other 2</summary>')
     for (const name of ['a.one', 'a.three']) expect(folded).toContain(name)
   })
 
   it('that is short stays open', () => {
     expect(page(2)).not.toContain('<details')
+  })
+
+  it('of columns is a long plan: what is masked or loses information stands open, and a table without such says so', () => {
+    const [table] = planOf().tables
+    const plain = Array.from({ length: 7 }, (_, at) => column(`plain_${at}`))
+    const masked = column('email', { transform: { kind: 'mask_redact', value: 'x' } })
+    const plan = planOf({
+      tables: [
+        { ...table!, table_id: 't1', columns: [...plain, masked, column('price', { lossy: true })] },
+        { ...table!, table_id: 't2', columns: plain },
+      ],
+    })
+    const html = planSections(plan, 400).map(renderSection).join('')
+    const [first = '', second = '', third = ''] = html.split('<details')
+    expect(first).toContain('>email<')
+    expect(first).toContain('>price<')
+    expect(second).toContain('<summary>2 of 9 columns need a look; show the other 7</summary>')
+    expect(third).toContain('<summary>7 columns, none needs a look</summary>')
+    for (const { target } of plain) expect(html.split(`<th scope="row">${target}<`)).toHaveLength(3)
+    expect(html).not.toContain('<details open')
+    const short = planOf({ tables: [{ ...table!, columns: plain }] })
+    expect(planSections(short, 400).map(renderSection).join('')).not.toContain('<details')
   })
 })

@@ -124,15 +124,24 @@ export function planSections(plan: Plan, limit: number): Section[] {
         ['Written by', plan.author],
         ['Valid until', moment(plan.expires_at)],
       ],
-      tables:
+      tables: folded(
         hidden > 0
           ? [
               ...tables.slice(0, -1),
               { ...tables.at(-1)!, more: `${hidden} more tables are not shown here. Read them in the plan file before you decide.` },
             ]
           : tables,
+      ),
     },
   ]
+}
+
+/** Columns that a page shows at once; of a longer plan only those that ask for a look stand open. */
+const OPEN_COLUMNS = 12
+
+function folded(tables: NonNullable<Section['tables']>): NonNullable<Section['tables']> {
+  const columns = tables.reduce((sum, table) => sum + table.rows.length, 0)
+  return columns <= OPEN_COLUMNS ? tables : tables.map((table) => ({ ...table, fold: { above: 0, noun: ['column', 'columns'] } }))
 }
 
 function tableInWords(

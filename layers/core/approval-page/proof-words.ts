@@ -66,7 +66,7 @@ export function proofSections(outcome: Outcome, limit: number): Section[] {
       tables: [
         {
           caption: 'Rows compared, table by table',
-          foldAbove: 5,
+          fold: { above: 5, noun: ['table', 'tables'] },
           head: ['Table', 'Source rows', 'Target rows', 'Missing', 'Extra', 'Changed'],
           rows: tables.map((table) => ({
             mark: STATUS[table.status]?.mark ?? 'care',

@@ -17,8 +17,8 @@ export type Section = {
     head: readonly string[]
     rows: readonly { mark?: Mark; cells: readonly string[] }[]
     more?: string
-    /** Above so many rows that ask for no look, those are folded behind a line that counts them; what asks for one stays open. */
-    foldAbove?: number
+    /** Above so many rows that ask for no look, those are folded behind a line that counts them by `noun`; what asks for one stays open. */
+    fold?: { above: number; noun: readonly [one: string, many: string] }
   }[]
 }
 
@@ -48,7 +48,7 @@ export function renderMarks(items: NonNullable<Section['items']>): string {
 function renderTable(table: NonNullable<Section['tables']>[number], id: string): string {
   const head = table.head.map((text) => `<th scope="col">${escaped(text)}</th>`).join('')
   const plain = table.rows.filter(({ mark }) => mark === undefined || mark === 'good')
-  const folded = plain.length > (table.foldAbove ?? Number.POSITIVE_INFINITY) ? plain : []
+  const folded = plain.length > (table.fold?.above ?? Number.POSITIVE_INFINITY) ? plain : []
   const open = folded.length === 0 ? table.rows : table.rows.filter((row) => !plain.includes(row))
   const grid = (rows: typeof table.rows) =>
     rows.length === 0 && folded.length > 0
@@ -57,10 +57,18 @@ function renderTable(table: NonNullable<Section['tables']>[number], id: string):
   const fold =
     folded.length === 0
       ? ''
-      : `<details class="fold"><summary>Show ${open.length === 0 ? 'all' : 'the other'} ${folded.length}</summary>${grid(folded)}</details>`
+      : `<details class="fold"><summary>${foldedInWords(folded.length, table.rows.length, table.fold?.noun)}</summary>${grid(folded)}</details>`
   const says = table.says ? `<p>${escaped(table.says, 1000)}</p>` : ''
   const more = table.more ? `<p class="more">${escaped(table.more, 300)}</p>` : ''
   return `<h3 id="${id}">${escaped(table.caption)}</h3>${says}${grid(open)}${fold}${more}`
+}
+
+/** How many rows are folded, of how many, and that none of them asks for a look. */
+function foldedInWords(folded: number, all: number, noun: readonly [one: string, many: string] = ['row', 'rows']): string {
+  const look = all - folded
+  const what = noun[all === 1 ? 0 : 1]
+  if (look === 0) return all === 1 ? `1 ${what}, which needs no look` : `${all} ${what}, none needs a look`
+  return `${look} of ${all} ${what} ${look === 1 ? 'needs' : 'need'} a look; show the other ${folded}`
 }
 
 function renderRows(head: readonly string[], rows: NonNullable<Section['tables']>[number]['rows']): string {

@@ -32,7 +32,7 @@ tr.bad>:first-child{box-shadow:inset .25rem 0 var(--bad)}
 tr.good>:first-child{box-shadow:inset .25rem 0 var(--good)}
 .more{color:var(--care);font-weight:600}
 ul.marks{list-style:none;margin:.75rem 0;padding:0}
-ul.marks li{display:grid;grid-template-columns:4.4rem minmax(0,1fr);gap:.75rem;padding:.35rem 0;overflow-wrap:anywhere}
+ul.marks li{display:grid;grid-template-columns:4.8rem minmax(0,1fr);gap:.75rem;padding:.35rem 0;overflow-wrap:anywhere}
 .mark{font-weight:700;font-size:.9rem}
 .good.mark{color:var(--good)}.bad.mark{color:var(--bad)}.care.mark,.warn.mark{color:var(--care)}.note.mark{color:var(--note)}
 form{border-top:3px solid var(--accent);margin-top:2.5rem;padding-top:.5rem}

@@ -134,7 +134,7 @@ export function fourResults({ outcome }: ReportModel): Markup {
       k.status,
       k.status === 'INCONCLUSIVE'
         ? notMeasured('not decided')
-        : html`${k.type_mismatches} types differ from the plan; ${k.constraint_violations === null ? notMeasured('constraints not decided') : html`<b class="n">${grouped(k.constraint_violations)}</b> unaccepted violations.`}${k.status === 'PASS' && drift !== null ? html` ${drift} Listed below, under Drift.` : ''}`,
+        : html`${k.type_mismatches} types differ from the plan; ${k.constraint_violations === null ? notMeasured('constraints not decided') : html`<b class="n">${grouped(k.constraint_violations)}</b> ${k.status === 'PASS' && BigInt(k.constraint_violations) > 0n ? 'violations that only warn' : 'unaccepted violations'}.`}${k.status === 'PASS' && drift !== null ? html` ${drift} Listed below, under Drift.` : ''}`,
       k.reasons,
     ],
     [
