@@ -1,36 +1,45 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { openLocalPorts } from '../../functions/local.ts'
-import { askForWaiver, giveWaiver, openFindings } from '../../functions/work/waiving.ts'
+import { askForWaiver, giveWaiver } from '../../functions/work/waiving.ts'
+import { getJson } from '../../layers/core/artifacts.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
+import { policy as policySchema } from '../../layers/core/schemas/policy.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { requireHome } from '../platform/embedded.ts'
-import { HOME_OPTION } from '../platform/options.ts'
+import { onRecords } from '../platform/open.ts'
+import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { type Terminal, visible } from '../terminal.ts'
+import { type ListedFinding, listedFindings } from '../waive/listed.ts'
 
-type Options = { home: string; reason?: string; days: string; confirm?: string; code?: string; json?: boolean }
+type Options = PlaceOptions & { reason?: string; days: string; confirm?: string; code?: string; json?: boolean }
 
 export function waiveCommand(terminal: Terminal): Command {
-  return new Command('waive')
+  const command = new Command('waive')
     .description('list the findings that keep a plan from being signed, ask for one to be waived, or waive it with the code from the mail')
     .argument('<project>')
     .argument('[finding]', 'ask the person whom policy and spec name to take responsibility for this one')
-    .option(...HOME_OPTION)
-    .option('--reason <text>', 'why it may be waived; kept in the evidence')
-    .option('--days <number>', 'how long the waiver counts; nothing is executed under the plan after that', '7')
-    .option('--confirm <waiver>', 'sign the waiver that you were asked for by mail')
-    .option('--code <code>', 'the code from that mail')
+  return placeOptions(command)
+    .addOption(new Option('--reason <text>', 'why it may be waived; kept in the evidence').conflicts(['aws']))
+    .addOption(
+      new Option('--days <number>', 'how long the waiver counts; nothing is executed under the plan after that')
+        .default('7')
+        .conflicts(['aws']),
+    )
+    .addOption(new Option('--confirm <waiver>', 'sign the waiver that you were asked for by mail').conflicts(['aws']))
+    .addOption(new Option('--code <code>', 'the code from that mail').conflicts(['aws']))
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      '\nA waiver excuses one finding of one plan. The plan still needs all its approvals, and approvers see who waived what and why.',
+      '\nA waiver excuses one finding of one plan. The plan still needs all its approvals, and approvers see who waived what and why.\nWith --aws only what was found, and whom the link was mailed to: there a finding is waived on the page of that link.',
     )
     .action(async (projectId: string, findingId: string | undefined, options: Options) => {
+      if (options.aws === true) return inAccount(terminal, projectId, findingId, options)
       const { ports, close } = await openLocalPorts({ home: requireHome(options.home), env: process.env, publicUrl: '', onLog: () => {} })
       try {
         const project = await ports.projects.get(projectId)
         if (options.confirm !== undefined) await confirm(ports, terminal, project, options)
-        else if (findingId === undefined) await list(ports, terminal, project, options)
+        else if (findingId === undefined) printFindings(terminal, await listedFindings(ports, project), options)
         else await ask(ports, terminal, project, findingId, options)
       } finally {
         close()
@@ -38,15 +47,44 @@ export function waiveCommand(terminal: Terminal): Command {
     })
 }
 
-async function list(ports: Ports, terminal: Terminal, project: ProjectRecord, { json }: Options): Promise<void> {
-  const open = await openFindings(ports, project)
+/** Whoever sits at a terminal is not the person asked: the page behind the mailed link knows that person, and signs there. */
+async function inAccount(terminal: Terminal, projectId: string, findingId: string | undefined, options: Options): Promise<void> {
+  if (findingId !== undefined)
+    throw new WaybillError(
+      'BAD_INPUT',
+      `In an account a finding is waived on the page whose link is mailed to the person whom policy and spec name. See who that is: waybill waive --aws ${projectId}`,
+    )
+  await onRecords(options, async ({ ports, flags }) => {
+    const project = await ports.projects.get(projectId)
+    const kept = project.artifacts.policy
+    if (kept === undefined) throw new WaybillError('NOT_FOUND', `There is no plan of ${projectId} yet.`)
+    const policy = await getJson(ports.artifacts, kept, policySchema)
+    const open = await listedFindings({ ...ports, policy }, project)
+    printFindings(terminal, open, options)
+    const [first] = open
+    if (options.json || first === undefined) return
+    const { mailed } = first
+    if (open.every(({ waived }) => waived?.passed === false)) terminal.out(`Go on with: waybill resume${flags} ${projectId}`)
+    else if (mailed !== null)
+      terminal.out(
+        `Mailed to ${visible(mailed.to)} as ${visible(mailed.role)} at ${mailed.at}. A finding is waived on the page of that link.`,
+      )
+    else if (open.every(({ barred }) => barred === null))
+      terminal.out('The link that waives is mailed within a quarter of an hour, if the spec names somebody who may.')
+  })
+}
+
+function printFindings(terminal: Terminal, open: readonly ListedFinding[], { json }: Options): void {
   if (json) terminal.out(JSON.stringify(open, null, 2))
   else if (open.length === 0) terminal.out('No finding keeps this plan from being signed.')
-  for (const { finding_id, finding, barred } of json ? [] : open) {
+  for (const { finding_id, finding, barred, waived } of json ? [] : open) {
     terminal.out(`${finding_id}  ${finding.severity}  ${finding.rule_id}  ${visible(finding.where)}`)
     terminal.out(`  ${visible(finding.what)}`)
     terminal.out(`  What helps: ${visible(finding.remedy)}`)
-    terminal.out(barred === null ? '  It may be waived.' : `  It cannot be waived: ${visible(barred)}.`)
+    if (waived !== null)
+      terminal.out(`  Waived by ${visible(waived.by)} until ${visible(waived.until)}${waived.passed ? ', which has passed' : ''}.`)
+    if (waived === null || waived.passed)
+      terminal.out(barred === null ? '  It may be waived.' : `  It cannot be waived: ${visible(barred)}.`)
   }
 }
 

@@ -11,8 +11,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   evidence: 'it works on a pack in a folder. Fetch one with: waybill verify --aws PROJECT --out DIR',
   compare:
     'it compares what this machine reaches. Compare the two sides of a migration in an account with: waybill reconcile --aws PROJECT',
-  waive:
-    'in an account a finding is waived on the page whose link is mailed to the person whom policy and spec name. Go on afterwards with: waybill resume --aws PROJECT',
   schema: 'the schemas are the same everywhere. Leave it out',
 }
 

@@ -47,6 +47,7 @@ describe('--aws', () => {
       ['run', '--aws', '--policy', 'p.json', 'x.yaml'],
       ['approve', '--aws', '--withdraw', 'p'],
       ['audit', 'show', '--aws', '--home', 'x'],
+      ['waive', '--aws', 'p', '--confirm', 'w-1'],
     ])
       expect([args, await waybill(args, NOBODY)]).toEqual([
         args,
@@ -54,6 +55,8 @@ describe('--aws', () => {
       ])
     const kept = await waybill(['verify', 'x', '--out', 'y'])
     expect([kept.code, kept.err]).toEqual([2, expect.stringContaining('--out keeps a pack that --aws downloads')])
+    const asked = await waybill(['waive', '--aws', 'p', 'f-1'], NOBODY)
+    expect([asked.code, asked.err]).toEqual([2, expect.stringMatching(/^error BAD_INPUT: .*link is mailed.*waybill waive --aws p\n$/)])
   }, 180_000)
 
   it('is taken by a command, or refused in one sentence that names what to do', () => {
@@ -62,7 +65,7 @@ describe('--aws', () => {
       command.commands.length === 0 ? [[command]] : command.commands.map((inner) => [command, inner]),
     )
     const there = leaves.filter((path) => path.at(-1)!.options.some(({ long }) => long === '--aws')).map(([command]) => command!.name())
-    expect([...new Set(there)].sort()).toEqual('approve audit doctor reconcile report resume run status verify'.split(' '))
+    expect([...new Set(there)].sort()).toEqual('approve audit doctor reconcile report resume run status verify waive'.split(' '))
     for (const path of leaves) {
       const [name] = path.map((command) => command.name())
       for (const flag of ['--aws', '--stack=Waybill-dev']) {

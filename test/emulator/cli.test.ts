@@ -254,6 +254,22 @@ describe('a migration from the command line', () => {
     expect((await verify()).code).toBe(0)
   })
 
+  it('that a validator stopped says what was found, and that this policy lets nobody waive it', async () => {
+    const file = specFile('shop-3')
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace('auto_rollback_enabled: true', 'auto_rollback_enabled: true, bps_rollback_threshold: 0.5'),
+    )
+    expect((await waybill('run', '--aws', file, '--out', join(folder, 'out-3'))).code).not.toBe(0)
+    const found = await waybill('waive', '--aws', 'shop-3')
+    expect([found.code, found.out]).toEqual([
+      0,
+      expect.stringMatching(
+        /^f-[0-9a-f]{32} {2}ERROR {2}tolerance-validator [\s\S]* It cannot be waived: policy \S+ lets nobody waive a finding\.\n$/,
+      ),
+    ])
+  })
+
   it('does not verify what somebody put something over, though what lies below is whole', async () => {
     const key = 'projects/shop-1/evidence_pack/outcome.json'
     // As somebody who may change the bucket's policy could.

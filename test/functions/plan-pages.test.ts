@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { listedFindings } from '../../cli/waive/listed.ts'
 import { chase } from '../../functions/decide/chase.ts'
 import { tellOutcomes } from '../../functions/decide/outbox.ts'
 import { cookie } from '../../layers/core/approval-page/session.ts'
@@ -111,6 +112,27 @@ describe('a waiver by link', () => {
     expect(files.filter(({ path }) => /^waivers\/.*\.dsse\.json$/.test(path))).toHaveLength(1)
     expect(await verifyPack(memoryReader(files))).toMatchObject({ verified: true, faults: [] })
     expect(heading(await on.http(getRequest(link)))).toEqual([410, 'This step is over'])
+  })
+
+  it('is listed for the terminal: found, mailed, waived, and no longer', { timeout: LONG }, async () => {
+    await refusedPlan()
+    const listed = async (days = 0) => {
+      const clock = { now: () => new Date(on.ports.clock.now().getTime() + days * 24 * HOUR) }
+      return (await listedFindings({ ...on.ports, clock }, await project())).map(({ finding_id: _, finding, ...rest }) => ({
+        rule: finding.rule_id,
+        ...rest,
+      }))
+    }
+    const found = { rule: 'tolerance-validator', barred: null, mailed: null, waived: null }
+    expect(await listed()).toEqual([found])
+    await chase(on.ports)
+    const mailedTo = { ...found, mailed: { to: MANAGER, role: 'engineering_manager', at: expect.any(String) } }
+    expect(await listed()).toEqual([mailedTo])
+    const link = linkTo(MANAGER, 'waivers')
+    await on.http(postRequest(link, await waiving(link)))
+    const waived = (passed: boolean) => ({ ...mailedTo, waived: { by: MANAGER, until: expect.any(String), passed } })
+    expect(await listed()).toEqual([waived(false)])
+    expect(await listed(8)).toEqual([waived(true)])
   })
 
   it('GET, HEAD and OPTIONS change nothing, however often, whatever they carry', { timeout: LONG }, async () => {

@@ -2,12 +2,14 @@ import { CreateScheduleCommand, GetScheduleCommand, ListSchedulesCommand, Schedu
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { DownloadedPack } from '../../../layers/aws/account/pack-versions.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
+import { type Outcome, waybill } from '../../end-to-end/command.ts'
 import { withClient } from '../../support/postgres.ts'
 import { type Ended, migrate, mustBe } from '../harness/migrate.ts'
 import { look, waive, waiverLink } from '../harness/people.ts'
 import { jsonIn, packOf, pinnedKeys, type Stage } from '../harness/stage.ts'
 import { MANAGER, REFUSED_PROJECT, STRICTER } from './policy-change.ts'
 
+const HOOK = new URL('../harness/terminal-hook.mjs', import.meta.url).pathname
 const REASON = 'The old system stays for a week.'
 
 /** The plan that the new policy stopped: the person whom it lets do so takes responsibility by a mailed link, and the migration is started again. */
@@ -15,6 +17,8 @@ export function waiver(on: () => Stage): void {
   describe('a finding that is waived by a mailed link', () => {
     let stage: Stage
     let forged: Awaited<ReturnType<typeof look>>
+    let before: Outcome
+    let after: Outcome
     let waived: { read: string; said: string }
     let ended: Ended
     let pack: DownloadedPack
@@ -22,13 +26,16 @@ export function waiver(on: () => Stage): void {
     beforeAll(async () => {
       stage = on()
       const { account, browser, flights } = stage
+      const terminal = () => waybill(['waive', '--aws', REFUSED_PROJECT], { ...account.emulator.env, NODE_OPTIONS: `--import=${HOOK}` })
       await fireOutbox()
       const link = await waiverLink(account.emulator, MANAGER.email)
       forged = await look(
         browser,
         link.replace(/(?<=\?t=)./, (first) => (first === 'A' ? 'B' : 'A')),
       )
+      before = await terminal()
       waived = await waive(browser, link, REASON)
+      after = await terminal()
 
       // What the new plan would be refused for: the tables that the old one made are not its own.
       await withClient(flights.administrator(REFUSED_PROJECT), (client) => client.query('DROP SCHEMA aviation CASCADE'))
@@ -40,6 +47,17 @@ export function waiver(on: () => Stage): void {
     it('is shown to whoever has the link that was mailed, and to nobody else', () => {
       expect(waived.read).toContain(`policy ${STRICTER.version} calls ${STRICTER.bps.critical} critical already`)
       expect([forged.status, forged.text.includes('critical already')]).toEqual([403, false])
+    })
+
+    it('is listed by the command line: whom the link was mailed to, and that it was waived', () => {
+      const { version, bps } = STRICTER
+      for (const { code, out } of [before, after])
+        expect([code, out]).toEqual([0, expect.stringContaining(`policy ${version} calls ${bps.critical} critical already`)])
+      expect(before.out).toMatch(new RegExp(`It may be waived\\.\nMailed to ${MANAGER.email} as ${MANAGER.role} at \\S+Z\\. `))
+      expect(after.out).toMatch(
+        new RegExp(`Waived by ${MANAGER.email} until \\S+Z\\.\nGo on with: waybill resume --aws ${REFUSED_PROJECT}\n$`),
+      )
+      expect(before.out + after.out).not.toMatch(/https?:|\?t=/)
     })
 
     it('lets the same plan be signed, approved by others, and carried out', async () => {
