@@ -28,10 +28,12 @@ it.each([
   ['a column of another type', 'ALTER TABLE item ALTER label TYPE varchar(40)', '(columns)'],
   ['row security', 'ALTER TABLE item ENABLE ROW LEVEL SECURITY', '(row security)'],
   ['a table that inherits', 'CREATE TABLE more () INHERITS (item)', '(inheriting tables)'],
+  ['a table that inherits from an heir', 'CREATE TABLE latest () INHERITS (newer)', '(inheriting tables)'],
 ])(
   '%s in the place of the planned table: the target is untouched, and the log says why',
   async (_what, sql, why) => {
     shop = await openShop()
+    if (sql.includes('newer')) await runSql(shop.source.url, 'CREATE TABLE newer () INHERITS (item)')
     const before = await fingerprint(shop.target.url)
     alterBefore('prepare-target', () => shop.source.url, sql)
     await shop.start()

@@ -80,11 +80,16 @@ SELECT h.inhparent::text AS oid, c.relname AS name
  WHERE h.inhparent = ANY ($1::oid[]) AND c.relispartition
  ORDER BY h.inhparent, c.relname COLLATE "C"`
 
+/** Of every degree: the rows of heirs of heirs are read with a table too. */
 const HEIRS = `
-SELECT h.inhparent::text AS oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
-  FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE h.inhparent = ANY ($1::oid[]) AND NOT c.relispartition
- ORDER BY h.inhparent, n.nspname COLLATE "C", c.relname COLLATE "C"`
+WITH RECURSIVE heir (root, child) AS (
+  SELECT h.inhparent, h.inhrelid FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+   WHERE h.inhparent = ANY ($1::oid[]) AND NOT c.relispartition
+  UNION
+  SELECT r.root, h.inhrelid FROM heir r JOIN pg_inherits h ON h.inhparent = r.child)
+SELECT r.root::text AS oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+  FROM heir r JOIN pg_class c ON c.oid = r.child JOIN pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY r.root, n.nspname COLLATE "C", c.relname COLLATE "C"`
 
 const KINDS: Record<string, CatalogTable['kind']> = { r: 'table', p: 'partitioned', v: 'view', m: 'materialized-view', f: 'foreign' }
 

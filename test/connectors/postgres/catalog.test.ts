@@ -94,6 +94,28 @@ describe('catalog', () => {
     ])
   })
 
+  it('names whoever inherits from a table, of every degree and once', async () => {
+    const own = await freshDatabase()
+    const family = await (async () => {
+      await runSql(
+        own.url,
+        `CREATE SCHEMA far;
+         CREATE TABLE root (id int); CREATE TABLE a () INHERITS (root); CREATE TABLE b () INHERITS (root);
+         CREATE TABLE far.grandchild () INHERITS (a, b); CREATE TABLE last () INHERITS (far.grandchild);
+         CREATE TABLE alone (id int)`,
+      )
+      const opened = await openPostgresSource(own.url, OPTIONS)
+      const { tables } = catalogSchema.parse(await opened.catalog(['root', 'a', 'alone'].map((name) => ({ schema: 'public', name }))))
+      await opened.close()
+      return Object.fromEntries(tables.map(({ name, inherited_by }) => [name, inherited_by]))
+    })().finally(() => own.drop())
+    expect(family).toEqual({
+      root: ['far.grandchild', 'public.a', 'public.b', 'public.last'],
+      a: ['far.grandchild', 'public.last'],
+      alone: undefined,
+    })
+  })
+
   it('keeps hostile names exactly, also two that differ only by case', async () => {
     const [odd] = (await source.catalog([{ schema: 'public', name: 'we"ird Näme' }])).tables
     expect(odd?.columns.map((column) => column.name)).toEqual(['a b', 'A b', LONG])
