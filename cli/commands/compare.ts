@@ -125,8 +125,8 @@ export function compareCommand(terminal: Terminal): Command {
       const connector = { connectTimeoutMs: 15_000, statementTimeoutMs: request.timeoutMs, signal: interruption(terminal) }
       try {
         const comparison = await compare(connectors, request, connector, {
-          onEstimate: (estimate, items) => {
-            progress.start(items)
+          onEstimate: (estimate, items, settled) => {
+            progress.start(items, settled)
             if (!request.estimateOnly && (estimate.seconds ?? Number.POSITIVE_INFINITY) >= LONG_SECONDS) {
               terminal.err(`estimate: ${estimateLine(estimate)}`)
             }

@@ -23,8 +23,10 @@ export class CompareProgress {
     this.#terminal = terminal
   }
 
-  start(items: readonly Item[]): void {
-    this.#tables = items.length
+  /** `settled`: tables that the result counts and nobody reads now. */
+  start(items: readonly Item[], settled: number): void {
+    this.#tables = items.length + settled
+    this.#finished = settled
     this.#left = items.reduce((sum, item) => sum + estimatedRows(item.pair), 0n)
   }
 

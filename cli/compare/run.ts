@@ -36,7 +36,8 @@ export type ItemSegments = {
 
 /** What the caller learns while it runs. Values are as they are: masking is for whoever shows them. */
 export type CompareEvents = {
-  onEstimate(estimate: ComparisonEstimate, items: readonly Item[]): void
+  /** `settled`: tables of the result that are not read now. */
+  onEstimate(estimate: ComparisonEstimate, items: readonly Item[], settled: number): void
   onProgress(item: Item, rows: bigint): void
   onMismatch(item: Item, mismatch: Mismatch): void
   onResult(item: Item, result: TableResult): void
@@ -98,7 +99,7 @@ async function compareSides(
   const earlier = items.map((item) => events.earlier(item))
   const open = items.filter((_, i) => earlier[i] === null)
   const estimate = estimateComparison(open, request.connections)
-  events.onEstimate(estimate, open)
+  events.onEstimate(estimate, open, items.length - open.length + problems.length)
   const found = {
     earlier: earlier.filter((table) => table !== null),
     ...(request.estimateOnly ? { tables: [], interrupted: false } : await compareItems(connectors, request, connector, events, open)),
