@@ -1,3 +1,4 @@
+import { apartInWords } from '../alike.ts'
 import { leftOfTable } from '../left-behind.ts'
 import type { TableResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
@@ -90,13 +91,21 @@ export function mismatches({ recon, explanation }: Compared): Markup {
           ? html`<span class="soft">no key</span>`
           : mismatch.key.map(({ column, value }, index) => html`${index > 0 ? ', ' : ''}${name(column)} = ${cell(value)}`)
       }</td><td class="n">${mismatch.source_count} → ${mismatch.target_count}</td><td class="wide">${mismatch.columns.map(
-        ({ column, source, target }, index) => html`${index > 0 ? html`<br>` : ''}${name(column)}: ${cell(source)} → ${cell(target)}`,
+        ({ column, source, target }, index) => {
+          const told = apartInWords(source, target)
+          return html`${index > 0 ? html`<br>` : ''}${name(column)}: ${cell(source)}${points(told?.[0])} → ${cell(target)}${points(told?.[1])}`
+        },
       )}</td></tr>`,
   )
   const rest = total - BigInt(shown.length)
   return html`<h2>Differing records</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="Differing records"><table><thead><tr><th>Table</th><th>What</th><th>Key</th><th class="n">Source → target</th><th>Columns: source → target</th></tr></thead><tbody>${rows}</tbody></table></div>
 ${rest > 0n ? html`<p class="small soft">${grouped(rest)} more are in the reconciliation report and the differences file.</p>` : ''}${explained(explanation)}`
+}
+
+/** In which code points a value differs from one that looks like it. */
+function points(words: string | undefined): Markup | '' {
+  return words === undefined ? '' : html` <span class="small soft">(${words})</span>`
 }
 
 function cell(value: string | null): Markup {

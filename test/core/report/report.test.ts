@@ -88,6 +88,20 @@ describe('report.html', () => {
     expect(text).toContain('a[U+202E]b[U+200B]c[U+2066]d[U+0007]e')
   })
 
+  it('tells two values apart that look alike', () => {
+    const model = fixtureReport({ lost: [1] })
+    const [airports, flights] = model.recon.tables
+    const columns = [
+      { column: 'name', source: '\u00e1', target: 'a\u0301' },
+      { column: 'city', source: 'a', target: 'b' },
+    ]
+    const mismatches = flights!.mismatches.map((each) => ({ ...each, kind: 'changed' as const, columns }))
+    const text = reportHtml({ ...model, recon: { ...model.recon, tables: [airports!, { ...flights!, mismatches }] } })
+    expect(text).toContain('(U+00E1 at character 1)')
+    expect(text).toContain('(U+0061 U+0301 at character 1)')
+    expect(text.match(/at character/g)).toHaveLength(2)
+  })
+
   it('keeps any text at all text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
