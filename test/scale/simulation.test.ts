@@ -5,6 +5,7 @@ import { COUNTED, countsFor, type Run } from '../../layers/core/scale/model.ts'
 import { artifactStoreContract } from '../contracts/artifact-store.ts'
 import { tablesOf, withTables } from './simulator/document.ts'
 import { countsOf } from './simulator/figures.ts'
+import { leastSquares, mostOf } from './simulator/fit.ts'
 import { memoryArtifacts } from './simulator/memory-artifacts.ts'
 import { equalTables, LARGE, workloadOf } from './simulator/scenarios.ts'
 import { type Simulation, simulate } from './simulator/simulate.ts'
@@ -41,6 +42,27 @@ describe('a clock that jumps', () => {
       ]),
     )
     expect(seen).toEqual(['called off 10', 'short 15', 'hour 3600000'])
+  })
+})
+
+describe('a fit', () => {
+  it('takes the most that one of several runs of a size asked, count by count, and finds what it grows with', () => {
+    const cost = (reads: number, writes: number, seconds: number) => ({
+      counts: {
+        ...countsFor('migration', sizeOf(workloadOf({ tables: equalTables(1, 1n, 1n), parallelism: 1 }))),
+        s3_reads: reads,
+        s3_writes: writes,
+      },
+      seconds,
+    })
+    const { counts, seconds } = mostOf([cost(920, 31, 7), cost(917, 32, 9), cost(920, 30, 8)])
+    expect([counts.s3_reads, counts.s3_writes, seconds]).toEqual([920, 32, 9])
+    const sizes = [1, 2, 3, 20].map((tables) => [1, tables])
+    const [once, table] = leastSquares(
+      sizes,
+      sizes.map(([, tables]) => 1015 + 7 * tables!),
+    )
+    expect([once!.toFixed(3), table!.toFixed(3)]).toEqual(['1015.000', '7.000'])
   })
 })
 
