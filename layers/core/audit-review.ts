@@ -29,7 +29,7 @@ export function reviewAudit(input: {
   anchors: readonly { name: string; bytes: Uint8Array }[]
   trust: TrustRoot
   reasonings: ReadonlySet<string> | null
-  stored: Pick<ProjectRecord, 'state' | 'revision'> | null
+  stored: ProjectRecord | null
 }): AuditReview {
   const faults = chainFaults(input.entries)
   if (input.entries.some(({ project_id }) => project_id !== input.projectId))

@@ -29,12 +29,12 @@ export async function standingOf(
   for (;;) {
     entries = [...entries, ...(await deps.audit.read(projectId, entries.length))]
     const replay = replayLifecycle(entries)
-    const stored = record ?? { revision: 0, state: replay.state }
-    const faults = [...replay.faults, ...disagreement(stored, replay)]
+    const faults = [...replay.faults, ...disagreement(record, replay)]
     if (faults.length === 0) return { record, entries }
-    const pair = `${stored.revision} ${replay.revision}`
+    const revision = record?.revision ?? 0
+    const pair = `${revision} ${replay.revision}`
     readings = pair === before ? readings + 1 : 1
-    if (replay.faults.length > 0 || stored.revision === replay.revision || readings === READINGS) throw refusal(projectId, faults)
+    if (replay.faults.length > 0 || revision === replay.revision || readings === READINGS) throw refusal(projectId, faults)
     before = pair
     record = await find(deps.projects, projectId)
   }

@@ -4,6 +4,7 @@ import { entryBehind, type Happening, record } from './ledger.ts'
 import { canResume, move } from './lifecycle.ts'
 import type { Anchors, AuditLog, Clock, ProjectStore, Written } from './ports.ts'
 import { type Standing, standingOf } from './project-change.ts'
+import { recordDigest } from './record-digest.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
 import type { AuditEntry } from './schemas/governance.ts'
 import { type LifecycleState, type ProjectRecord, projectRecord } from './schemas/project.ts'
@@ -34,7 +35,7 @@ const ATTEMPTS = 1000
  */
 export async function open(deps: ProjectDeps, project: ProjectRecord, happening: Happening): Promise<ProjectRecord> {
   const parsed = checked(project)
-  const opening = { ...happening, details: { ...happening.details, to: parsed.state, revision: '1' } }
+  const opening = { ...happening, details: { ...happening.details, to: parsed.state, revision: '1', change_sha256: recordDigest(parsed) } }
   return written(deps, parsed.project_id, async ({ record: stored, entries }) => {
     if (stored !== null) {
       const same = sameProject(stored, parsed)
@@ -150,8 +151,7 @@ function alreadyThere(stored: ProjectRecord, change: Advance): boolean {
 }
 
 function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance): Happening {
-  const { revision, state, failed_from, failure, title, migration_id, archetype_id, plan_version, clean_runs, recon_fence, artifacts } =
-    next
+  const { revision, state } = next
   return {
     actor: change.actor,
     action: change.action,
@@ -162,18 +162,7 @@ function happeningOf(stored: ProjectRecord, next: ProjectRecord, change: Advance
       from: stored.state,
       to: state,
       revision: String(revision),
-      // What the record holds from here on, save times.
-      change_sha256: digestOf({
-        failed_from,
-        failure: failure?.code ?? null,
-        title,
-        migration_id,
-        archetype_id,
-        plan_version,
-        clean_runs,
-        ...(recon_fence === undefined ? {} : { recon_fence }),
-        artifacts,
-      }),
+      change_sha256: recordDigest(next),
     },
   }
 }

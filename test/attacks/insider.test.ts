@@ -13,7 +13,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { openPredicate, PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { fileSigners } from '../../layers/local/signer.ts'
 import { until } from '../functions/support/decisions.ts'
-import { editRecord } from '../functions/support/edited-record.ts'
+import { writeRecord } from '../functions/support/edited-record.ts'
 import { PEOPLE } from '../functions/support/story.ts'
 import { temporaryFolder } from '../local/temporary.ts'
 import { withClient } from '../support/postgres.ts'
@@ -69,14 +69,14 @@ describe('an operator without the last approval', () => {
   })
 })
 
-/** Edits the project's row as somebody with write access to the home can. */
+/** Changes what the project's row names, as any function can that may change a project. */
 function edit(change: (record: ProjectRecord) => ProjectRecord['artifacts']): Promise<() => Promise<void>> {
   return project().then(async (record) => {
     const { artifacts } = record
-    editRecord(shop.platform.home.folder, { ...record, artifacts: change(record) })
+    await writeRecord(shop.platform.ports, { ...record, artifacts: change(record) })
     return async () => {
       const now = await project()
-      editRecord(shop.platform.home.folder, { ...now, artifacts })
+      await writeRecord(shop.platform.ports, { ...now, artifacts })
     }
   })
 }

@@ -4,7 +4,7 @@ import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { artifactJson } from '../../layers/core/flow/project-artifacts.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { executionReport } from '../../layers/core/schemas/work.ts'
-import { editRecord } from '../functions/support/edited-record.ts'
+import { writeRecord } from '../functions/support/edited-record.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { storeSpec, tell } from '../functions/support/story.ts'
 
@@ -45,7 +45,7 @@ async function told(steps: Steps, missing = 1) {
         nextEntry(await audit.head(id), { ...fields, subject_sha256: named.recon_report!.sha256, details: { run_id: run, ...steps.says } }),
       )
     }
-    editRecord(on.home, { ...project, artifacts: { ...project.artifacts, ...named } })
+    await writeRecord({ projects, audit, clock }, { ...project, artifacts: { ...project.artifacts, ...named } })
   }
   const { projects } = on.ports
   let done = false

@@ -1,12 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { nextEntry } from '../../layers/core/audit-chain.ts'
+import { reviewAudit } from '../../layers/core/audit-review.ts'
 import { canonicalBytes } from '../../layers/core/canonical-json.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { advance } from '../../layers/core/project-service.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type Asked, askedFor } from '../functions/support/asked.ts'
 import { chain } from '../functions/support/decisions.ts'
-import { editRecord } from '../functions/support/edited-record.ts'
+import { editRecord, writeRecord } from '../functions/support/edited-record.ts'
 import { type TestPlatform, testPlatform } from '../functions/support/platform.ts'
 import { PEOPLE, storeSpec, tell } from '../functions/support/story.ts'
 
@@ -62,6 +64,36 @@ describe('a project record that nothing vouches for', { timeout: LONG }, () => {
       await refuses(name, new RegExp(`says it is ${state}, its audit chain says PR_CREATED`))
     } finally {
       edit('PR_CREATED')
+    }
+  })
+
+  it.each<[what: string, change: Partial<ProjectRecord>]>([
+    ['its author', { author: 'somebody.else@example.com' }],
+    ['the nights that were counted', { clean_runs: 9 }],
+    ['what it names', { artifacts: {} }],
+  ])('that was edited in %s is not carried into the next revision, and the log verified names it', async (_what, change) => {
+    const { audit, projects } = asked.on.ports
+    editRecord(asked.on.home, { ...honest, ...change })
+    try {
+      const before = await audit.read(asked.projectId)
+      const next = advance(asked.on.ports, asked.projectId, { actor: 'waybill/test', action: 'PROJECT_CHANGED', set: { plan_version: 7 } })
+      await expect(next).rejects.toMatchObject({
+        code: 'EVIDENCE_INVALID',
+        message: expect.stringMatching(/is not what audit entry \d+ tells of it/),
+      })
+      expect(await audit.read(asked.projectId)).toEqual(before)
+      const stored = await projects.get(asked.projectId)
+      const { faults } = reviewAudit({
+        projectId: asked.projectId,
+        entries: before,
+        anchors: [],
+        trust: asked.on.ports.trust,
+        reasonings: null,
+        stored,
+      })
+      expect(faults).toContainEqual(expect.stringMatching(/is not what audit entry \d+ tells of it/))
+    } finally {
+      editRecord(asked.on.home, honest)
     }
   })
 
@@ -135,7 +167,7 @@ describe('the evidence pack', { timeout: LONG }, () => {
       const outcome = await projects.update(next, entry)
       if (next.state !== 'CUTOVER_DONE') return outcome
       on.ports.projects = projects
-      editRecord(on.home, { ...next, artifacts: { ...next.artifacts, ...(await change(id)) } })
+      await writeRecord(on.ports, { ...next, artifacts: { ...next.artifacts, ...(await change(id)) } })
       return outcome
     }
     on.ports.projects = { ...projects, update }

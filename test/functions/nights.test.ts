@@ -12,7 +12,7 @@ import { nextNight } from '../../layers/core/nights/off-peak.ts'
 import { shownNights } from '../../layers/core/nights/shown.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
 import { projectRecord } from '../../layers/core/schemas/project.ts'
-import { editRecord } from './support/edited-record.ts'
+import { writeRecord } from './support/edited-record.ts'
 import { type TestPlatform, testPlatform } from './support/platform.ts'
 import { PEOPLE, storeSpec, tell, yes } from './support/story.ts'
 
@@ -324,7 +324,7 @@ describe('a lease', { timeout: LONG }, () => {
 
   it('of a project that never had one lets pass what names none, and nothing that names one', async () => {
     const { recon_fence: _, ...never } = await on.ports.projects.get(id)
-    editRecord(on.home, projectRecord.parse(never))
+    await writeRecord(on.ports, projectRecord.parse(never))
     await expect(planSegments(on.ports)({ project_id: id, run_id: 'x', fence: '1' } as never)).rejects.toMatchObject({ code: 'LEASE_LOST' })
     await expect(planSegments(on.ports)({ project_id: id, run_id: 'x' } as never)).resolves.toMatchObject({ project_id: id })
   })

@@ -1,4 +1,5 @@
 import { canMove, canResume, gateOf } from '../lifecycle.ts'
+import { recordDigest } from '../record-digest.ts'
 import type { AuditEntry } from '../schemas/governance.ts'
 import type { GatedTransition } from '../schemas/policy.ts'
 import { type LifecycleState, lifecycleState, type ProjectRecord } from '../schemas/project.ts'
@@ -15,6 +16,8 @@ export type Replay = {
   reached: Set<LifecycleState>
   /** The entry that changed the state last; null before the first. Nothing vouches for it until an anchor lies over it. */
   lastChange: AuditEntry | null
+  /** The entry that tells of the newest revision; null before the first. */
+  told: AuditEntry | null
   faults: string[]
 }
 
@@ -31,6 +34,7 @@ export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
     passed: new Map(),
     reached: new Set(['CREATED']),
     lastChange: null,
+    told: null,
     faults: [],
   }
   let failedFrom: LifecycleState | null = null
@@ -44,6 +48,7 @@ export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
       continue
     }
     replay.revision += 1
+    replay.told = entry
     const from = lifecycleState.safeParse(entry.details.from)
     if (from.success && from.data !== replay.state) {
       replay.faults.push(`audit entry ${entry.seq} says that the project was ${from.data}, it was ${replay.state}`)
@@ -74,11 +79,20 @@ export function unanchoredFaults({ lastChange }: Replay, anchored: readonly numb
   return [`the change to ${lastChange.details.to} (entry ${lastChange.seq}) was not anchored`]
 }
 
-/** Where a project's record says something else than its log, in sentences; they are written together. */
-export function disagreement(stored: Pick<ProjectRecord, 'state' | 'revision'>, replay: Replay): string[] {
-  if (stored.revision !== replay.revision)
-    return [`the project is stored in revision ${stored.revision}, the chain leaves it in revision ${replay.revision}`]
-  return stored.state === replay.state ? [] : [`the project is stored as ${stored.state}, the chain leaves it in ${replay.state}`]
+/**
+ * Where a project's record says something else than its log, in sentences; they are written together. Threat: whoever edits the row and neither its state nor its revision chooses
+ * what the project's functions read next: its plan, its proof, its author.
+ * @param stored null where there is no record
+ */
+export function disagreement(stored: ProjectRecord | null, replay: Replay): string[] {
+  const revision = stored?.revision ?? 0
+  if (revision !== replay.revision)
+    return [`the project is stored in revision ${revision}, the chain leaves it in revision ${replay.revision}`]
+  if (stored === null) return []
+  if (stored.state !== replay.state) return [`the project is stored as ${stored.state}, the chain leaves it in ${replay.state}`]
+  return replay.told?.details.change_sha256 === recordDigest(stored)
+    ? []
+    : [`what is stored as revision ${revision} of the project is not what audit entry ${replay.told?.seq} tells of it`]
 }
 
 /** For a sentence: what stands there may be anything. */

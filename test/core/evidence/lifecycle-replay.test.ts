@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nextEntry } from '../../../layers/core/audit-chain.ts'
 import { disagreement, replayLifecycle, unanchoredFaults } from '../../../layers/core/evidence/lifecycle-replay.ts'
+import { recordDigest } from '../../../layers/core/record-digest.ts'
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
+import type { ProjectRecord } from '../../../layers/core/schemas/project.ts'
 
 type Said = Record<string, string>
 const change = (revision: number, from: string, to: string): Said => ({ revision: String(revision), from, to })
@@ -85,12 +87,43 @@ it('a move that was only appended is named as such', () => {
 })
 
 it('a record that is not the one its log tells of is named', () => {
+  const record: ProjectRecord = {
+    project_id: 'p',
+    revision: 5,
+    state: 'EXECUTED',
+    failed_from: null,
+    failure: null,
+    title: 'T',
+    migration_id: 'p',
+    author: 'ada@example.org',
+    archetype_id: 'postgres-to-postgres',
+    plan_version: 1,
+    clean_runs: 0,
+    created_at: '2026-03-01T08:00:00.000Z',
+    updated_at: '2026-03-01T08:00:00.000Z',
+    artifacts: {},
+  }
   const replay = replayLifecycle(chainOf(...executed))
-  expect(disagreement({ state: 'EXECUTED', revision: 5 }, replay)).toEqual([])
-  expect(disagreement({ state: 'EXECUTED', revision: 4 }, replay)).toEqual([
-    'the project is stored in revision 4, the chain leaves it in revision 5',
-  ])
-  expect(disagreement({ state: 'PLANNED', revision: 5 }, replay)).toEqual([
-    'the project is stored as PLANNED, the chain leaves it in EXECUTED',
-  ])
+  const told = { ...replay, told: { ...replay.told!, details: { ...replay.told!.details, change_sha256: recordDigest(record) } } }
+  expect(disagreement(record, told)).toEqual([])
+  expect(disagreement({ ...record, updated_at: '2026-03-02T08:00:00.000Z' }, told)).toEqual([])
+  expect(disagreement(null, replayLifecycle([]))).toEqual([])
+  const not = [`what is stored as revision 5 of the project is not what audit entry ${replay.told?.seq} tells of it`]
+  const others: Partial<ProjectRecord>[] = [
+    { failed_from: 'PLANNED' },
+    { title: 'U' },
+    { migration_id: 'q' },
+    { author: 'eve@example.org' },
+    { archetype_id: 'files-to-postgres' },
+    { plan_version: 2 },
+    { clean_runs: 3 },
+    { recon_fence: '1' },
+    { failure: { code: 'X', reason: 'y', at: record.created_at } },
+    { artifacts: { spec: { uri: 'file:///s', version_id: 'v', sha256: 'a'.repeat(64) } } },
+  ]
+  for (const other of others) expect(disagreement({ ...record, ...other }, told), JSON.stringify(other)).toEqual(not)
+  // An entry that tells nothing of what is stored vouches for nothing.
+  expect(disagreement(record, replay)).toEqual(not)
+  expect(disagreement({ ...record, revision: 4 }, told)).toEqual(['the project is stored in revision 4, the chain leaves it in revision 5'])
+  expect(disagreement({ ...record, state: 'PLANNED' }, told)).toEqual(['the project is stored as PLANNED, the chain leaves it in EXECUTED'])
 })
