@@ -30,13 +30,21 @@ export const workFailure = z.strictObject({
 })
 export type WorkFailure = z.infer<typeof workFailure>
 
-/** `projects/<id>/work/<run>/<worker>/<part>.json` */
+/** `projects/<id>/work/run.<run>/<worker>/<part>.json` */
 export function workKey(projectId: string, runId: string, worker: Worker, part: string, extension = 'json'): string {
-  return `projects/${projectId}/work/${runId}/${worker}/${part}.${extension}`
+  return `${runFolder(projectId, runId)}/${worker}/${part}.${extension}`
 }
 
 export function failuresPrefix(projectId: string, runId: string): string {
-  return `projects/${projectId}/work/${runId}/failures/`
+  return `${runFolder(projectId, runId)}/failures/`
+}
+
+/**
+ * Threat: a right to write is a pattern such as `projects/*` and the name of a document between slashes, and its star spans slashes. A run that is called like a document
+ * would lay its results where that pattern reaches.
+ */
+function runFolder(projectId: string, runId: string): string {
+  return `projects/${projectId}/work/run.${runId}`
 }
 
 type Act<D> = (deps: D, task: WorkerTask, context: WorkContext) => Promise<void>

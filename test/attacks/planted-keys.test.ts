@@ -40,7 +40,7 @@ const LISTED = [
 const recordsOf = ({ ports }: TestPlatform) => ({ ports, anchors: (id: string) => anchorsIn(ports.artifacts, id) })
 
 describe('objects planted below a folder by whoever writes another one', () => {
-  it.each([...LISTED, 'work/run-1/failures'])('are not read from %s', async (folder) => {
+  it.each([...LISTED, 'work/run.run-1/failures'])('are not read from %s', async (folder) => {
     const on = await testPlatform()
     try {
       const { artifacts } = on.ports
@@ -61,7 +61,7 @@ describe('objects planted below a folder by whoever writes another one', () => {
     try {
       const { artifacts } = on.ports
       const id = await storeSpec(on)
-      const planted = [...LISTED, 'work/run-1/failures', 'mapping_reasoning'].map((name) => `projects/${id}/${name}/explanation/1.json`)
+      const planted = [...LISTED, 'work/run.run-1/failures', 'mapping_reasoning'].map((name) => `projects/${id}/${name}/explanation/1.json`)
       const person = await passkeyPart(on.ports, PEOPLE.security)
       for (const key of [...planted, `projects/_people/passkeys/${person}/explanation/1.json`]) await artifacts.put(key, GARBAGE, KEEP)
       const { project } = await tell(on, id)

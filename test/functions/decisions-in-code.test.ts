@@ -84,7 +84,7 @@ describe('the reason of a failure', () => {
       reason: 'The stream ended early.',
       at: '2026-03-01T00:00:00.000Z',
     }
-    await on.ports.artifacts.put(`projects/${id}/work/run-x/failures/000001-copy-chunk-c1.json`, Buffer.from(JSON.stringify(failure)), {
+    await on.ports.artifacts.put(`projects/${id}/work/run.run-x/failures/000001-copy-chunk-c1.json`, Buffer.from(JSON.stringify(failure)), {
       contentType: 'application/json',
       retainUntil: new Date(),
     })

@@ -283,7 +283,7 @@ for (const worker of [...WRITERS, 'hash-segments', 'run-checks', 'roll-back-targ
     })
 
     it('writes down why it refused, so that the run can say so', async () => {
-      const prefix = `projects/${b.project.project_id}/work/${b.task.run_id}/failures/`
+      const prefix = `projects/${b.project.project_id}/work/run.${b.task.run_id}/failures/`
       const keys = await b.on.ports.artifacts.list(prefix)
       expect(keys.length).toBeGreaterThan(3)
       const last = JSON.parse(Buffer.from(await b.on.ports.artifacts.get((await b.on.ports.artifacts.find(keys[0]!))!)).toString('utf8'))

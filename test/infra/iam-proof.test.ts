@@ -1,6 +1,7 @@
 /** The synthesised policies put to an IAM simulator: every role against everything that it must not do, on resources as an account would hold them. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { FUNCTIONS, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
+import { workKey } from '../../functions/work/working.ts'
+import { FUNCTIONS, type Permission, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
 import { MAC_PURPOSES, type MacPurpose, stateName, type Worker } from '../../layers/core/names.ts'
 import { ACCOUNT, type Account, accountOf, type Role } from './iam/account.ts'
 import { synthesise } from './synth.ts'
@@ -50,6 +51,7 @@ const rolesOf = (names: readonly string[]) => names.map((name) => account.role(n
 const arn = (service: string, rest: string) => `arn:aws:${service}:eu-central-1:${ACCOUNT}:${rest}`
 const secret = (name: string) => arn('secretsmanager', `secret:waybill/prod/${name}-AbCdEf`)
 const anyOf = (type: string) => [...account.arns(type).values()]
+const putOf = (key: string): Act => ({ action: 's3:PutObject', resource: `${on.bucket}/${key}`, context: { 's3:if-none-match': '*' } })
 const signing = (keys: readonly string[]): Act[] => keys.map((resource) => ({ action: 'kms:Sign', resource, context: AS_SIGNER }))
 
 describe('the simulator sees what is allowed, so a "denied" means something', () => {
@@ -261,9 +263,18 @@ describe('workers', () => {
 describe('what a worker found', () => {
   it('is stored by that worker and by nobody else: who writes to the target does not say how the comparison ended', async () => {
     for (const name of Object.keys(WORKER_PERMISSIONS)) {
-      const resource = `${on.bucket}/projects/orders/work/initial-r1/${name}/orders.json`
-      const act = { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } }
+      const act = putOf(workKey('orders', 'initial-r1', name as Worker, 'orders'))
       expect([name, await allowed(account.roles, [act])]).toEqual([name, [`${stateName(name as Worker)}WorkerTask: s3:PutObject`]])
+    }
+  })
+
+  it('is out of reach of who may write a document, whatever the run is called', async () => {
+    const written = [...Object.values(FUNCTIONS), ...Object.values(WORKER_PERMISSIONS)].flatMap(({ writes = [] }: Permission) => writes)
+    const runs = [...new Set(written)].filter((name) => !name.includes('*'))
+    expect(runs.length).toBeGreaterThan(20)
+    for (const run of runs) {
+      const act = putOf(workKey('orders', run, 'hash-segments', 'orders'))
+      expect([run, await allowed(account.roles, [act])]).toEqual([run, ['HashSegmentsWorkerTask: s3:PutObject']])
     }
   })
 
@@ -275,8 +286,7 @@ describe('what a worker found', () => {
       rollback_report: 'RollBackTargetWorkerTask',
     }
     for (const [name, writer] of Object.entries(writers)) {
-      const resource = `${on.bucket}/projects/orders/${name}/initial-r1.json`
-      const act = { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } }
+      const act = putOf(`projects/orders/${name}/initial-r1.json`)
       expect([name, await allowed(account.roles, [act])]).toEqual([name, [`${writer}: s3:PutObject`]])
     }
   })
