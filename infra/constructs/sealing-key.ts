@@ -2,7 +2,7 @@ import { RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { AccountRootPrincipal, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
-import { ADMINISTRATION, DESTRUCTION } from './signing-key.ts'
+import { administration } from './key-policy.ts'
 
 /** A symmetric, rotated key. Who uses it is said by IAM, role by role; grants are for AWS services (DynamoDB) only. */
 export class SealingKey extends Construct {
@@ -18,12 +18,7 @@ export class SealingKey extends Construct {
       removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
       policy: new PolicyDocument({
         statements: [
-          new PolicyStatement({
-            sid: 'AccountAdministers',
-            principals: [root],
-            actions: [...ADMINISTRATION, 'kms:EnableKeyRotation', ...(props.keepState ? [] : DESTRUCTION)],
-            resources: ['*'],
-          }),
+          administration('AccountAdministers', { ...props, rotates: true }),
           new PolicyStatement({
             sid: 'AccountUsesAsIamSays',
             principals: [root],

@@ -3,28 +3,7 @@ import { AccountRootPrincipal, ArnPrincipal, Effect, type IRole, PolicyDocument,
 import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
 import type { SigningPurpose } from '../../layers/core/names.ts'
-
-/** What the account may do with a key besides using it. No CreateGrant: a grant would hand out Sign behind the key policy's back. */
-export const ADMINISTRATION = [
-  'kms:DescribeKey',
-  'kms:GetKeyPolicy',
-  'kms:GetKeyRotationStatus',
-  'kms:ListKeyPolicies',
-  'kms:ListGrants',
-  'kms:ListResourceTags',
-  'kms:PutKeyPolicy',
-  'kms:RevokeGrant',
-  'kms:TagResource',
-  'kms:UntagResource',
-  'kms:UpdateKeyDescription',
-  'kms:EnableKey',
-  // Each key has an alias; KMS asks for these on the key as well as on the alias.
-  'kms:CreateAlias',
-  'kms:UpdateAlias',
-  'kms:DeleteAlias',
-]
-/** Losing a key loses what it signed or sealed. Where state is kept, even an administrator must change the key policy first. */
-export const DESTRUCTION = ['kms:DisableKey', 'kms:ScheduleKeyDeletion', 'kms:CancelKeyDeletion']
+import { administration } from './key-policy.ts'
 
 /**
  * An ECDSA P-256 key for one purpose. Its key policy is whole and explicit: the account administers it and reads its public half (as far as IAM says so), and only
@@ -44,12 +23,7 @@ export class SigningKey extends Construct {
       removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
       policy: new PolicyDocument({
         statements: [
-          new PolicyStatement({
-            sid: 'AccountAdministersButNeverSigns',
-            principals: [root],
-            actions: [...ADMINISTRATION, ...(props.keepState ? [] : DESTRUCTION)],
-            resources: ['*'],
-          }),
+          administration('AccountAdministersButNeverSigns', props),
           new PolicyStatement({ sid: 'AccountReadsThePublicHalf', principals: [root], actions: ['kms:GetPublicKey'], resources: ['*'] }),
           new PolicyStatement({
             sid: 'OnlyTheSigningFunctionsSign',

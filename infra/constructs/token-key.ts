@@ -1,9 +1,8 @@
 import { RemovalPolicy, Stack } from 'aws-cdk-lib'
-import { AccountRootPrincipal, type IRole, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { type IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
-import { onlyThese } from './mac-key.ts'
-import { ADMINISTRATION, DESTRUCTION } from './signing-key.ts'
+import { administration, onlyThese } from './key-policy.ts'
 
 /**
  * A symmetric, rotated key that task tokens are sealed with: whoever opens one can answer in people's place. As with a signing key its policy is whole and explicit:
@@ -21,12 +20,7 @@ export class TokenKey extends Construct {
       removalPolicy: props.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
       policy: new PolicyDocument({
         statements: [
-          new PolicyStatement({
-            sid: 'AccountAdministersButNeverUses',
-            principals: [new AccountRootPrincipal()],
-            actions: [...ADMINISTRATION, 'kms:EnableKeyRotation', ...(props.keepState ? [] : DESTRUCTION)],
-            resources: ['*'],
-          }),
+          administration('AccountAdministersButNeverUses', { ...props, rotates: true }),
           ...onlyThese('OnlyTheseSeal', props.sealers, 'kms:Encrypt'),
           ...onlyThese('OnlyTheseOpen', props.openers, 'kms:Decrypt'),
         ],
