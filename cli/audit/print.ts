@@ -22,7 +22,7 @@ export function printLog(terminal: Terminal, { project, entries, fault }: Log, d
     ]
     terminal.out(cells.join('  ').trimEnd())
     const moved = entry.details.to !== undefined && entry.details.from !== entry.details.to
-    if (moved) terminal.out(`      ${entry.details.from ?? 'nothing'} → ${entry.details.to}`)
+    if (moved) terminal.out(`      ${visible(entry.details.from ?? 'nothing')} → ${visible(entry.details.to ?? '')}`)
     if (!details) continue
     if (entry.subject_sha256 !== null) terminal.out(`      about ${entry.subject_sha256}`)
     for (const [name, value] of Object.entries(entry.details)) terminal.out(`      ${visible(name)}: ${visible(value)}`)

@@ -51,6 +51,11 @@ export function createHandler(deps: Deps) {
       actor: ACTOR,
       action: 'CUTOVER_DONE',
       subject_sha256: plan.sha256,
+      // A comparison that was merged since, or anything else that moved the project, was not judged: everything is judged again.
+      set: (stored) => {
+        if (stored.revision === project.revision) return {}
+        throw new WaybillError('CONFLICT', `Project ${project_id} was changed by others while its cutover was judged; try again.`)
+      },
       details: { proof_sha256: artifactOf(project, 'proof_certificate').sha256 },
     })
     return { project_id, run_id }

@@ -9,7 +9,7 @@ import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { Lease } from '../../layers/core/schemas/lease.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
-import { COMPARABLE, whyNotComparable } from '../work/comparable.ts'
+import { isComparable, whyNotComparable } from '../work/comparable.ts'
 import { leaseEnd } from '../work/lease.ts'
 import { type NightDeps, recordNight } from '../work/nights.ts'
 
@@ -71,7 +71,7 @@ export function createHandler(deps: Deps) {
 
 /** Why this night is not compared now; `done` when nothing is left to say; null when it may be. */
 async function notNow(deps: Deps, project: ProjectRecord, event: Opening, night: string, now: Date): Promise<string | 'done' | null> {
-  if (!COMPARABLE.includes(project.state)) {
+  if (!isComparable(project)) {
     const why = whyNotComparable(project)
     // Waiting would not help a migration whose project somebody ended meanwhile.
     if (event.purpose === 'parallel-run') throw new WaybillError('ILLEGAL_TRANSITION', why)

@@ -7,7 +7,7 @@ import { jsonLines, keyOf, keysIn, placeOf, type StoringDeps, storeOnce } from '
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
 import type { SegmentItem } from '../../layers/core/schemas/work.ts'
-import { COMPARABLE, whyNotComparable } from '../work/comparable.ts'
+import { isComparable, whyNotComparable } from '../work/comparable.ts'
 import { underFence } from '../work/lease.ts'
 
 type Deps = StoringDeps & ProjectDeps & Pick<Ports, 'projects'>
@@ -23,7 +23,7 @@ export function createHandler(deps: Deps) {
     const { project_id, run_id, fence } = readEvent(leasedEvent, input)
     const project = await deps.projects.get(project_id)
     underFence(fence)(project)
-    if (!COMPARABLE.includes(project.state)) throw new WaybillError('ILLEGAL_TRANSITION', whyNotComparable(project))
+    if (!isComparable(project)) throw new WaybillError('ILLEGAL_TRANSITION', whyNotComparable(project))
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256
     const items: SegmentItem[] = plan.tables.map((table) => ({ item_id: table.table_id, table_id: table.table_id }))

@@ -11,6 +11,14 @@ export const COMPARABLE: readonly LifecycleState[] = [
   'EVIDENCE_COMPLETE',
 ]
 
+/**
+ * A cutover that was refused for what the newest comparison found stands FAILED until a newer one finds source and target equal: that one must be
+ * possible there.
+ */
+export function isComparable({ state, failed_from }: Pick<ProjectRecord, 'state' | 'failed_from'>): boolean {
+  return COMPARABLE.includes(state) || (state === 'FAILED' && failed_from === 'CUTOVER_READY')
+}
+
 /** Why a project in no such state is not compared, and what helps, as one sentence. */
 export function whyNotComparable(project: Pick<ProjectRecord, 'project_id' | 'state' | 'artifacts'>): string {
   const { project_id, state, artifacts } = project

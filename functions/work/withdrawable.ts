@@ -18,7 +18,7 @@ export async function executionBegun(deps: Pick<Ports, 'approvals'>, project: Pr
     (each) => each.transition === 'PLANNED->EXECUTED' && each.subject.sha256 === signed,
   )
   for (const id of new Set(asked.map((each) => each.group_id))) {
-    if ((await deps.approvals.group(id)).told_at !== null) return true
+    if ((await deps.approvals.toldAt(id)) !== null) return true
   }
   return false
 }

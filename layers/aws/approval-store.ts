@@ -178,6 +178,12 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
       return groupOf(found)
     },
 
+    async toldAt(groupId) {
+      const found = await item(groupKey(groupId))
+      if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval group.')
+      return approvalGroup.shape.told_at.parse(found.told_at ?? null)
+    },
+
     async decide(request, next) {
       const decided = approvalRequest.parse(request)
       if (decided.status !== 'DECIDED') throw new WaybillError('BAD_INPUT', 'Only a decided request can be stored as a decision.')

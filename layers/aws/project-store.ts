@@ -106,5 +106,5 @@ export function dynamoProjectStore(options: { db: DynamoDBDocumentClient; table:
 }
 
 function parse(item: Record<string, unknown>): ProjectRecord {
-  return storedBody(projectRecord, item, 'A project')
+  return storedBody(projectRecord, item, `The project ${JSON.stringify(item.project_id)}`)
 }

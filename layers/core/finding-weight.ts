@@ -1,16 +1,15 @@
 import type { FindingSeverity, Verdict } from './schemas/common.ts'
 import type { Outcome } from './schemas/outcome.ts'
 
-/** How much one finding weighs for whoever reads it. Only `fail` and `undecided` stand in the way of anything. */
+/** How much one finding weighs for whoever reads it. What is `undecided` was not measured, whatever it would have weighed. */
 export type Weight = 'pass' | 'accepted' | 'fail' | 'undecided' | 'warning' | 'note' | 'not-applicable'
 
-/** A finding of WARNING or INFO blocks nothing and is no failure, and what people accepted is none either. `accepted`: by the signed plan. */
+/** A finding of WARNING or INFO makes no proof fail, and what people accepted does not either. `accepted`: by the signed plan. */
 export function weightOf({ verdict, severity }: { verdict: Verdict; severity: FindingSeverity }, accepted = false): Weight {
   if (verdict === 'pass' || verdict === 'not-applicable') return verdict
   if (accepted && verdict === 'fail') return 'accepted'
-  if (severity === 'WARNING') return 'warning'
-  if (severity === 'INFO') return 'note'
-  return verdict === 'fail' ? 'fail' : 'undecided'
+  if (verdict === 'inconclusive') return 'undecided'
+  return severity === 'WARNING' ? 'warning' : severity === 'INFO' ? 'note' : 'fail'
 }
 
 /** Each weight in a word for people. */

@@ -33,7 +33,7 @@ export function newestComparison({ report, checks, proven, entries }: Compared):
   if (report.verdict !== 'pass')
     return { ...about, found: 'undecided', says: `could not be decided: ${report.reasons[0] ?? 'not said why.'}` }
   if (checks === null) return { ...about, found: 'undecided', says: notChecked(report, entries) }
-  const lost = lostChecks(checks, proven ?? [])
+  const lost = proven === null ? [] : lostChecks(checks, proven)
   const failed = lost.find(({ verdict }) => verdict === 'fail')
   if (failed !== undefined)
     return { ...about, found: 'differs', says: `found every row in both, but a check no longer holds: ${failed.explanation}` }
@@ -45,13 +45,15 @@ export function newestComparison({ report, checks, proven, entries }: Compared):
   return { ...about, found: 'equal', says: 'found source and target equal, row by row.' }
 }
 
-/** Checks that held when the proof was made and do not now, each as it is now. */
+/** Checks that do not hold now, each as it is now, and did not already fail when the proof was made; and those that held then and were not run. */
 function lostChecks(checks: readonly CheckResult[], proven: readonly CheckResult[]): CheckResult[] {
-  return proven
-    .filter(({ verdict }) => verdict === 'pass')
-    .map((held) => checks.find(({ check_id }) => check_id === held.check_id) ?? notRun(held))
+  const before = new Map(proven.map(({ check_id, verdict }) => [check_id, verdict]))
+  const now = new Set(checks.map(({ check_id }) => check_id))
+  const missing = proven.filter(({ check_id, verdict }) => verdict === 'pass' && !now.has(check_id)).map(notRun)
+  return [...checks, ...missing]
     .filter(({ severity }) => severity === 'CRITICAL' || severity === 'ERROR')
-    .filter(({ verdict }) => verdict !== 'pass' && verdict !== 'not-applicable')
+    .filter(({ verdict }) => verdict === 'fail' || verdict === 'inconclusive')
+    .filter(({ check_id }) => before.get(check_id) !== 'fail' && before.get(check_id) !== 'inconclusive')
 }
 
 const notRun = (held: CheckResult): CheckResult => ({

@@ -78,6 +78,8 @@ export type ApprovalStore = {
   requests(groupId: string): Promise<ApprovalRequest[]>
   /** @throws NOT_FOUND */
   group(groupId: string): Promise<ApprovalGroup>
+  /** When the state machine was told the group's outcome, or null. Opens no task token: who shows pages may not. @throws NOT_FOUND */
+  toldAt(groupId: string): Promise<string | null>
   /**
    * PENDING → DECIDED, once; `next` joins the group in the same write, for a request that is handed on.
    * @throws CONFLICT when it is not PENDING any more, NOT_FOUND

@@ -98,6 +98,12 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
       return groupOf(row)
     },
 
+    async toldAt(groupId) {
+      const row = oneGroup.get(groupId)
+      if (row === undefined) throw missing('group')
+      return checked(approvalGroup.shape.told_at, row.told_at, 'an approval group')
+    },
+
     async decide(request, next) {
       const decided = checked(approvalRequest, request, 'an approval request')
       if (decided.status !== 'DECIDED') throw new WaybillError('BAD_INPUT', 'Only a decided request can be stored as a decision.')

@@ -74,6 +74,9 @@ export function approvalStoreContract(name: string, make: () => Promise<UnderTes
       await it_.store.told('g1', LATER)
       expect((await it_.second.untold()).map((group) => group.group_id)).toEqual(['g2'])
       expect((await it_.second.group('g1')).told_at).toBe(AT)
+      expect(await it_.second.toldAt('g1')).toBe(AT)
+      expect(await it_.second.toldAt('g2')).toBeNull()
+      expect(await refusal(it_.second.toldAt('g9'))).toBe('NOT_FOUND')
     })
 
     it('hands on in one write: the old request is decided and the new one is there, or neither', async () => {

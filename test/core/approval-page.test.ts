@@ -254,6 +254,28 @@ describe('a long table', () => {
     expect(page(2)).not.toContain('<details')
   })
 
+  it('hides no column whose value is another, goes by another name, or is about a person', () => {
+    const [table] = planOf().tables
+    const plain = Array.from({ length: 13 }, (_, at) => column(`plain_${at}`))
+    const asking = [
+      column('salary', { source: ['bonus'] }),
+      column('ssn', { pii: true }),
+      column('rate', { transform: { kind: 'scale', factor: '0.01', decimals: 2 } }),
+      column('nobody', { source: [], source_types: [], transform: { kind: 'constant', value: null } }),
+      column('joined', { source: ['a', 'b'], source_types: ['text', 'text'] }),
+      column('number', { source_types: ['integer'] }),
+    ]
+    for (const one of asking) {
+      const html = planSections(planOf({ tables: [{ ...table!, columns: [...plain, one] }] }), 400)
+        .map(renderSection)
+        .join('')
+      const [open = '', folded = ''] = html.split('<details')
+      expect([one.target, open.includes(`>${one.target}<`), folded.includes(`>${one.target}<`)]).toEqual([one.target, true, false])
+    }
+    const many = planOf({ tables: [{ ...table!, columns: [...plain, ...plain.map(({ target }) => column(`more_${target}`))] }] })
+    expect(planSections(many, 14).map(renderSection).join('')).toContain('<summary>14 columns shown here, copied as they are</summary>')
+  })
+
   it('of columns is a long plan: what is masked or loses information stands open, and a table without such says so', () => {
     const [table] = planOf().tables
     const plain = Array.from({ length: 7 }, (_, at) => column(`plain_${at}`))
@@ -268,8 +290,8 @@ describe('a long table', () => {
     const [first = '', second = '', third = ''] = html.split('<details')
     expect(first).toContain('>email<')
     expect(first).toContain('>price<')
-    expect(second).toContain('<summary>2 of 9 columns need a look; show the other 7</summary>')
-    expect(third).toContain('<summary>7 columns, none needs a look</summary>')
+    expect(second).toContain('<summary>2 of 9 columns need a look; show the other 7, copied as they are</summary>')
+    expect(third).toContain('<summary>7 columns, copied as they are</summary>')
     for (const { target } of plain) expect(html.split(`<th scope="row">${target}<`)).toHaveLength(3)
     expect(html).not.toContain('<details open')
     const short = planOf({ tables: [{ ...table!, columns: plain }] })

@@ -24,14 +24,16 @@ const found = (verdict: Verdict, severity: FindingSeverity) => ({
   remedy: '',
 })
 
-it('only what blocks a plan weighs as failed or not decided, whatever its verdict and severity', () => {
+it('only what blocks a plan weighs as failed, and what was not measured weighs as not decided, whatever its severity', () => {
   for (const verdict of VERDICTS)
     for (const severity of SEVERITIES) {
       const weight = weightOf({ verdict, severity })
-      expect([verdict, severity, weight === 'fail' || weight === 'undecided']).toEqual([
+      const blocking = verdict !== 'inconclusive' && blocks(found(verdict, severity))
+      expect([verdict, severity, weight === 'fail', weight === 'undecided']).toEqual([
         verdict,
         severity,
-        blocks(found(verdict, severity)),
+        blocking,
+        verdict === 'inconclusive',
       ])
     }
 })

@@ -45,6 +45,13 @@ describe('the newest comparison', () => {
     expect(comparedSince([own, other, entry('RECONCILIATION_CLOSED')], proven.outcome)).toBe(other)
   })
 
+  it('differs where a check fails that there was nothing to ask of when the proof was made', () => {
+    expect(found(later, [check('fail')], [check('not-applicable')])[0]).toBe('differs')
+    expect(found(later, [check('inconclusive')], [check('not-applicable')])[0]).toBe('undecided')
+    expect(found(later, [check('fail')], [])[0]).toBe('differs')
+    expect(found(later, [check('fail', 'WARNING')], [check('not-applicable', 'WARNING')])[0]).toBe('equal')
+  })
+
   it('says what rows differ, and that the proof was valid for its moment', () => {
     const { recon } = fixtureReport({ lost: [1, 2] })
     const newest = newestComparison({ report: { ...recon, verdict: 'fail' }, checks: null, proven: null, entries: [] })

@@ -141,7 +141,15 @@ const OPEN_COLUMNS = 12
 
 function folded(tables: NonNullable<Section['tables']>): NonNullable<Section['tables']> {
   const columns = tables.reduce((sum, table) => sum + table.rows.length, 0)
-  return columns <= OPEN_COLUMNS ? tables : tables.map((table) => ({ ...table, fold: { above: 0, noun: ['column', 'columns'] } }))
+  return columns <= OPEN_COLUMNS
+    ? tables
+    : tables.map((table) => ({ ...table, fold: { above: 0, noun: ['column', 'columns'], are: 'copied as they are' } }))
+}
+
+/** Nothing that an approver could object to: the value of the column of that name, of that type, and no person's. */
+function arrivesAsItIs({ target, target_type, source, source_types, transform, lossy, pii }: ColumnMapping): boolean {
+  const same = source.length === 1 && source[0] === target && source_types[0] === target_type
+  return same && transform.kind === 'identity' && !lossy && !pii
 }
 
 function tableInWords(
@@ -165,9 +173,7 @@ function tableInWords(
     says: `${filterInWords(table.filter)} ${leftInWords(left)} ${key}${foreign.join('')}${toleranceWords(tolerances)}`,
     head: ['New column', 'From', 'Type', 'What happens to the value'],
     rows: shown.map((column) => ({
-      ...(column.lossy || column.transform.kind.startsWith('mask_') || tolerances.some((one) => one.column === column.target)
-        ? { mark: 'care' as const }
-        : {}),
+      ...(arrivesAsItIs(column) && !tolerances.some((one) => one.column === column.target) ? {} : { mark: 'care' as const }),
       cells: [column.target, column.source.join(', ') || 'nothing', column.target_type, columnInWords(column)],
     })),
     ...(rest > 0 ? { more: `${rest} more columns are not shown here. Read them in the plan file before you decide.` } : {}),

@@ -94,8 +94,8 @@ function knowledgeSection(findings: Outcome['findings'], limit: number): Section
       findings.length === 0
         ? 'No findings.'
         : blocking === 0
-          ? 'None of this makes the proof fail; it is so in the target, and you decide with it.'
-          : 'What failed or was not decided stands first; a warning, a note, and what the plan accepts make no proof fail.',
+          ? 'None of this makes the proof fail. Warnings count towards the score; you decide with them.'
+          : 'What failed or was not decided stands first; a warning, a note, and what the plan accepts make no proof fail. Warnings count towards the score.',
     items: [
       ...gravestFirst(findings, weight)
         .slice(0, limit)

@@ -17,8 +17,11 @@ export type Section = {
     head: readonly string[]
     rows: readonly { mark?: Mark; cells: readonly string[] }[]
     more?: string
-    /** Above so many rows that ask for no look, those are folded behind a line that counts them by `noun`; what asks for one stays open. */
-    fold?: { above: number; noun: readonly [one: string, many: string] }
+    /**
+     * Above so many rows that ask for no look, those are folded behind a line that counts them by `noun` and says how they `are`; what asks for one
+     * stays open.
+     */
+    fold?: { above: number; noun: readonly [one: string, many: string]; are?: string }
   }[]
 }
 
@@ -57,18 +60,21 @@ function renderTable(table: NonNullable<Section['tables']>[number], id: string):
   const fold =
     folded.length === 0
       ? ''
-      : `<details class="fold"><summary>${foldedInWords(folded.length, table.rows.length, table.fold?.noun)}</summary>${grid(folded)}</details>`
+      : `<details class="fold"><summary>${foldedInWords(folded.length, table.rows.length, table)}</summary>${grid(folded)}</details>`
   const says = table.says ? `<p>${escaped(table.says, 1000)}</p>` : ''
   const more = table.more ? `<p class="more">${escaped(table.more, 300)}</p>` : ''
   return `<h3 id="${id}">${escaped(table.caption)}</h3>${says}${grid(open)}${fold}${more}`
 }
 
-/** How many rows are folded, of how many, and that none of them asks for a look. */
-function foldedInWords(folded: number, all: number, noun: readonly [one: string, many: string] = ['row', 'rows']): string {
+/** How many rows are folded, of how many that are shown, and how those are. */
+function foldedInWords(folded: number, all: number, { fold, more }: NonNullable<Section['tables']>[number]): string {
   const look = all - folded
-  const what = noun[all === 1 ? 0 : 1]
-  if (look === 0) return all === 1 ? `1 ${what}, which needs no look` : `${all} ${what}, none needs a look`
-  return `${look} of ${all} ${what} ${look === 1 ? 'needs' : 'need'} a look; show the other ${folded}`
+  const what = `${(fold?.noun ?? ['row', 'rows'])[all === 1 ? 0 : 1]}${more === undefined ? '' : ' shown here'}`
+  const are = fold?.are
+  if (look > 0)
+    return `${look} of ${all} ${what} ${look === 1 ? 'needs' : 'need'} a look; show the other ${folded}${are === undefined ? '' : `, ${are}`}`
+  if (are !== undefined) return `${all} ${what}, ${are}`
+  return all === 1 ? `1 ${what}, which needs no look` : `${all} ${what}, none needs a look`
 }
 
 function renderRows(head: readonly string[], rows: NonNullable<Section['tables']>[number]['rows']): string {

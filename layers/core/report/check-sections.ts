@@ -78,8 +78,8 @@ function driftWords(totals: ReportModel['outcome']['drift_analysis_report']['dri
   const { total_drift_events: total, critical_drift_events: grave, overall_drift_status: status } = totals
   const counted = `${grouped(total)} ${total === 1 ? 'difference' : 'differences'} that the plan did not ask for; ${grouped(planned)} that it did.`
   if (total === 0 || status === 'INCONCLUSIVE') return counted
-  if (grave === 0) return `${counted} None of them makes the proof fail: a warning or a note is there to be known, and blocks nothing.`
-  return `${counted} ${grouped(grave)} of them ${grave === 1 ? 'makes' : 'make'} consistency fail; a warning or a note blocks nothing.`
+  if (grave === 0) return `${counted} None of them makes the proof fail; warnings count towards the score.`
+  return `${counted} ${grouped(grave)} of them ${grave === 1 ? 'makes' : 'make'} consistency fail; warnings count towards the score.`
 }
 
 function changeTable(label: string, changes: readonly SchemaChange[]): Markup {

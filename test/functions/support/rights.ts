@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { FUNCTIONS, type LambdaFunction, type Permission } from '../../../infra/permissions.ts'
 import { WaybillError } from '../../../layers/core/errors.ts'
 import { MAC_PURPOSES } from '../../../layers/core/names.ts'
-import type { Ports } from '../../../layers/core/ports.ts'
+import type { ApprovalStore, Ports } from '../../../layers/core/ports.ts'
 import { fileMacs } from '../../../layers/local/keys.ts'
 
 /** A key for each purpose, as in an account; a home has one for all links. */
@@ -19,13 +19,29 @@ export function macsApart(folder: string): Pick<Ports, 'macMakers' | 'macChecker
   }
 }
 
-/** These ports as a function of that name has them in an account: what its line of the permission table does not let it make or check with is refused. */
+/**
+ * These ports as a function of that name has them in an account: what its line of the permission table does not let it make or check with, and task
+ * tokens that it does not let it seal or open, are refused.
+ */
 export function withRightsOf(name: string, ports: Ports): Ports {
-  const { makes, checks } = (FUNCTIONS as Partial<Record<string, Permission>>)[name as LambdaFunction] ?? {}
-  const macs = { macMakers: () => only(ports.macMakers, makes), macCheckers: () => only(ports.macCheckers, checks) }
+  const { makes, checks, approvals } = (FUNCTIONS as Partial<Record<string, Permission>>)[name as LambdaFunction] ?? {}
+  const own = {
+    macMakers: () => only(ports.macMakers, makes),
+    macCheckers: () => only(ports.macCheckers, checks),
+    approvals: () => tokensOf(ports.approvals, approvals),
+  }
   return new Proxy(ports, {
-    get: (all, port, receiver) => (port === 'macMakers' || port === 'macCheckers' ? macs[port]() : Reflect.get(all, port, receiver)),
+    get: (all, port, receiver) => (port in own ? own[port as keyof typeof own]() : Reflect.get(all, port, receiver)),
   })
+}
+
+function tokensOf(all: ApprovalStore, right: Permission['approvals']): ApprovalStore {
+  const refuse = () => Promise.reject(new WaybillError('PERMISSION_DENIED', 'This function may neither seal nor open a task token.'))
+  return {
+    ...all,
+    ...(right === 'ask' ? {} : { open: refuse }),
+    ...(right === 'decide' ? {} : { group: refuse, untold: refuse }),
+  }
 }
 
 function only<T extends Ports['macMakers'] | Ports['macCheckers']>(all: T, right: Permission['makes'] = []): T {
