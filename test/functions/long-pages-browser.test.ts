@@ -12,6 +12,30 @@ import { browserPath, openBrowser } from './support/browser.ts'
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const PHONE = { width: 390, height: 844 }
 
+const VIEW = {
+  title: 'The old shop',
+  consequence: 'If you approve, the plan is signed.',
+  roleName: 'tech lead',
+  approver: 'ann@example.com',
+  author: 'bob@example.com',
+  expiresAt: '2026-11-28T13:04:57.968Z',
+  subjectName: 'migration_plan.json',
+  subjectSha256: 'ab'.repeat(32),
+  others: [],
+  form: { action: '/approvals/a', linkToken: 't', formToken: 'c' },
+}
+
+function questionPage(): string {
+  const question = {
+    decision_id: 'zone',
+    where: 'public.order_0.placed',
+    question: 'Which time zone?',
+    why: 'The old column has none.',
+    choices: [{ choice: 'berlin', label: 'Berlin', consequence: 'Summer time is taken off.' }],
+  }
+  return renderPage({ ...VIEW, kind: 'decisions', asks: 'What is meant?', sections: [], questions: [question] })
+}
+
 /** Eleven tables, 46 columns; one column is masked. */
 function longPlan(): string {
   const [table] = planOf().tables
@@ -26,20 +50,11 @@ function longPlan(): string {
     ],
   }))
   return renderPage({
+    ...VIEW,
     kind: 'approval',
-    title: 'The old shop',
     asks: 'Do you approve this migration plan?',
-    consequence: 'If you approve, the plan is signed.',
-    roleName: 'tech lead',
-    approver: 'ann@example.com',
-    author: 'bob@example.com',
-    expiresAt: '2026-11-28T13:04:57.968Z',
-    subjectName: 'migration_plan.json',
-    subjectSha256: 'ab'.repeat(32),
     sections: planSections(planOf({ tables }), 400),
-    others: [],
     questions: [],
-    form: { action: '/approvals/a', linkToken: 't', formToken: 'c' },
   })
 }
 
@@ -86,6 +101,36 @@ describe.runIf(browserPath() !== null)('long pages, in a browser', { timeout: 60
       const found = (await page.evaluate('axe.run(document)')) as { violations: { id: string }[]; passes: unknown[] }
       expect(found.violations.map(({ id }) => id)).toEqual([])
       expect(found.passes.length).toBeGreaterThan(10)
+    })
+  })
+
+  const ink = `getComputedStyle(document.body).color`
+  it('a printed plan holds every folded column and every question, dark on white, and nothing to press; without a script', async () => {
+    await shown(longPlan(), { javaScriptEnabled: false, colorScheme: 'dark' }, async (page) => {
+      const city = page.getByRole('rowheader', { name: 'city' })
+      const press = page.locator('button').first()
+      expect([await city.isVisible(), await press.isVisible()]).toEqual([false, true])
+      await page.emulateMedia({ media: 'print' })
+      expect(await page.locator('details.fold tbody tr:visible').count()).toBe(11 * 4 + 1)
+      expect([await city.isVisible(), await press.isVisible(), await page.evaluate(ink)]).toEqual([true, false, 'rgb(28, 36, 48)'])
+    })
+    await shown(questionPage(), { javaScriptEnabled: false }, async (page) => {
+      await page.emulateMedia({ media: 'print' })
+      const seen = ['Which time zone?', 'Berlin', 'Send my answers'].map((text) =>
+        page.getByText(text, { exact: false }).first().isVisible(),
+      )
+      expect(await Promise.all(seen)).toEqual([true, true, false])
+    })
+  })
+
+  it('a printed report holds what was folded, dark on white, and lets no line of a command run off the paper', async () => {
+    await shown(reportHtml(fixtureReport({ lost: [1] })), { javaScriptEnabled: false, colorScheme: 'dark' }, async (page) => {
+      const reason = page.locator('details li').last()
+      expect(await reason.isVisible()).toBe(false)
+      await page.emulateMedia({ media: 'print' })
+      expect([await reason.isVisible(), await page.evaluate(ink)]).toEqual([true, 'rgb(27, 35, 45)'])
+      await page.setViewportSize({ width: 320, height: 800 })
+      expect(await page.evaluate(`[...document.querySelectorAll('pre')].every((each) => each.scrollWidth <= each.clientWidth)`)).toBe(true)
     })
   })
 

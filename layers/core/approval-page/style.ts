@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 
-/** One style sheet, inline, so that the page needs nothing from anywhere. Light and dark; works at 320 px; table rows become cards on a phone. */
+/** One style sheet, inline, so that the page needs nothing from anywhere. Light and dark; works at 320 px; table rows become cards on a phone; paper holds what a screen folds and what is asked, and no field to fill in. */
 export const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#4c5a6b;--paper:#fff;--field:#f3f5f8;--line:#c9d1db;--accent:#0b5394;--good:#1b6b3a;--bad:#a31621;--care:#8a4b00;--note:#3d4c5e}
-@media (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#b3c0cf;--paper:#12171e;--field:#1c242e;--line:#3b4857;--accent:#8cc1f5;--good:#7fd6a0;--bad:#ff9a9a;--care:#f2bd6b;--note:#b7c6d6}}
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#b3c0cf;--paper:#12171e;--field:#1c242e;--line:#3b4857;--accent:#8cc1f5;--good:#7fd6a0;--bad:#ff9a9a;--care:#f2bd6b;--note:#b7c6d6}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 a{color:var(--accent)}
@@ -61,7 +61,7 @@ svg .track{fill:var(--field)}svg .good{fill:var(--good)}svg .bad{fill:var(--bad)
 .error strong{color:var(--bad)}
 footer{color:var(--soft);font-size:.9rem;margin-top:3rem;padding-bottom:2rem}
 @media (max-width:40rem){h1{font-size:1.4rem}dl div{grid-template-columns:minmax(0,1fr);gap:0}dl{gap:.7rem}thead{position:absolute;left:-999rem}table,tbody,tr,th,td{display:block;width:100%}tr{border:1px solid var(--line);border-radius:.5rem;margin:.6rem 0;padding:.4rem .3rem}tr.care,tr.bad,tr.good{border-left-width:.3rem}tr.care{border-left-color:var(--care)}tr.bad{border-left-color:var(--bad)}tr.good{border-left-color:var(--good)}tr>:first-child{box-shadow:none!important}th,td{border:0;padding:.25rem .6rem}td::before{content:attr(data-label) ": ";color:var(--soft)}.buttons button{flex:1 1 100%}}
-@media print{form,.skip{display:none}}`
+@media print{:root{color-scheme:light}form{border:0;margin:0;padding:0}form>:not(fieldset),.aside,.skip,a[href="#decide"]{display:none!important}fieldset{break-inside:avoid}details::details-content{display:block;content-visibility:visible}summary{list-style:none;break-after:avoid}tr{break-inside:avoid}h2,h3{break-after:avoid}}`
 
 const hash = createHash('sha256').update(STYLE).digest('base64')
 

@@ -1,7 +1,7 @@
-/** One sheet for screen, phone, dark rooms and paper. No font, picture or script is loaded from anywhere. */
+/** One sheet for screen, phone, dark rooms and paper, which holds what a screen folds. No font, picture or script is loaded from anywhere. */
 export const STYLE = `
 :root{color-scheme:light dark;--paper:#f4f2ec;--card:#fffdf8;--ink:#1b232d;--soft:#5a6470;--line:#dcd7ca;--good:#14693f;--good-bg:#e0f0e4;--bad:#a8201a;--bad-bg:#fbe3df;--warn:#855300;--warn-bg:#fbedc9;--none:#59616b;--none-bg:#e6e4de;--accent:#1d4f7c;--cell:#a9cdb4;--track:#e9e5da;--edge:#1b232d30}
-@media (prefers-color-scheme:dark){:root{--paper:#12161b;--card:#1a2027;--ink:#e8e6df;--soft:#a0a9b3;--line:#303943;--good:#7fd6a2;--good-bg:#163526;--bad:#ff9d92;--bad-bg:#46201d;--warn:#f2c46d;--warn-bg:#3d2e0f;--none:#aab2bb;--none-bg:#29313a;--accent:#8fc1ee;--cell:#2f6b48;--track:#28303a;--edge:#000000a0}}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#12161b;--card:#1a2027;--ink:#e8e6df;--soft:#a0a9b3;--line:#303943;--good:#7fd6a2;--good-bg:#163526;--bad:#ff9d92;--bad-bg:#46201d;--warn:#f2c46d;--warn-bg:#3d2e0f;--none:#aab2bb;--none-bg:#29313a;--accent:#8fc1ee;--cell:#2f6b48;--track:#28303a;--edge:#000000a0}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;-webkit-text-size-adjust:100%}
 main{max-width:68rem;margin:0 auto;padding:1.5rem 1.25rem 4rem}
@@ -76,6 +76,6 @@ summary{cursor:pointer;font-weight:600}
 footer{margin-top:3rem;border-top:1px dashed var(--line);padding-top:1rem}
 @media (max-width:46rem){main{padding:1rem .8rem 3rem}h1{font-size:1.4rem}.facts,.results{grid-template-columns:1fr 1fr}.facts div{border-top:1px dashed var(--line)}.facts div:nth-child(-n+2){border-top:0}.facts div:nth-child(odd){border-left:0}.facts div{padding:.8rem 1rem}.verdict{grid-template-columns:auto 1fr;gap:.9rem;padding:1.1rem 1rem}.stamp{width:3.4rem;height:3.4rem;align-self:start}.verdict strong{font-size:1.3rem}.bars{display:block}.row{display:grid;grid-template-columns:1fr auto;gap:.15rem .7rem;grid-template-areas:"label value" "track track";margin-bottom:.7rem;align-items:baseline}.row>.label{grid-area:label}.row>.value{grid-area:value;text-align:right}.row>.track,.row>.axis{grid-area:track}.card{padding:1rem}.facts b{font-size:1.15rem}}
 @media (max-width:23rem){.results{grid-template-columns:1fr}}
-@media print{:root{--paper:#fff;--card:#fff}body{font-size:11px}main{max-width:none;padding:0}h2{break-after:avoid}.slip,.result,.card,tr{break-inside:avoid}.scroll{overflow:visible;background:none}.scroll::before{display:none!important}details{display:block}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+@media print{:root{color-scheme:light;--paper:#fff;--card:#fff}body{font-size:11px}main{max-width:none;padding:0}h2{break-after:avoid}.slip,.result,.card,tr{break-inside:avoid}.scroll{overflow:visible;background:none}.scroll::before{display:none!important}pre{white-space:pre-wrap}details::details-content{display:block;content-visibility:visible}details.card{break-inside:auto}summary{list-style:none;break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 @page{margin:16mm}
 `
