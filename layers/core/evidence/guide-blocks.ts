@@ -77,13 +77,21 @@ const HEX = '\\([0-9a-f]\\{64\\}\\)'
 
 /**
  * Lines `<number> <digest of the entry before> <own digest> <what that digest is of>` out of the audit log. An entry is canonical JSON, and behind its digest come only fields in
- * which no person's words stand: read from its end it has one meaning. A line of any other form has no number.
+ * which no person's words stand: read from its end it has one meaning. A line of any other form has no number. What is digested begins with a brace and ends with one, so the
+ * shell, which strips blanks from both ends, strips nothing of it.
  */
-const ENTRIES = `LC_ALL=C sed -e 's/^\\(.*\\),"entry_sha256":"${HEX}",\\("prev_sha256":"${HEX}","project_id":"[^"]*","reasoning_sha256":[^,]*,"seq":\\([0-9]*\\),"subject_sha256":[^,]*}\\)$/\\5 \\4 \\2 \\1,\\3/' -e t -e 's/^.*$/none/' audit/entries.jsonl`
+const ENTRIES = `LC_ALL=C sed -e 's/^\\({.*\\),"entry_sha256":"${HEX}",\\("prev_sha256":"${HEX}","project_id":"[^"]*","reasoning_sha256":[^,]*,"seq":\\([0-9]*\\),"subject_sha256":[^,]*}\\)$/\\5 \\4 \\2 \\1,\\3/' -e t -e 's/^.*$/none/' audit/entries.jsonl`
 
-/** Every entry of the audit log is the one that its digest says, and follows the one before it. In the folder of the pack. */
+/**
+ * Every entry of the audit log is the one that its digest says, and follows the one before it; every byte of the log counts. In the folder of the pack. Threat: bytes between
+ * entries, where a shell reads none and another reader finds something: a shell's variables hold no NUL, and a last line without an end is read like one with.
+ */
 export const CHAIN_HOLDS = `${ENTRIES} | {
   failed=0 number=0 before=${GENESIS}
+  if ! tr -d '\\000' < audit/entries.jsonl | cmp -s - audit/entries.jsonl
+  then echo 'FAILED: the audit log holds a NUL byte'; failed=1; fi
+  if [ -n "$(tail -c 1 audit/entries.jsonl | tr '\\000' 0)" ]
+  then echo 'FAILED: the last line of the audit log is not ended'; failed=1; fi
   while read -r seq prev digest body || [ -n "$seq" ]; do
     if [ "$seq" != $number ] || [ "$prev" != "$before" ] || [ "$(printf '%s' "$body" | sha256sum | cut -d ' ' -f 1)" != "$digest" ]
     then echo "FAILED: entry $number of the audit log was changed, or does not follow the one before it"; failed=1; fi

@@ -111,13 +111,24 @@ function entriesOf(pack: OpenedPack, faults: Faults): AuditEntry[] {
     faults.add(path, 'is missing')
     return []
   }
-  const lines = Buffer.from(bytes).toString('utf8').split('\n')
-  if (lines.pop() !== '') faults.add(path, 'its last line is not ended')
+  // As bytes: read as text, one that is no UTF-8 would pass for the character that stands in its place.
+  const lines = linesOf(Buffer.from(bytes))
+  if (lines.pop()?.length !== 0) faults.add(path, 'its last line is not ended')
   return lines.flatMap((line, index) => {
-    const entry = parseAs(Buffer.from(line), `${path} line ${index + 1}`, auditEntry, faults)
+    const entry = parseAs(line, `${path} line ${index + 1}`, auditEntry, faults)
     if (entry === null) return []
-    if (Buffer.from(canonicalBytes(entry)).toString('utf8') !== line)
-      faults.add(`${path} line ${index + 1}`, 'is not in its canonical form')
+    if (!line.equals(canonicalBytes(entry))) faults.add(`${path} line ${index + 1}`, 'is not in its canonical form')
     return [entry]
   })
+}
+
+/** What lies between line feeds, in order: one piece more than there are line feeds. */
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = []
+  let from = 0
+  for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
+    lines.push(bytes.subarray(from, end))
+    from = end + 1
+  }
+  return [...lines, bytes.subarray(from)]
 }

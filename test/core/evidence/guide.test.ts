@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nextEntry } from '../../../layers/core/audit-chain.ts'
 import { canonicalBytes } from '../../../layers/core/canonical-json.ts'
 import { sha256 } from '../../../layers/core/digest.ts'
-import { checksumLines, manifestOf, type PackFile, type PackInput } from '../../../layers/core/evidence/pack.ts'
+import { replayLifecycle } from '../../../layers/core/evidence/lifecycle-replay.ts'
+import { checksumLines, composePack, manifestOf, type PackFile, type PackInput, sealPack } from '../../../layers/core/evidence/pack.ts'
 import { fingerprintOf, MANIFEST, OUTSIDE_MANIFEST } from '../../../layers/core/evidence/pack-files.ts'
 import type { AuditEntry } from '../../../layers/core/schemas/governance.ts'
 import { PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
@@ -44,9 +45,11 @@ function blocks(pack: readonly PackFile[], fence = 'sh'): string[] {
 type Ran = { code: number; said: string }
 
 /** Runs every block of the good pack's guide in `at`, each in a shell of its own. */
-async function runGuide(at: string, shell: readonly string[] = ['sh', '-c']): Promise<Ran[]> {
+const runGuide = (at: string, shell?: readonly string[]): Promise<Ran[]> => runBlocks(blocks(files), at, shell)
+
+async function runBlocks(commands: readonly string[], at: string, shell: readonly string[] = ['sh', '-c']): Promise<Ran[]> {
   const results: Ran[] = []
-  for (const block of blocks(files)) {
+  for (const block of commands) {
     const [program, ...flags] = shell
     const ran: Ran = await run(program!, [...flags, block], { cwd: at }).then(
       ({ stdout, stderr }) => ({ code: 0, said: stdout + stderr }),
@@ -171,8 +174,8 @@ async function sealedAnew(change: (input: PackInput) => PackInput): Promise<Pack
   const { input, signers } = await fixturePackInput()
   return sealFixture(change(input), signers)
 }
-const appended = (input: PackInput): PackInput => {
-  const fields = { project_id: 'ledger', at: at(125), actor: 'waybill', action: 'CHANGE_NOT_MADE', details: { why: 'nobody signed this' } }
+const appended = (input: PackInput, why = 'nobody signed this'): PackInput => {
+  const fields = { project_id: 'ledger', at: at(125), actor: 'waybill', action: 'CHANGE_NOT_MADE', details: { why } }
   return { ...input, entries: [...input.entries, nextEntry(input.entries.at(-1)!, fields)] }
 }
 /** Whose digests all recompute, from the third entry on anew. */
@@ -189,8 +192,28 @@ const edited = (input: PackInput): PackInput => ({
     entry.seq === 3 ? { ...entry, details: { ...entry.details, entry_sha256: entry.entry_sha256, prev_sha256: entry.prev_sha256 } } : entry,
   ),
 })
+/** A pack that its sealer made, whose log has these bytes. */
+async function sealedWithLog(change: (log: Buffer) => Buffer, of: (input: PackInput) => PackInput = (input) => input): Promise<PackFile[]> {
+  const { input: before, signers } = await fixturePackInput()
+  const input = of(before)
+  const { state } = replayLifecycle(input.entries)
+  const log = (pack: readonly PackFile[]) =>
+    pack.map(({ path, bytes }) => ({ path, bytes: path === LOG ? new Uint8Array(change(Buffer.from(bytes))) : bytes }))
+  const composed = withSums(log(composePack(input)))
+  return sealPack(signers.evidence, composed, { projectId: input.projectId, state, now: new Date(at(130)) })
+}
+const LOG = 'audit/entries.jsonl'
+/** `text` before the third entry, or behind it. */
+const beforeThird = (text: string) => (log: Buffer) => spliced(log, log.indexOf(10, log.indexOf(10) + 1) + 1, text)
+const behindThird = (text: string) => (log: Buffer) => spliced(log, log.indexOf(10, log.indexOf(10, log.indexOf(10) + 1) + 1), text)
+const spliced = (log: Buffer, at: number, text: string) =>
+  Buffer.concat([log.subarray(0, at), Buffer.from(text, 'latin1'), log.subarray(at)])
 const aboutTheLog: [what: string, forge: () => Promise<PackFile[]>, says: RegExp][] = [
-  ['with an entry behind the newest anchor', () => sealedAnew(appended), /FAILED: the last entry of the audit log lies under no anchor/],
+  [
+    'with an entry behind the newest anchor',
+    () => sealedAnew((input) => appended(input)),
+    /FAILED: the last entry of the audit log lies under no anchor/,
+  ],
   ['without anchors', () => sealedAnew((input) => ({ ...input, anchors: [] })), /FAILED: no anchor is here/],
   [
     'without its newest anchor',
@@ -204,12 +227,41 @@ const aboutTheLog: [what: string, forge: () => Promise<PackFile[]>, says: RegExp
   ],
   ['without a log', () => sealedAnew((input) => ({ ...input, entries: [] })), /FAILED: the audit log is empty/],
   ['whose log was written anew with valid digests', () => sealedAnew(rewritten), /lies over an entry that the audit log does not hold/],
+  ['with blanks before an entry', () => sealedWithLog(beforeThird('  ')), /FAILED: entry 2 of the audit log was changed/],
+  ['with a NUL behind an entry', () => sealedWithLog(behindThird('\0')), /FAILED: the audit log holds a NUL byte/],
   ['with an edited entry', () => sealedAnew(edited), /FAILED: entry 3 of the audit log was changed/],
   [
     'with an entry taken out of the middle',
     () => sealedAnew((input) => ({ ...input, entries: input.entries.filter(({ seq }) => seq !== 4) })),
     /FAILED: entry 4 of the audit log was changed, or does not follow/,
   ],
+]
+
+const strayBytes: [what: string, change: (log: Buffer) => Buffer, says: RegExp][] = [
+  ...[' ', '   ', '\t', '\r', '\f', '\v', '\xef\xbb\xbf', '\n', ' \n', '"', '\x01'].flatMap(
+    (text): [string, (log: Buffer) => Buffer, RegExp][] => [
+      [`${JSON.stringify(text)} before an entry`, beforeThird(text), /FAILED: entry 2 of the audit log was changed/],
+      [`${JSON.stringify(text)} behind an entry`, behindThird(text), /FAILED: entry [23] of the audit log was changed/],
+    ],
+  ),
+  ['a NUL before an entry', beforeThird('\0'), /FAILED: the audit log holds a NUL byte/],
+  ['a NUL behind an entry', behindThird('\0'), /FAILED: the audit log holds a NUL byte/],
+  ['a NUL within an entry', (log) => spliced(log, log.indexOf('"action"'), '\0'), /FAILED: the audit log holds a NUL byte/],
+  ['a NUL behind all entries', (log) => Buffer.concat([log, Buffer.from([0])]), /FAILED: the audit log holds a NUL byte/],
+  ['a blank within an entry', (log) => spliced(log, log.indexOf('"action"'), ' '), /FAILED: entry 0 of the audit log was changed/],
+  [
+    'a line of nothing behind all entries',
+    (log) => Buffer.concat([log, Buffer.from('\n')]),
+    /FAILED: entry \d+ of the audit log was changed/,
+  ],
+  ['a blank behind all entries', (log) => Buffer.concat([log, Buffer.from(' ')]), /FAILED: the last line of the audit log is not ended/],
+  ['no end of its last line', (log) => log.subarray(0, -1), /FAILED: the last line of the audit log is not ended/],
+  [
+    'a NUL for the end of its last line',
+    (log) => Buffer.concat([log.subarray(0, -1), Buffer.from([0])]),
+    /FAILED: the last line of the audit log is not ended/,
+  ],
+  ['carriage returns', (log) => Buffer.from(log.toString().replaceAll('\n', '\r\n')), /FAILED: entry 0 of the audit log was changed/],
 ]
 
 describe('VERIFY.md', () => {
@@ -256,6 +308,54 @@ describe('VERIFY.md', () => {
     } finally {
       await rm(at, { recursive: true, force: true })
     }
+  })
+
+  describe.each([[['sh', '-c']], [['bash', '-euo', 'pipefail', '-c']]])('about every byte of the log, by %j', (shell) => {
+    const command = () => blocks(files).find((printed) => printed.includes('follow one another'))!
+    const inFolder = async (log: Uint8Array) => {
+      const at = await mkdtemp(join(tmpdir(), 'waybill-log-'))
+      try {
+        await writePack(at, [{ path: LOG, bytes: log }])
+        return (await runBlocks([command()], at, shell))[0]!
+      } finally {
+        await rm(at, { recursive: true, force: true })
+      }
+    }
+
+    it.each(strayBytes)('holds a command that refuses %s, as the verifier does', async (_what, change, says) => {
+      const forged = await sealedWithLog(change)
+      const { code, said } = await inFolder(forged.find(({ path }) => path === LOG)!.bytes)
+      expect([code, said]).toEqual([1, expect.stringMatching(says)])
+      const { faults } = await verifyPack(memoryReader(forged))
+      expect(faults.join('\n')).toMatch(/^audit\/entries\.jsonl\b/m)
+    })
+
+    it('holds a command that refuses a byte that is no character, where a replacement character was digested, as the verifier does', async () => {
+      const asByte = (log: Buffer) => Buffer.from(log.toString('latin1').replace('\xef\xbf\xbd', '\xff'), 'latin1')
+      const forged = await sealedWithLog(asByte, (input) => appended(input, '\ufffd'))
+      const { code, said } = await inFolder(forged.find(({ path }) => path === LOG)!.bytes)
+      expect([code, said]).toEqual([1, expect.stringMatching(/FAILED: entry \d+ of the audit log was changed/)])
+      const { faults } = await verifyPack(memoryReader(forged))
+      expect(faults).toContainEqual(expect.stringMatching(/^audit\/entries\.jsonl line \d+: is not acceptable JSON/))
+    })
+
+    it('holds commands that accept whatever a person wrote into an entry', async () => {
+      const bytes = Array.from({ length: 0x180 }, (_, code) => String.fromCodePoint(code)).join('')
+      const words = ['  blanks  ', '\t\\n\\', '$(id) `id` \'"', '%s%n', bytes, '\u2028\ufeff\ufffd\u{1f600}', '},"entry_sha256":"x"', '']
+      const entries: AuditEntry[] = []
+      for (const word of words) {
+        const fields = {
+          project_id: 'ledger',
+          at: '2026-03-01T08:00:00.000Z',
+          actor: 'a',
+          action: 'CHANGE_NOT_MADE',
+          details: { why: word },
+        }
+        entries.push(nextEntry(entries.at(-1) ?? null, fields))
+      }
+      const log = Buffer.concat(entries.flatMap((entry) => [canonicalBytes(entry), Buffer.from('\n')]))
+      expect(await inFolder(log)).toEqual({ code: 0, said: `the ${words.length} entries of the audit log follow one another\n` })
+    })
   })
 
   it('refuses a link, even to an unchanged copy', async () => {
