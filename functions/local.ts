@@ -230,7 +230,7 @@ const CHASE_MS = 60_000
  */
 async function openOutbox(ports: Ports): Promise<{ close(): Promise<void> }> {
   const quietly = (telling: Promise<unknown>) => telling.catch(() => ports.log.warn('the outbox could not be emptied; it is tried again'))
-  for (const { project_id } of await ports.projects.list()) await quietly(tellOutcomes(ports, project_id))
+  for (const { project_id } of (await ports.projects.list()).records) await quietly(tellOutcomes(ports, project_id))
   let current: Promise<unknown> = Promise.resolve()
   let chased = 0
   const timer = setInterval(() => {

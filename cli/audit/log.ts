@@ -6,21 +6,21 @@ import { standingOf } from '../../layers/core/project-change.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { Place, Records, StoredAnchors } from '../platform/platform.ts'
 
-/** `fault`: the log could not even be read as entries. */
-export type Log = { project: string; entries: AuditEntry[]; fault: string | null }
+/** `fault`: the log could not even be read as entries. `record`: nor the project's own record, as a record. */
+export type Log = { project: string; entries: AuditEntry[]; fault: string | null; record: string | null }
 
 type Ports = Place['ports']
 
 export async function logsOf({ ports, name }: Pick<Place, 'ports' | 'name'>, only: string | undefined): Promise<Log[]> {
   // A log may be there without its project: a deleted record must not hide it.
-  const names = only === undefined ? (await ports.projects.list()).map(({ project_id }) => project_id) : [only]
+  const projects = only === undefined ? await everyProject(ports) : [{ project: only, record: await recordFault(ports, only) }]
   const logs = await Promise.all(
-    names.map(async (project): Promise<Log> => {
+    projects.map(async ({ project, record }): Promise<Log> => {
       try {
-        return { project, entries: await ports.audit.read(project), fault: null }
+        return { project, entries: await ports.audit.read(project), fault: null, record }
       } catch (error) {
         if (!isWaybillError(error) || error.code !== 'EVIDENCE_INVALID') throw error
-        return { project, entries: [], fault: error.message }
+        return { project, entries: [], fault: error.message, record }
       }
     }),
   )
@@ -29,9 +29,28 @@ export async function logsOf({ ports, name }: Pick<Place, 'ports' | 'name'>, onl
   return logs
 }
 
+async function everyProject(ports: Ports): Promise<Pick<Log, 'project' | 'record'>[]> {
+  const { records, unreadable } = await ports.projects.list()
+  const named = [
+    ...records.map(({ project_id }) => ({ project: project_id, record: null })),
+    ...unreadable.map(({ project_id, says }) => ({ project: project_id, record: says })),
+  ]
+  return named.sort((a, b) => (a.project < b.project ? -1 : 1))
+}
+
+async function recordFault(ports: Ports, projectId: string): Promise<string | null> {
+  try {
+    await ports.projects.get(projectId)
+  } catch (error) {
+    if (!isWaybillError(error) || (error.code !== 'EVIDENCE_INVALID' && error.code !== 'NOT_FOUND')) throw error
+    if (error.code === 'EVIDENCE_INVALID') return error.message
+  }
+  return null
+}
+
 export async function reviewOf(
   { ports, ...records }: Pick<Records, 'ports' | 'anchors'>,
-  { project, entries, fault }: Log,
+  { project, entries, fault }: Pick<Log, 'project' | 'entries' | 'fault'>,
   { trust, kept }: { trust: TrustRoot; kept: StoredAnchors['anchors'] },
 ): Promise<AuditReview> {
   const unreadable = fault === null ? [] : [fault]

@@ -1,6 +1,7 @@
 import { followsRule, ruleReasoning } from '../../layers/core/action-rules.ts'
 import type { AuditReview } from '../../layers/core/audit-review.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
+import { SPOILED } from '../status/unreadable.ts'
 import { type Terminal, visible } from '../terminal.ts'
 import type { Log } from './log.ts'
 
@@ -10,9 +11,10 @@ export function explained(entry: AuditEntry) {
 }
 
 /** Four columns in 79 characters. */
-export function printLog(terminal: Terminal, { project, entries, fault }: Log, details: boolean): void {
+export function printLog(terminal: Terminal, { project, entries, fault, record }: Log, details: boolean): void {
   terminal.out(`${terminal.paint('bold', visible(project))}  ${entries.length} entries`)
-  if (fault !== null) terminal.out(terminal.paint('red', visible(fault)))
+  for (const said of [fault, record]) if (said !== null) terminal.out(terminal.paint('red', visible(said)))
+  if (record !== null) terminal.out(SPOILED)
   for (const entry of entries) {
     const cells = [
       String(entry.seq).padStart(4),
@@ -36,7 +38,11 @@ function padded(text: string, width: number): string {
   return shown.length <= width ? shown.padEnd(width) : `${shown.slice(0, width - 1)}…`
 }
 
-export function printReview(terminal: Terminal, { project, entries }: Log, { faults, anchors, state, unanchored }: AuditReview): void {
+export function printReview(
+  terminal: Terminal,
+  { project, entries, record }: Log,
+  { faults, anchors, state, unanchored }: AuditReview,
+): void {
   if (faults.length === 0) {
     terminal.out(
       `${terminal.paint('green', 'intact')}  ${visible(project)}: ${entries.length} entries, ${anchors.length} anchors, in ${state}.`,
@@ -47,4 +53,5 @@ export function printReview(terminal: Terminal, { project, entries }: Log, { fau
   }
   terminal.out(`${terminal.paint(['bold', 'red'], 'BROKEN')}  ${visible(project)}: ${visible(faults[0]!)}`)
   for (const fault of faults.slice(1)) terminal.out(`        also: ${visible(fault)}`)
+  if (record !== null) terminal.out(`        ${SPOILED}`)
 }

@@ -58,8 +58,9 @@ export function approveCommand(terminal: Terminal): Command {
       if (options.withdraw !== undefined) return withdrawProject(terminal, options)
       await onRecords(options, async ({ ports }) => {
         const links = await linksOf(options)
+        const { records, unreadable } = await ports.projects.list()
         const requests = (
-          await Promise.all((await ports.projects.list()).map((project) => ports.approvals.byProject(project.project_id)))
+          await Promise.all([...records, ...unreadable].map(({ project_id }) => ports.approvals.byProject(project_id)))
         ).flat()
         const open = requests
           .filter(

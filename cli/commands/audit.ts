@@ -19,10 +19,15 @@ export function auditCommand(terminal: Terminal): Command {
     .action(async (only: string | undefined, options: Options & { details?: boolean }) =>
       onRecords(options, async (records) => {
         const logs = await logsOf(records, only)
+        if (logs.some(({ fault, record }) => fault !== null || record !== null)) process.exitCode = EXIT.undecided
         if (options.json)
           terminal.out(
             JSON.stringify(
-              logs.map(({ project, entries }) => ({ project, entries: entries.map(explained) })),
+              logs.map(({ project, entries, fault, record }) => ({
+                project,
+                entries: entries.map(explained),
+                faults: [fault, record].filter((said) => said !== null),
+              })),
               null,
               2,
             ),

@@ -10,6 +10,7 @@ import { defaultPolicy } from '../../layers/core/rulebooks.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
 import { HOME_OPTION } from '../platform/options.ts'
 import { readPolicyFile, usePolicy } from '../policy-file.ts'
+import { printUnreadable, unreadable as unreadableProject } from '../status/unreadable.ts'
 import { columns, EXIT, type Terminal, visible } from '../terminal.ts'
 
 type Json = { json?: boolean }
@@ -62,7 +63,7 @@ function diffCommand(terminal: Terminal): Command {
       const changes = policyChanges(old, next)
       const known = new Set(weaknessesOf(old).map(({ says }) => says))
       const weaker = weaknessesOf(next).filter(({ says }) => !known.has(says))
-      const stale = await stalePlans(home, next)
+      const stale = await stalePlans(terminal, home, next)
       if (json) {
         terminal.out(JSON.stringify({ before: digestOf(old), after: digestOf(next), changes, weaker, stale_plans: stale }, null, 2))
         return
@@ -86,7 +87,7 @@ function useCommand(terminal: Terminal): Command {
     .option('--json', 'as JSON')
     .action(async (file: string, { home, json }: Json & { home: string }) => {
       const policy = await usePolicy(home, file)
-      const stale = await stalePlans(home, policy)
+      const stale = await stalePlans(terminal, home, policy)
       if (json) {
         terminal.out(
           JSON.stringify(
@@ -110,13 +111,15 @@ function defaultCommand(terminal: Terminal): Command {
     .action(() => terminal.out(JSON.stringify(defaultPolicy, null, 2)))
 }
 
-/** Plans of a home that are not executed and were made under another policy than this one; none where there is no home. */
-async function stalePlans(home: string, policy: Policy): Promise<Stale[]> {
+/** Plans of a home that are not executed and were made under another policy than this one; none where there is no home. Of a project that cannot be read it is not known, which is said. */
+async function stalePlans(terminal: Terminal, home: string, policy: Policy): Promise<Stale[]> {
   if (!existsSync(home)) return []
   const { ports, close } = await openLocalPorts({ home, env: process.env, publicUrl: '', onLog: () => {} })
   try {
     const stale: Stale[] = []
-    for (const project of await ports.projects.list()) {
+    const { records, unreadable } = await ports.projects.list()
+    for (const one of unreadable) printUnreadable(terminal, unreadableProject({ flags: '' }, one))
+    for (const project of records) {
       const stands = project.state === 'FAILED' ? project.failed_from : project.state
       if ((stands !== 'PLAN_DRAFTED' && stands !== 'PLANNED') || project.artifacts.migration_plan === undefined) continue
       const plan = await planOf(ports.artifacts, project)

@@ -1,15 +1,24 @@
 import { Command } from 'commander'
 import { artifactOf } from '../../layers/core/artifacts.ts'
-import { WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
 import { withNotice } from '../../layers/core/report/since-notice.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
+import type { Place } from '../platform/platform.ts'
 import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
 import { printNights } from '../run/nights.ts'
 import type { Terminal } from '../terminal.ts'
 
 type Options = PlaceOptions & { out?: string; markdown?: boolean; json?: boolean }
+
+async function onlyProject({ ports, name, flags }: Place): Promise<string> {
+  const { records, unreadable } = await ports.projects.list()
+  const [only, ...others] = [...records, ...unreadable]
+  if (only === undefined) throw new WaybillError('NOT_FOUND', `There is no project yet in ${name}. waybill status${flags} lists them.`)
+  if (others.length === 0) return only.project_id
+  throw new WaybillError('BAD_INPUT', `There are ${others.length + 1} projects in ${name}. Say which; waybill status${flags} lists them.`)
+}
 
 export function reportCommand(terminal: Terminal): Command {
   const command = new Command('report')
@@ -25,15 +34,10 @@ export function reportCommand(terminal: Terminal): Command {
     )
     .action(async (asked: string | undefined, options: Options) => {
       await onRecords(options, async ({ ports, name, flags }) => {
-        const projects = await ports.projects.list()
-        const project = asked === undefined && projects.length === 1 ? projects[0] : projects.find((each) => each.project_id === asked)
-        if (project === undefined)
-          throw asked === undefined && projects.length > 1
-            ? new WaybillError(
-                'BAD_INPUT',
-                `There are ${projects.length} projects in ${name}. Say which; waybill status${flags} lists them.`,
-              )
-            : new WaybillError('NOT_FOUND', `There is no project ${asked ?? 'yet'} in ${name}. waybill status${flags} lists them.`)
+        const project = await ports.projects.get(asked ?? (await onlyProject({ ports, name, flags }))).catch((error: unknown) => {
+          if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error
+          throw new WaybillError('NOT_FOUND', `There is no project ${asked} in ${name}. waybill status${flags} lists them.`)
+        })
         const ended = await endedProject(ports, project, options.out ?? null)
         process.exitCode = endedExitCode(ended)
         if (options.markdown) {

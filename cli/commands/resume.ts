@@ -7,22 +7,22 @@ import { requireHome } from '../platform/embedded.ts'
 import { onPlatform } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { endedExitCode, endedJson, endedProject, printEnded } from '../run/ended.ts'
-import type { Terminal } from '../terminal.ts'
+import { printUnreadable, unreadable } from '../status/unreadable.ts'
+import { EXIT, type Terminal } from '../terminal.ts'
 
 type Options = PlaceOptions & { out: string; json?: boolean }
 
 async function resumeAll(terminal: Terminal, options: Options, only: string | undefined): Promise<void> {
   await onPlatform(terminal, options, requireHome, async (platform) => {
     const named = only === undefined ? null : await platform.ports.projects.get(only)
+    const spoiled = only === undefined ? (await platform.ports.projects.list()).unreadable.map((one) => unreadable(platform, one)) : []
+    for (const one of spoiled) printUnreadable(terminal, one)
+    if (spoiled.length > 0) process.exitCode = EXIT.undecided
     const taken = await platform.takeUp(only)
     if (taken.length === 0) {
-      terminal.out(
-        options.json
-          ? '[]'
-          : named === null
-            ? 'Nothing is unfinished.'
-            : `${named.project_id} is ${named.state}: nothing of it is unfinished.`,
-      )
+      if (options.json) terminal.out(JSON.stringify(spoiled, null, 2))
+      else if (named !== null) terminal.out(`${named.project_id} is ${named.state}: nothing of it is unfinished.`)
+      else terminal.out(spoiled.length === 0 ? 'Nothing is unfinished.' : 'Nothing else is unfinished.')
       return
     }
     const names = taken.map(({ projectId, how }) => (how === undefined ? projectId : `${projectId} (${how})`))
@@ -33,8 +33,8 @@ async function resumeAll(terminal: Terminal, options: Options, only: string | un
         return endedProject(platform.ports, project, taken.length === 1 ? options.out : join(options.out, project.project_id))
       }),
     )
-    process.exitCode = Math.max(...ended.map(endedExitCode))
-    if (options.json) terminal.out(JSON.stringify(ended.map(endedJson), null, 2))
+    process.exitCode = Math.max(...ended.map(endedExitCode), ...spoiled.map(() => EXIT.undecided))
+    if (options.json) terminal.out(JSON.stringify([...ended.map(endedJson), ...spoiled], null, 2))
     else for (const one of ended) printEnded(terminal, one)
   })
 }

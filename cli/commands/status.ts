@@ -1,30 +1,34 @@
 import { Command } from 'commander'
-import { WaybillError } from '../../layers/core/errors.ts'
-import { newestInWords } from '../../layers/core/newest-comparison.ts'
-import { trendOf } from '../../layers/core/nights/trend.ts'
-import type { Ports } from '../../layers/core/ports.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
+import type { ListedProjects } from '../../layers/core/ports.ts'
 import { moment } from '../../layers/core/report/markup.ts'
-import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
-import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
-import { nightsInWords } from '../run/nights.ts'
-import { provenAndSince } from '../run/summary.ts'
-import { workingNow, workingWords } from '../run/working.ts'
-import { columns, type Terminal, visible } from '../terminal.ts'
-
-/** What was found since the proof was made, in a sentence; null where nothing was. */
-async function newestWords(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<string | null> {
-  const { outcome, newest } = await provenAndSince(ports, project)
-  return outcome === null || newest === null ? null : newestInWords(newest, outcome)
-}
+import type { Place } from '../platform/platform.ts'
+import { workingWords } from '../run/working.ts'
+import { type StatusRow, statusRow } from '../status/row.ts'
+import { orUnreadable, type Unreadable, unreadable } from '../status/unreadable.ts'
+import { columns, EXIT, type Terminal, visible } from '../terminal.ts'
 
 /** Which questions are open, and how old a proof is that somebody decides on. */
-function askedOf({ questions, proof_made_at: made }: Pick<ApprovalRequest, 'questions' | 'proof_made_at'>): string {
+function askedOf({ questions, proof_made_at: made }: StatusRow['waiting_for'][number]): string {
   if (made !== undefined) return `, on the proof of ${moment(Date.parse(made))}`
   if (questions === undefined) return ''
   const more = questions.count - questions.ids.length
   return ` (${questions.ids.join(', ')}${more > 0 ? ` and ${more} more` : ''})`
+}
+
+/** All of them, or the one: then no other is read. */
+async function listed({ ports, name }: Pick<Place, 'ports' | 'name'>, only: string | undefined): Promise<ListedProjects> {
+  if (only === undefined) return ports.projects.list()
+  try {
+    return { records: [await ports.projects.get(only)], unreadable: [] }
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'EVIDENCE_INVALID')
+      return { records: [], unreadable: [{ project_id: only, says: error.message }] }
+    if (isWaybillError(error) && error.code === 'NOT_FOUND') throw new WaybillError('NOT_FOUND', `There is no project ${only} in ${name}.`)
+    throw error
+  }
 }
 
 export function statusCommand(terminal: Terminal): Command {
@@ -33,49 +37,46 @@ export function statusCommand(terminal: Terminal): Command {
     .argument('[project]', 'only this project')
   return placeOptions(command)
     .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 every project was read · 2 one could not be read, which has a row that says so, or nothing could',
+    )
     .action(async (only: string | undefined, options: PlaceOptions & { json?: boolean }) => {
-      await onRecords(options, async ({ ports, name, flags, running }) => {
-        const projects = (await ports.projects.list()).filter((project) => only === undefined || project.project_id === only)
-        if (only !== undefined && projects.length === 0) throw new WaybillError('NOT_FOUND', `There is no project ${only} in ${name}.`)
-        const standing = await running()
-        const shown = await Promise.all(
-          projects.map(async ({ artifacts, ...project }) => ({
-            ...project,
-            newest_comparison: await newestWords(ports, { ...project, artifacts }),
-            nights: nightsInWords(await trendOf(ports, { ...project, artifacts })),
-            running: standing.get(project.project_id) ?? [],
-            working: standing.has(project.project_id) ? workingNow(await ports.progress.read(project.project_id), ports.clock.now()) : [],
-            waiting_for: (await ports.approvals.byProject(project.project_id))
-              .filter((request) => request.status === 'PENDING' && request.expires_at > ports.clock.now().toISOString())
-              .map(({ role, approver, transition, expires_at, questions, proof_made_at }) => ({
-                role,
-                approver,
-                transition: transition ?? 'open questions',
-                expires_at,
-                ...(questions === undefined ? {} : { questions }),
-                ...(proof_made_at === undefined ? {} : { proof_made_at }),
-              })),
-          })),
+      await onRecords(options, async (place) => {
+        const { records, unreadable: spoiled } = await listed(place, only)
+        const standing = await place.running()
+        const read = await Promise.all(
+          records.map((project) => orUnreadable(place, project, () => statusRow(place.ports, project, standing.get(project.project_id)))),
         )
-        if (options.json) terminal.out(JSON.stringify(shown, null, 2))
-        else if (shown.length === 0) terminal.out(`No projects yet. Start one: waybill run${flags} migration.yaml`)
-        else {
-          terminal.out(
-            columns([['project', 'state', 'since', 'title'], ...shown.map((p) => [p.project_id, p.state, p.updated_at, visible(p.title)])]),
-          )
-          for (const project of shown) {
-            if (project.failure) terminal.out(`  ${project.project_id}: ${project.failure.code}: ${visible(project.failure.reason)}`)
-            for (const { execution, states, since } of project.running)
-              terminal.out(`  ${project.project_id}: ${execution}, begun ${since}, stands in ${states.join(', ') || 'its first state'}`)
-            if (project.newest_comparison !== null) terminal.out(`  ${project.project_id}: ${visible(project.newest_comparison)}`)
-            if (project.nights !== null) terminal.out(`  ${project.project_id}: ${project.nights}`)
-            for (const one of project.working) terminal.out(`  ${project.project_id}: ${workingWords(one)}`)
-            for (const wait of project.waiting_for)
-              terminal.out(
-                `  ${project.project_id} waits for ${wait.approver} (${wait.role}): ${wait.transition}${askedOf(wait)}, until ${wait.expires_at}`,
-              )
-          }
-        }
+        const rows = [...read, ...spoiled.map((one) => unreadable(place, one))].sort((a, b) => (a.project_id < b.project_id ? -1 : 1))
+        if (rows.some((row) => row.unreadable !== null)) process.exitCode = EXIT.undecided
+        if (options.json) terminal.out(JSON.stringify(rows, null, 2))
+        else if (rows.length === 0) terminal.out(`No projects yet. Start one: waybill run${place.flags} migration.yaml`)
+        else printRows(terminal, rows)
       })
     })
+}
+
+function printRows(terminal: Terminal, rows: readonly (StatusRow | Unreadable)[]): void {
+  const cells = rows.map((row) =>
+    row.unreadable === null
+      ? [row.project_id, row.state, row.updated_at, visible(row.title)]
+      : [visible(row.project_id), ...(row.state === null ? ['cannot be read'] : [row.state, 'cannot be read'])],
+  )
+  terminal.out(columns([['project', 'state', 'since', 'title'], ...cells]))
+  for (const row of rows) {
+    const id = visible(row.project_id)
+    if (row.unreadable !== null) {
+      terminal.out(`  ${id}: ${terminal.paint('red', visible(row.unreadable))} ${visible(row.remedy)}`)
+      continue
+    }
+    if (row.failure) terminal.out(`  ${id}: ${row.failure.code}: ${visible(row.failure.reason)}`)
+    for (const { execution, states, since } of row.running)
+      terminal.out(`  ${id}: ${execution}, begun ${since}, stands in ${states.join(', ') || 'its first state'}`)
+    if (row.newest_comparison !== null) terminal.out(`  ${id}: ${visible(row.newest_comparison)}`)
+    if (row.nights !== null) terminal.out(`  ${id}: ${row.nights}`)
+    for (const one of row.working) terminal.out(`  ${id}: ${workingWords(one)}`)
+    for (const wait of row.waiting_for)
+      terminal.out(`  ${id} waits for ${wait.approver} (${wait.role}): ${wait.transition}${askedOf(wait)}, until ${wait.expires_at}`)
+  }
 }

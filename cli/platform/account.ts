@@ -121,7 +121,7 @@ async function start(account: Account, specText: string): Promise<Started> {
  */
 async function takeUp(account: Account, only?: string): Promise<Started[]> {
   const { ports, executions } = account
-  const projects = only === undefined ? await ports.projects.list() : [await ports.projects.get(only)]
+  const projects = only === undefined ? (await ports.projects.list()).records : [await ports.projects.get(only)]
   const unfinished = projects.filter((project) => !isEnd(project.state))
   const live = unfinished.length === 0 ? [] : await executions.running()
   const taken: Started[] = []

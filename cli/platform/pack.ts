@@ -68,7 +68,8 @@ function locked({ files }: DownloadedPack): string {
 }
 
 async function onlyProject(ports: Account['ports']): Promise<string> {
-  const [only, ...others] = await ports.projects.list()
+  const { records, unreadable } = await ports.projects.list()
+  const [only, ...others] = [...records, ...unreadable]
   if (only !== undefined && others.length === 0) return only.project_id
   throw new WaybillError('BAD_INPUT', 'Say whose pack to verify: waybill verify --aws PROJECT. waybill status --aws lists them.')
 }

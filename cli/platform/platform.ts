@@ -38,7 +38,7 @@ export type Platform = Place & {
   people: string
   /** Stores the spec and starts the migration. @throws SPEC_INVALID, ALREADY_EXISTS when there is a project of that id */
   start(specText: string): Promise<Started>
-  /** Takes up what is unfinished, of one project or of all. */
+  /** Takes up what is unfinished, of one project or of all whose record can be read. */
   takeUp(projectId?: string): Promise<Started[]>
   /** Waits for the end and gives the project as it then stands. @throws INTERRUPTED, SPEC_INVALID when no project was created */
   finished(started: Started): Promise<ProjectRecord>

@@ -1,5 +1,5 @@
 import type { LocalPlatform } from '../../functions/local.ts'
-import { WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
@@ -11,7 +11,10 @@ export function projectIdOf(migrationId: string): string {
 }
 
 async function existing(ports: Ports, projectId: string): Promise<ProjectRecord | null> {
-  return (await ports.projects.list()).find((project) => project.project_id === projectId) ?? null
+  return ports.projects.get(projectId).catch((error: unknown) => {
+    if (isWaybillError(error) && error.code === 'NOT_FOUND') return null
+    throw error
+  })
 }
 
 /** Stores the spec and starts the migration. @throws SPEC_INVALID, ALREADY_EXISTS when this home has a project of that id */
@@ -39,13 +42,15 @@ export const isEnd = (state: ProjectRecord['state']) => state === 'EVIDENCE_COMP
 
 /**
  * Takes up what was running, starts a failed project again where it stood, and redrives what ended without telling the project, such as an
- * execution that took too long. Of one project, or of all. Returns the executions to wait for.
+ * execution that took too long. Of one project, or of all whose record can be read. Returns the executions to wait for.
  */
 export async function takeUp(platform: LocalPlatform, only?: string): Promise<{ projectId: string; execution: string }[]> {
   const resumed = await platform.runner.resume()
   const taken: { projectId: string; execution: string }[] = []
-  for (const project of await platform.ports.projects.list()) {
-    if (only !== undefined && project.project_id !== only) continue
+  const { projects } = platform.ports
+  const asked = only === undefined ? (await projects.list()).records : [await existing(platform.ports, only)]
+  for (const project of asked) {
+    if (project === null) continue
     const names = [...Array(1000).keys()].map((i) => executionName(project.project_id, i + 1))
     const known = names.filter((name) => statusOf(platform, name) !== null)
     const running = known.find((name) => resumed.includes(name))

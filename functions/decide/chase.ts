@@ -26,7 +26,10 @@ const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLL
  */
 export async function chase(deps: ChaseDeps): Promise<void> {
   let waiting = 0
-  for (const project of await deps.projects.list()) {
+  const { records, unreadable } = await deps.projects.list()
+  for (const { project_id } of unreadable)
+    deps.log.warn('the record of a project cannot be read: its people are not reminded', { project_id })
+  for (const project of records) {
     if (ENDED.includes(project.state)) continue
     try {
       if (project.state === 'FAILED') await offerWaivers(deps, project)

@@ -1,6 +1,6 @@
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb'
-import { WaybillError } from '../core/errors.ts'
-import type { ProjectStore, Written } from '../core/ports.ts'
+import { isWaybillError, WaybillError } from '../core/errors.ts'
+import type { ListedProjects, ProjectStore, Written } from '../core/ports.ts'
 import { checkTold } from '../core/project-change.ts'
 import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { type ProjectRecord, projectRecord } from '../core/schemas/project.ts'
@@ -89,7 +89,7 @@ export function dynamoProjectStore(options: { db: DynamoDBDocumentClient; table:
       ),
 
     async list() {
-      const records: ProjectRecord[] = []
+      const listed: ListedProjects = { records: [], unreadable: [] }
       let from: Record<string, unknown> | undefined
       do {
         const page = await db
@@ -97,14 +97,29 @@ export function dynamoProjectStore(options: { db: DynamoDBDocumentClient; table:
           .catch((error) => {
             throw asWaybillError(error, 'Listing projects')
           })
-        records.push(...(page.Items ?? []).map(parse))
+        for (const item of page.Items ?? []) {
+          try {
+            listed.records.push(parse(item))
+          } catch (error) {
+            if (!isWaybillError(error)) throw error
+            listed.unreadable.push({ project_id: String(item.project_id), says: error.message })
+          }
+        }
         from = page.LastEvaluatedKey
       } while (from !== undefined)
-      return records.sort((a, b) => (a.project_id < b.project_id ? -1 : 1))
+      listed.records.sort(byId)
+      listed.unreadable.sort(byId)
+      return listed
     },
   }
 }
 
+const byId = (a: { project_id: string }, b: { project_id: string }) => (a.project_id < b.project_id ? -1 : 1)
+
+/** @throws EVIDENCE_INVALID also for another project's record: whoever reads `p1` must not be told of `p2` */
 function parse(item: Record<string, unknown>): ProjectRecord {
-  return storedBody(projectRecord, item, `The project ${JSON.stringify(item.project_id)}`)
+  const what = `The record of project ${JSON.stringify(item.project_id)}`
+  const record = storedBody(projectRecord, item, what)
+  if (record.project_id === item.project_id) return record
+  throw new WaybillError('EVIDENCE_INVALID', `${what} in its table is that of another project; something else changed it.`)
 }

@@ -21,15 +21,19 @@ export type Ids = { next(prefix: string): string }
 /** Both are there; or neither is, because the log has another head than the entry follows, or the record is not in the revision before. */
 export type Written = 'WRITTEN' | 'HEAD_MOVED' | 'REVISION_MOVED'
 
+/** Every project that is stored, by id. `unreadable`: somebody spoiled the record of this one; `says` why it cannot be read. */
+export type ListedProjects = { records: ProjectRecord[]; unreadable: { project_id: string; says: string }[] }
+
 /** A record and the audit entry that tells of it land in one write: there is no state that nobody recorded, and no entry for a change that was not made. */
 export type ProjectStore = {
   /** @throws ALREADY_EXISTS, BAD_INPUT when the entry tells of another record */
   create(record: ProjectRecord, entry: AuditEntry): Promise<Written>
-  /** @throws NOT_FOUND */
+  /** @throws NOT_FOUND, EVIDENCE_INVALID when the record cannot be read any more */
   get(projectId: string): Promise<ProjectRecord>
   /** Writes where the stored revision is `record.revision - 1` and the log's head is the one that `entry` follows. @throws NOT_FOUND, BAD_INPUT as above */
   update(record: ProjectRecord, entry: AuditEntry): Promise<Written>
-  list(): Promise<ProjectRecord[]>
+  /** One record that cannot be read hides no other. */
+  list(): Promise<ListedProjects>
 }
 
 export type AuditLog = {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { WaybillError } from '../core/errors.ts'
-import type { ProjectStore } from '../core/ports.ts'
+import { isWaybillError, WaybillError } from '../core/errors.ts'
+import type { ListedProjects, ProjectStore } from '../core/ports.ts'
 import { checkTold } from '../core/project-change.ts'
 import { type AuditEntry, auditEntry } from '../core/schemas/governance.ts'
 import { type ProjectRecord, projectRecord } from '../core/schemas/project.ts'
@@ -11,10 +11,16 @@ import { checked, stored } from './record.ts'
 /** Records, and the audit entries that tell of them, in the one file in which both lie. */
 export function sqliteProjectStore({ db }: { db: DatabaseSync }): ProjectStore {
   const insert = db.prepare('INSERT INTO projects (project_id, revision, body) VALUES (?, ?, ?)')
-  const select = db.prepare('SELECT revision, body FROM projects WHERE project_id = ?')
+  const select = db.prepare('SELECT project_id, revision, body FROM projects WHERE project_id = ?')
   const replace = db.prepare('UPDATE projects SET revision = ?, body = ? WHERE project_id = ?')
-  const all = db.prepare('SELECT body FROM projects ORDER BY project_id')
-  const read = (row: Record<string, unknown>): ProjectRecord => stored(projectRecord, row.body, 'the project record')
+  const all = db.prepare('SELECT project_id, body FROM projects ORDER BY project_id')
+  /** @throws EVIDENCE_INVALID also for another project's record: whoever reads `p1` must not be told of `p2` */
+  const read = (row: Record<string, unknown>): ProjectRecord => {
+    const what = `The record of project ${JSON.stringify(row.project_id)}`
+    const record = stored(projectRecord, row.body, what)
+    if (record.project_id === row.project_id) return record
+    throw new WaybillError('EVIDENCE_INVALID', `${what} in the home is that of another project; it was changed by something else.`)
+  }
   const append = appending(db)
   const both = (record: ProjectRecord, entry: AuditEntry) => {
     const pair = { body: checked(projectRecord, record, 'a project record'), told: checked(auditEntry, entry, 'an audit entry') }
@@ -52,7 +58,16 @@ export function sqliteProjectStore({ db }: { db: DatabaseSync }): ProjectStore {
       })
     },
     async list() {
-      return all.all().map(read)
+      const listed: ListedProjects = { records: [], unreadable: [] }
+      for (const row of all.all()) {
+        try {
+          listed.records.push(read(row))
+        } catch (error) {
+          if (!isWaybillError(error)) throw error
+          listed.unreadable.push({ project_id: String(row.project_id), says: error.message })
+        }
+      }
+      return listed
     },
   }
 }

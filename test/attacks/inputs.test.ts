@@ -53,7 +53,7 @@ describe('names of projects and runs', () => {
     for (const event of [null, 'x', [], 1, {}, { project_id: { $ne: '' }, run_id: 'r' }, { project_id: ['x'], run_id: 'r' }])
       await expect(on.call(name, event)).rejects.toMatchObject({ code: 'BAD_INPUT' })
     expect(await on.ports.artifacts.list('')).toEqual(before)
-    expect(await on.ports.projects.list()).toEqual([])
+    expect(await on.ports.projects.list()).toEqual({ records: [], unreadable: [] })
   })
 
   it.each(WORKERS)('nor in the worker %s', async (worker) => {

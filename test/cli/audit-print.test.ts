@@ -26,7 +26,7 @@ it('shows what an entry says without letting it move the cursor or begin a line'
     details: { from: hostile, to: `${hostile}!`, [hostile]: hostile },
     entry_sha256: '0'.repeat(64),
   }
-  printLog(terminal, { project: 'p', entries: [entry], fault: hostile }, true)
-  expect(said.length).toBeGreaterThan(4)
+  printLog(terminal, { project: 'p', entries: [entry], fault: hostile, record: hostile }, true)
+  expect(said.length).toBeGreaterThan(6)
   expect(said.filter((line) => /[\p{Cc}\u202e]/u.test(line))).toEqual([])
 })

@@ -7,10 +7,12 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { entryAfter } from './audit-log.ts'
 import { projectRecord, refusal, told, type UnderTest } from './samples.ts'
 
-/** `log`: where the entries land that tell of the records. */
-export function projectStoreContract(name: string, make: () => Promise<UnderTest<ProjectStore> & { log: AuditLog }>): void {
+/** `log`: where the entries land that tell of the records. `spoil`: what somebody can do who may write to the table. */
+type Made = UnderTest<ProjectStore> & { log: AuditLog; spoil(projectId: string, body: string): Promise<void> }
+
+export function projectStoreContract(name: string, make: () => Promise<Made>): void {
   describe(`project store: ${name}`, () => {
-    let it_: UnderTest<ProjectStore> & { log: AuditLog }
+    let it_: Made
     beforeEach(async () => {
       it_ = await make()
     })
@@ -117,7 +119,21 @@ export function projectStoreContract(name: string, make: () => Promise<UnderTest
 
     it('lists every project', async () => {
       for (const id of ['p2', 'p1', 'p10']) await it_.store.create(projectRecord(id), told(projectRecord(id), null))
-      expect((await it_.second.list()).map((record) => record.project_id)).toEqual(['p1', 'p10', 'p2'])
+      const { records, unreadable } = await it_.second.list()
+      expect([records.map((record) => record.project_id), unreadable]).toEqual([['p1', 'p10', 'p2'], []])
+    })
+
+    it('names each record that somebody spoiled, beside all the others', async () => {
+      for (const id of ['p1', 'p2', 'p3', 'p4', 'p5']) await it_.store.create(projectRecord(id), told(projectRecord(id), null))
+      const spoiled = { p1: '{', p2: '{}', p4: JSON.stringify(projectRecord('p3')) }
+      for (const [id, body] of Object.entries(spoiled)) await it_.spoil(id, body)
+      const { records, unreadable } = await it_.second.list()
+      expect(records).toEqual([projectRecord('p3'), projectRecord('p5')])
+      expect(unreadable).toEqual(
+        Object.keys(spoiled).map((id) => ({ project_id: id, says: expect.stringMatching(`^The record of project "${id}" in .*changed`) })),
+      )
+      for (const id of Object.keys(spoiled)) expect([id, await refusal(it_.store.get(id))]).toEqual([id, 'EVIDENCE_INVALID'])
+      expect(await it_.store.get('p3')).toEqual(projectRecord('p3'))
     })
 
     it('stores nothing that is not a record, nor one whose entry is none or tells of another', async () => {

@@ -270,6 +270,35 @@ describe('a migration from the command line', () => {
     ])
   })
 
+  it('is shown beside one whose record somebody spoiled, and asked for alone without it', async () => {
+    const db = DynamoDBDocumentClient.from(new DynamoDBClient({}))
+    const TableName = account.deployment.outputs.ProjectsTableName!
+    const { Item } = await db.send(new GetCommand({ TableName, Key: { project_id: 'shop-1' } }))
+    const says = 'The record of project "shop-1" in its table is no JSON any more'
+    await db.send(new PutCommand({ TableName, Item: { ...Item, body: '{' } }))
+    const all = await waybill('status', '--aws')
+    expect([all.code, all.out]).toEqual([2, expect.stringMatching(/^shop-1 +cannot be read\nshop-3 +FAILED /m)])
+    expect(all.out).toContain(says)
+    const rows = JSON.parse((await waybill('status', '--aws', '--json')).out) as { project_id: string; state: string | null }[]
+    expect(rows.map(({ project_id, state }) => [project_id, state])).toEqual([
+      ['shop-1', null],
+      ['shop-3', 'FAILED'],
+    ])
+    for (const [args, code] of [
+      [['status', '--aws', 'shop-3'], 0],
+      [['report', '--aws', 'shop-3'], 2],
+      [['audit', 'verify', '--aws', 'shop-3'], 0],
+    ] as const) {
+      const other = await waybill(...args)
+      expect([args, other.code, `${other.out}${other.err}`.includes('shop-1')]).toEqual([args, code, false])
+    }
+    const audits = await waybill('audit', 'verify', '--aws')
+    expect([audits.code, audits.out]).toEqual([1, expect.stringMatching(/^BROKEN {2}shop-1: [\s\S]*^intact {2}shop-3: /m)])
+    expect(audits.out).toContain(says)
+    await db.send(new PutCommand({ TableName, Item: Item! }))
+    expect((await waybill('status', '--aws')).code).toBe(0)
+  })
+
   it('does not verify what somebody put something over, though what lies below is whole', async () => {
     const key = 'projects/shop-1/evidence_pack/outcome.json'
     // As somebody who may change the bucket's policy could.

@@ -12,6 +12,7 @@ import type { Mail } from '../../layers/core/ports.ts'
 import type { Asking, Policy } from '../../layers/core/schemas/policy.ts'
 import { PREDICATES, signStatement, statementOf } from '../../layers/core/statement.ts'
 import { findingId } from '../../layers/core/waivers.ts'
+import { created, projectRecord } from '../contracts/samples.ts'
 import { type Asked, askedFor } from './support/asked.ts'
 import { chain, filled, HOUR, heading, post, settled, stand, toTheEnd, until } from './support/decisions.ts'
 import { answer, asksToDecide, linkIn, PEOPLE } from './support/story.ts'
@@ -61,6 +62,17 @@ describe('reminders', () => {
     asked.on.ports.notifier = { send: () => Promise.reject(new Error('killed')) }
     await chase(asked.on.ports)
     asked.on.ports.notifier = notifier
+    await chase(asked.on.ports)
+    expect(mailsTo(PEOPLE.tech_lead)).toHaveLength(2)
+  })
+
+  it('come also beside a project whose record somebody spoiled', async () => {
+    await waiting(forTechLead, reminders)
+    await created(asked.on.ports, projectRecord('a-spoiled-one'))
+    const db = new DatabaseSync(join(asked.on.home, 'waybill.sqlite'))
+    db.exec(`UPDATE projects SET body = '{' WHERE project_id = 'a-spoiled-one'`)
+    db.close()
+    asked.on.later(11 * HOUR)
     await chase(asked.on.ports)
     expect(mailsTo(PEOPLE.tech_lead)).toHaveLength(2)
   })

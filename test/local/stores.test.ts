@@ -23,7 +23,10 @@ import { temporaryFolder, temporaryHomes } from './temporary.ts'
 
 projectStoreContract('SQLite', async () => {
   const { first, second, done } = temporaryHomes()
-  return { store: sqliteProjectStore(first), second: sqliteProjectStore(second), log: sqliteAuditLog(second), done }
+  const spoil = async (projectId: string, body: string) => {
+    second.db.prepare('UPDATE projects SET body = ? WHERE project_id = ?').run(body, projectId)
+  }
+  return { store: sqliteProjectStore(first), second: sqliteProjectStore(second), log: sqliteAuditLog(second), spoil, done }
 })
 
 leaseStoreContract('SQLite', async () => {

@@ -55,7 +55,7 @@ export function memoryPorts(faults: Faults = {}) {
         return both(record, entry)
       })
     },
-    list: async () => [...records.values()],
+    list: async () => ({ records: [...records.values()], unreadable: [] }),
   }
   const audit: AuditLog = {
     head: async (projectId) => chains.get(projectId)?.at(-1) ?? null,

@@ -47,7 +47,9 @@ describe('more than one page', () => {
     )
     const ids = Array.from({ length: 16 }, (_, n) => `p${String(n).padStart(2, '0')}`)
     await Promise.all(ids.map((id) => created(ports, { ...projectRecord(id), artifacts })))
-    const asked = await pages('Scan', async () => expect((await ports.projects.list()).map(({ project_id }) => project_id)).toEqual(ids))
+    const asked = await pages('Scan', async () =>
+      expect((await ports.projects.list()).records.map(({ project_id }) => project_id)).toEqual(ids),
+    )
     expect(asked).toBeGreaterThan(1)
   })
 

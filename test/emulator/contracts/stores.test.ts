@@ -1,3 +1,5 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { afterAll } from 'vitest'
 import { approvalStoreContract } from '../../contracts/approval-store.ts'
 import { artifactStoreContract } from '../../contracts/artifact-store.ts'
@@ -22,7 +24,12 @@ async function twice<N extends 'projects' | 'audit' | 'approvals' | 'artifacts' 
 
 projectStoreContract('DynamoDB', async () => {
   const env = { WAYBILL_PROJECTS_TABLE: await account.table('Projects'), WAYBILL_AUDIT_TABLE: await account.table('Audit') }
-  return { ...(await twice('projects', env)), log: (await account.ports(env)).audit }
+  const db = DynamoDBDocumentClient.from(new DynamoDBClient({}))
+  const spoil = async (projectId: string, body: string) => {
+    const change = { UpdateExpression: 'SET body = :b', ExpressionAttributeValues: { ':b': body } }
+    await db.send(new UpdateCommand({ TableName: env.WAYBILL_PROJECTS_TABLE, Key: { project_id: projectId }, ...change }))
+  }
+  return { ...(await twice('projects', env)), log: (await account.ports(env)).audit, spoil }
 })
 
 auditLogContract('DynamoDB', async () => twice('audit', { WAYBILL_AUDIT_TABLE: await account.table('Audit') }))
