@@ -65,11 +65,6 @@ export function openTerminal(out: NodeJS.WriteStream = process.stdout, err: Node
   }
 }
 
-/** 3000000 → 3,000,000; exact for counts of any length. */
-export function grouped(count: string | bigint | number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
-}
-
 export function seconds(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
   if (milliseconds < 120_000) return `${(milliseconds / 1000).toFixed(1)} s`

@@ -1,11 +1,12 @@
 import type { Comparison, ComparisonEstimate } from '../../layers/core/comparison-report/comparison.ts'
+import { counted, grouped } from '../../layers/core/count-words.ts'
 import { bytesInWords, duration } from '../../layers/core/report/markup.ts'
 import { sentence } from '../../layers/core/schema-comparison/summary.ts'
 import type { Verdict } from '../../layers/core/schemas/common.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
 import { equalInWords } from '../../layers/core/tolerance/claim.ts'
 import { apart } from '../alike.ts'
-import { columns, grouped, type Terminal, visible } from '../terminal.ts'
+import { columns, type Terminal, visible } from '../terminal.ts'
 
 const SHOWN = 20
 /** Up to this many tables each equal one has its line; above, they are counted. */
@@ -110,7 +111,7 @@ export function problemLines(problems: Comparison['problems'], verbose: boolean,
 /** `12 tables · about 3,000,000 rows · 1.20 GB a side · about 20 s`; what nobody knows is said to be unknown. */
 export function estimateLine(estimate: ComparisonEstimate): string {
   return [
-    `${grouped(estimate.tables)} ${estimate.tables === 1 ? 'table' : 'tables'}`,
+    counted(estimate.tables, 'table'),
     estimate.rows === null ? 'rows unknown' : `about ${grouped(estimate.rows)} rows`,
     estimate.bytes === null ? 'size unknown' : `${bytesInWords(BigInt(estimate.bytes))} a side`,
     estimate.seconds === null ? 'time unknown' : `about ${duration(Math.ceil(estimate.seconds) * 1000)}`,

@@ -1,6 +1,7 @@
 import { estimatedRows } from '../../layers/core/comparison.ts'
+import { grouped } from '../../layers/core/count-words.ts'
 import { duration } from '../../layers/core/report/markup.ts'
-import { grouped, type Terminal, visible } from '../terminal.ts'
+import { type Terminal, visible } from '../terminal.ts'
 import { type Item, nameOf } from './run.ts'
 
 /** Before this much time the speed says nothing about what is left. */

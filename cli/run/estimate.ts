@@ -1,15 +1,16 @@
+import { counted, grouped } from '../../layers/core/count-words.ts'
 import type { RunEstimate, ScaleEstimate } from '../../layers/core/scale/estimate.ts'
 import type { Against } from '../../layers/core/scale/limits.ts'
-import { columns, grouped, type Terminal, visible } from '../terminal.ts'
+import { columns, type Terminal, visible } from '../terminal.ts'
 
 /** What a migration would take and cost in an account, in a screenful; then what the figures rest on. */
 export function printEstimate(terminal: Terminal, estimate: ScaleEstimate): void {
   const { tables, rows, bytes, chunks, parallelism, migration, reconciliation } = estimate
   const size = [
-    `${grouped(tables)} ${tables === 1 ? 'table' : 'tables'}`,
+    counted(tables, 'table'),
     rows === null ? 'rows unknown' : `${grouped(rows)} rows`,
     bytes === null ? 'bytes unknown' : bytesInWords(BigInt(bytes)),
-    ...(chunks === null ? [] : [`${grouped(chunks)} ${chunks === 1 ? 'chunk' : 'chunks'}`]),
+    ...(chunks === null ? [] : [counted(chunks, 'chunk')]),
     `${parallelism} at once`,
   ]
   terminal.out(`${size.join(' · ')}\n`)

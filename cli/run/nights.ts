@@ -1,6 +1,7 @@
+import { grouped } from '../../layers/core/count-words.ts'
 import type { Trend } from '../../layers/core/nights/trend.ts'
 import type { NightRecord } from '../../layers/core/schemas/night.ts'
-import { columns, grouped, type Terminal, visible } from '../terminal.ts'
+import { columns, type Terminal, visible } from '../terminal.ts'
 
 const WORDS: Record<NightRecord['result'], string> = {
   clean: 'clean',

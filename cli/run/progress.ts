@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { LocalPlatform, PlatformOptions } from '../../functions/local.ts'
+import { grouped } from '../../layers/core/count-words.ts'
 import { failureReason } from '../../layers/core/flow/failure-reason.ts'
 import { folderName, stateName } from '../../layers/core/names.ts'
-import { grouped, seconds, type Terminal, visible } from '../terminal.ts'
+import { seconds, type Terminal, visible } from '../terminal.ts'
 import { ASKING } from './questions.ts'
 
 const LOOK_EVERY_MS = 150

@@ -1,5 +1,6 @@
 import { comparisonFound } from '../../functions/work/newest-comparison.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
+import { grouped } from '../../layers/core/count-words.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { WEIGHT_WORDS, weightOf } from '../../layers/core/finding-weight.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
@@ -17,7 +18,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { type ChecksReport, checksReport, type Mismatch, type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
 import { apart } from '../alike.ts'
-import { columns, grouped, type Terminal, visible } from '../terminal.ts'
+import { columns, type Terminal, visible } from '../terminal.ts'
 
 /**
  * `findings`: what keeps the plan from being signed, where that is why the project failed. `newest`: what was found since the proof was made;

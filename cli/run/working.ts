@@ -1,6 +1,6 @@
+import { grouped } from '../../layers/core/count-words.ts'
 import { stateName } from '../../layers/core/names.ts'
 import { BEAT_SECONDS, type WorkProgress } from '../../layers/core/schemas/progress.ts'
-import { grouped } from '../terminal.ts'
 
 /** One worker's tasks of a run, together. `silent`: seconds since the one that was heard of longest ago, where that is too long. */
 export type Working = { worker: string; run_id: string; tasks: number; tables: string[]; rows: string; silent: number | null }

@@ -1,3 +1,4 @@
+import { counted, grouped } from './count-words.ts'
 import type { FindingSeverity, Verdict } from './schemas/common.ts'
 import type { Outcome } from './schemas/outcome.ts'
 
@@ -31,10 +32,8 @@ export function lightDrift({ drift_analysis_report: { drift_summary: drift } }: 
   const { warning_drift_events: warnings, info_drift_events: notes } = drift
   const total = warnings + notes
   if (total === 0) return null
-  const parts = [counted(warnings, 'warning'), counted(notes, 'note')].filter((part) => part !== null)
+  const parts = [...(warnings === 0 ? [] : [counted(warnings, 'warning')]), ...(notes === 0 ? [] : [counted(notes, 'note')])]
   return total === 1
     ? `One difference of the schemas that the plan does not ask for (${parts.join()}) does not make it fail.`
-    : `${total} differences of the schemas that the plan does not ask for (${parts.join(', ')}) do not make it fail.`
+    : `${grouped(total)} differences of the schemas that the plan does not ask for (${parts.join(', ')}) do not make it fail.`
 }
-
-const counted = (count: number, one: string) => (count === 0 ? null : `${count} ${count === 1 ? one : `${one}s`}`)

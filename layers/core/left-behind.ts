@@ -1,3 +1,4 @@
+import { counted } from './count-words.ts'
 import { WaybillError } from './errors.ts'
 import type { Catalog } from './schemas/catalog.ts'
 import type { Plan } from './schemas/plan.ts'
@@ -33,7 +34,7 @@ export function omissions(plan: Pick<Plan, 'left_behind' | 'tables' | 'recon'>):
     [columns.filter((column) => column.lossy).length, 'column that loses information', 'columns that lose information'],
     [plan.recon.tables.reduce((sum, table) => sum + table.tolerances.length, 0), 'tolerance', 'tolerances'],
   ]
-  return parts.flatMap(([count, one, many]) => (count === 0 ? [] : [`${count} ${count === 1 ? one : many}`]))
+  return parts.flatMap(([count, one, many]) => (count === 0 ? [] : [counted(count, one, many)]))
 }
 
 /** What stays in the source of one table, in a sentence; null where it is moved whole. */

@@ -1,6 +1,7 @@
+import { grouped } from './count-words.ts'
 import { NIGHT_ACTIONS } from './nights/count.ts'
 import { newestMerging } from './recorded-reports.ts'
-import { grouped, moment } from './report/markup.ts'
+import { moment } from './report/markup.ts'
 import type { AuditEntry } from './schemas/governance.ts'
 import type { Outcome } from './schemas/outcome.ts'
 import type { CheckResult, ReconReport } from './schemas/recon.ts'

@@ -142,6 +142,7 @@ describe('in short', () => {
     const plan = planOf({ tables: planOf().tables.map((each) => ({ ...each, filter: null, columns: [column('a')] })) })
     const [table, ...others] = plan.tables
     expect(marks(planInShort(plan, [passed]))).toEqual(['note', 'good', 'good'])
+    expect(planInShort(plan, []).at(-1)).toEqual({ mark: 'care', text: 'No check of the plan was made.' })
     for (const change of [
       { columns: [column('a', { lossy: true })] },
       { columns: [column('a', { transform: { kind: 'mask_redact' as const, value: 'x' } })] },

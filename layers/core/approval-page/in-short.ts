@@ -1,14 +1,12 @@
+import { counted, grouped } from '../count-words.ts'
 import { omissions } from '../left-behind.ts'
 import { madeAt } from '../newest-comparison.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
-import { grouped } from './plan-words.ts'
 import type { Mark } from './section.ts'
 
 type Line = { mark: Mark; text: string }
-
-const counted = (count: number, one: string, many: string) => `${grouped(count)} ${count === 1 ? one : many}`
 
 /** A plan in three lines: how much, what is lost or hidden on the way, what the validators say. */
 export function planInShort(plan: Plan, findings: readonly Finding[]): Line[] {
@@ -16,13 +14,15 @@ export function planInShort(plan: Plan, findings: readonly Finding[]): Line[] {
   const rows = plan.estimate.rows === null ? 'An unknown number of rows' : `About ${grouped(plan.estimate.rows)} rows`
   const open = findings.filter((finding) => finding.verdict !== 'pass').length
   return [
-    { mark: 'note', text: `${rows} in ${counted(plan.tables.length, 'table', 'tables')} are copied; the source is only read.` },
+    { mark: 'note', text: `${rows} in ${counted(plan.tables.length, 'table')} are copied; the source is only read.` },
     omitted.length === 0
       ? { mark: 'good', text: 'Nothing is lost, masked or left behind on the way.' }
       : { mark: 'care', text: `Not everything arrives as it was: ${omitted.join(', ')}.` },
-    open === 0
-      ? { mark: 'good', text: `All ${counted(findings.length, 'check', 'checks')} of the plan passed.` }
-      : { mark: 'care', text: `${counted(open, 'check', 'checks')} of the plan did not simply pass; read them below.` },
+    findings.length === 0
+      ? { mark: 'care', text: 'No check of the plan was made.' }
+      : open === 0
+        ? { mark: 'good', text: `All ${counted(findings.length, 'check')} of the plan passed.` }
+        : { mark: 'care', text: `${counted(open, 'check')} of the plan did not simply pass; read them below.` },
   ]
 }
 

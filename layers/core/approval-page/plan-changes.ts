@@ -1,8 +1,9 @@
 import { canonicalBytes } from '../canonical-json.ts'
+import { grouped } from '../count-words.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { TableMapping } from '../schemas/proposal.ts'
 import { identityInWords } from '../system-identity.ts'
-import { columnInWords, filterInWords, grouped } from './plan-words.ts'
+import { columnInWords, filterInWords } from './plan-words.ts'
 import type { Mark, Section } from './section.ts'
 
 type Change = { mark: Mark; text: string }

@@ -1,3 +1,4 @@
+import { counted, grouped } from '../count-words.ts'
 import { type Weight, weightOf } from '../finding-weight.ts'
 import { columnsInWords } from '../left-behind.ts'
 import type { Finding } from '../schemas/finding.ts'
@@ -94,7 +95,6 @@ export function planSections(plan: Plan, limit: number): Section[] {
   })
   const hidden = plan.tables.length - tables.length
   const columns = plan.tables.flatMap((table) => table.columns)
-  const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`
   const masked = columns.filter((column) => column.transform.kind.startsWith('mask_')).length
   const lossy = columns.filter((column) => column.lossy).length
   const special = [...(masked > 0 ? [`${masked} masked`] : []), ...(lossy > 0 ? [`${lossy} losing information`] : [])]
@@ -106,13 +106,13 @@ export function planSections(plan: Plan, limit: number): Section[] {
       facts: [
         ['From', identityInWords(plan.source.identity)],
         ['To', identityInWords(plan.target.identity)],
-        ['Tables', counted(plan.tables.length, 'table', 'tables')],
-        ['Columns', [`${columns.length}`, ...(special.length === 0 ? [] : [`of which ${special.join(' and ')}`])].join(', ')],
+        ['Tables', counted(plan.tables.length, 'table')],
+        ['Columns', [grouped(columns.length), ...(special.length === 0 ? [] : [`of which ${special.join(' and ')}`])].join(', ')],
         [
           'Left behind',
           left === 0
             ? 'no column of these tables; other tables of the source are not looked at'
-            : `${counted(left, 'column', 'columns')} of the source, named below; other tables of the source are not looked at`,
+            : `${counted(left, 'column')} of the source, named below; other tables of the source are not looked at`,
         ],
         ['Rows', plan.estimate.rows === null ? (plan.estimate.reason ?? 'not estimated') : `about ${grouped(plan.estimate.rows)}`],
         [
@@ -268,9 +268,4 @@ export function decisionSection(plan: Plan, questions: readonly ManualDecision[]
     ...(items.length + others.length === 0 ? { says: 'No question needed a person, and none is open.' } : {}),
     items: [...items, ...others.map((d) => ({ mark: 'note' as const, text: `${d.decision_id}: ${d.choice} (${d.answered_by})` }))],
   }
-}
-
-/** 1234567 → 1,234,567 */
-export function grouped(count: string | number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
 }

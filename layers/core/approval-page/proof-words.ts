@@ -1,3 +1,4 @@
+import { grouped } from '../count-words.ts'
 import { lightDrift, weightOf } from '../finding-weight.ts'
 import { madeAt } from '../newest-comparison.ts'
 import { inOneLine } from '../one-line.ts'
@@ -5,7 +6,7 @@ import type { Outcome } from '../schemas/outcome.ts'
 import type { CutoverProposal } from '../schemas/proposal.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
 import { type Picture, share } from './picture.ts'
-import { gravestFirst, grouped, MARK_OF } from './plan-words.ts'
+import { gravestFirst, MARK_OF } from './plan-words.ts'
 import type { Mark, Section } from './section.ts'
 
 const STATUS: Record<string, { mark: Mark; word: string }> = {

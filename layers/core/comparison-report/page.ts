@@ -1,5 +1,6 @@
+import { grouped } from '../count-words.ts'
 import { heatMaps, mismatches } from '../report/data-sections.ts'
-import { bytesInWords, duration, grouped, html, Markup, moment, name } from '../report/markup.ts'
+import { bytesInWords, duration, html, Markup, moment, name } from '../report/markup.ts'
 import { STYLE } from '../report/style.ts'
 import { mark, notMeasured } from '../report/verdict-sections.ts'
 import { sentence } from '../schema-comparison/summary.ts'

@@ -1,4 +1,5 @@
 import { escapeMarkup, unlinked, visible } from '../approval-page/visible-text.ts'
+import { counted, grouped } from '../count-words.ts'
 import type { Mail } from '../ports.ts'
 import type { NightRecord, NightTable } from '../schemas/night.ts'
 import type { ProjectRecord } from '../schemas/project.ts'
@@ -51,11 +52,11 @@ const MEANING: Record<NightRecord['result'], string> = {
 
 function comparedLines({ compared }: NightRecord): Line[] {
   if (compared === null) return []
-  const pace = compared.rows_per_second === null ? '' : `, ${grouped(String(compared.rows_per_second))} rows/s`
+  const pace = compared.rows_per_second === null ? '' : `, ${grouped(compared.rows_per_second)} rows/s`
   return [
     {
       label: 'Compared',
-      says: `${grouped(compared.source_rows)} rows in the source with ${grouped(compared.target_rows)} in the target, ${compared.tables} ${compared.tables === 1 ? 'table' : 'tables'}, ${compared.seconds} s${pace}`,
+      says: `${grouped(compared.source_rows)} rows in the source with ${grouped(compared.target_rows)} in the target, ${counted(compared.tables, 'table')}, ${compared.seconds} s${pace}`,
     },
     { label: 'Differences', says: differences(compared) },
   ]
@@ -106,8 +107,3 @@ ${rest === null ? '' : `<p style="${PARAGRAPH}">${escapeMarkup(rest)}</p>`}
 
 const PARAGRAPH = 'margin:0 0 16px;overflow-wrap:anywhere'
 const SOFT = 'color:#4c5a6b;font-size:14px'
-
-/** `1234567` → `1,234,567` */
-function grouped(digits: string): string {
-  return digits.replace(/\B(?=(\d{3})+$)/g, ',')
-}

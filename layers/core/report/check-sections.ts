@@ -1,7 +1,8 @@
+import { counted, grouped } from '../count-words.ts'
 import { WEIGHT_WORDS, type Weight, weightOf } from '../finding-weight.ts'
 import type { FindingSeverity, Verdict } from '../schemas/common.ts'
 import type { SchemaChange } from '../schemas/outcome.ts'
-import { grouped, html, type Markup, name } from './markup.ts'
+import { html, type Markup, name } from './markup.ts'
 import type { ReportModel } from './model.ts'
 import { notMeasured } from './verdict-sections.ts'
 
@@ -76,10 +77,10 @@ ${distributions(data.columns)}`
 /** How many differences, how many of them in the way of the proof, and what the others mean. */
 function driftWords(totals: ReportModel['outcome']['drift_analysis_report']['drift_summary'], planned: number): string {
   const { total_drift_events: total, critical_drift_events: grave, overall_drift_status: status } = totals
-  const counted = `${grouped(total)} ${total === 1 ? 'difference' : 'differences'} that the plan did not ask for; ${grouped(planned)} that it did.`
-  if (total === 0 || status === 'INCONCLUSIVE') return counted
-  if (grave === 0) return `${counted} None of them makes the proof fail; warnings count towards the score.`
-  return `${counted} ${grouped(grave)} of them ${grave === 1 ? 'makes' : 'make'} consistency fail; warnings count towards the score.`
+  const drifted = `${counted(total, 'difference')} that the plan did not ask for; ${grouped(planned)} that it did.`
+  if (total === 0 || status === 'INCONCLUSIVE') return drifted
+  if (grave === 0) return `${drifted} None of them makes the proof fail; warnings count towards the score.`
+  return `${drifted} ${grouped(grave)} of them ${grave === 1 ? 'makes' : 'make'} consistency fail; warnings count towards the score.`
 }
 
 function changeTable(label: string, changes: readonly SchemaChange[]): Markup {

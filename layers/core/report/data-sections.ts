@@ -1,8 +1,9 @@
 import { apartInWords } from '../alike.ts'
+import { grouped } from '../count-words.ts'
 import { leftOfTable } from '../left-behind.ts'
 import type { TableResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
-import { bytesInWords, grouped, html, type Markup, name } from './markup.ts'
+import { bytesInWords, html, type Markup, name } from './markup.ts'
 import { MISMATCHES_SHOWN, type ReportModel } from './model.ts'
 import { mark, notMeasured } from './verdict-sections.ts'
 

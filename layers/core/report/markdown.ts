@@ -1,10 +1,11 @@
 import { visible } from '../approval-page/visible-text.ts'
+import { grouped } from '../count-words.ts'
 import { lightDrift, WEIGHT_WORDS, type Weight, weightOf } from '../finding-weight.ts'
 import { leftOfTable, omissions } from '../left-behind.ts'
 import { inOneLine } from '../one-line.ts'
 import type { CheckResult } from '../schemas/recon.ts'
 import { toleranceSentences } from '../tolerance/claim.ts'
-import { bytesInWords, duration, grouped, moment } from './markup.ts'
+import { bytesInWords, duration, moment } from './markup.ts'
 import type { ReportModel } from './model.ts'
 
 const MISMATCHES_IN_MARKDOWN = 20

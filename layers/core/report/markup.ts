@@ -30,11 +30,6 @@ export function name(text: string): Markup {
   return html`<bdi class="name">${visibleName(text, LONGEST)}</bdi>`
 }
 
-/** 12345678 → 12,345,678; any count, however large. */
-export function grouped(count: number | string | bigint): string {
-  return String(count).replace(/^(-?)(\d+)/, (_, sign: string, digits: string) => sign + digits.replace(/\B(?=(\d{3})+$)/g, ','))
-}
-
 export function bytesInWords(bytes: bigint): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']
   let size = Number(bytes)

@@ -1,5 +1,6 @@
+import { grouped } from '../count-words.ts'
 import type { NightRecord, NightResult } from '../schemas/night.ts'
-import { grouped, html, type Markup } from './markup.ts'
+import { html, type Markup } from './markup.ts'
 
 const WORDS: Record<NightResult, { tone: string; says: string }> = {
   clean: { tone: 'pass', says: 'clean' },

@@ -1,5 +1,6 @@
+import { grouped } from '../count-words.ts'
 import { COMPONENT_NAMES } from '../outcome/breakdown-score.ts'
-import { duration, grouped, html, type Markup, moment, name } from './markup.ts'
+import { duration, html, type Markup, moment, name } from './markup.ts'
 import type { ReportModel } from './model.ts'
 import { nightSection } from './night-section.ts'
 import { notMeasured } from './verdict-sections.ts'

@@ -1,7 +1,8 @@
+import { grouped } from '../count-words.ts'
 import { lightDrift } from '../finding-weight.ts'
 import { omissions } from '../left-behind.ts'
 import type { Outcome, ResultStatus } from '../schemas/outcome.ts'
-import { bytesInWords, duration, grouped, html, type Markup, moment, name } from './markup.ts'
+import { bytesInWords, duration, html, type Markup, moment, name } from './markup.ts'
 import type { ReportModel } from './model.ts'
 
 const TONE = { VALID: 'good', INVALID: 'bad', INCONCLUSIVE: 'warn' } as const

@@ -1,4 +1,5 @@
 import { allows, baseType } from '../coercion.ts'
+import { counted } from '../count-words.ts'
 import { ACCEPT, type DecisionKind, decisionId } from '../decisions.ts'
 import type { Catalog } from '../schemas/catalog.ts'
 import type { Finding } from '../schemas/finding.ts'
@@ -30,8 +31,6 @@ export const typeCoercionValidator: Validator = {
     return [...findings, passing(id, text)]
   },
 }
-
-const counted = (count: number, one: string) => `${count} ${count === 1 ? one : `${one}s`}`
 
 function ruleFindings(plan: Plan, facts: Facts, table: TableMapping, column: ColumnMapping, where: string): Finding[] {
   const name = `${table.table_id}.${named(column.target)}`

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { reportHtml } from '../../../layers/core/report/html.ts'
 import { reportMarkdown } from '../../../layers/core/report/markdown.ts'
-import { bytesInWords, duration, grouped, html } from '../../../layers/core/report/markup.ts'
+import { bytesInWords, duration, html } from '../../../layers/core/report/markup.ts'
 import { fixtureReport } from '../../support/report-fixture.ts'
 
 const page = reportHtml(fixtureReport())
@@ -131,12 +131,6 @@ describe('report.md', () => {
 })
 
 describe('figures in words', () => {
-  it('groups counts however large', () => {
-    expect(grouped('9007199254740993')).toBe('9,007,199,254,740,993')
-    expect([grouped(0), grouped(999), grouped(1000), grouped(-12345)]).toEqual(['0', '999', '1,000', '-12,345'])
-    expect(grouped('12345.6789')).toBe('12,345.6789')
-  })
-
   it('says sizes and durations', () => {
     expect([bytesInWords(999n), bytesInWords(1500n), bytesInWords(187_000_000n)]).toEqual(['999 bytes', '1.50 kB', '187.0 MB'])
     expect([duration(12), duration(12_847), duration(125_000), duration(7_380_000)]).toEqual(['12 ms', '12.8 s', '2 min 5 s', '2 h 3 min'])
