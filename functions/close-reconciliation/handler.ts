@@ -49,11 +49,22 @@ export function createHandler(deps: Deps) {
       const kept = await closeNight(deps, project, event, { fence, night: event.night })
       if (kept !== null) await tellNight(deps, await deps.projects.get(project_id), kept)
     }
+    const run = { run_id, fence }
+    const checks = event.failed === true ? {} : await checksNamed(deps, project_id, run_id)
     const released = await deps.leases.release(project_id, fence)
-    const action = released ? 'RECONCILIATION_CLOSED' : 'RECONCILIATION_SUPERSEDED'
-    await record(deps, project_id, { actor: ACTOR, action, details: { run_id, fence } })
+    if (released) await record(deps, project_id, { actor: ACTOR, action: 'RECONCILIATION_CLOSED', details: { ...run, ...checks } })
+    else await record(deps, project_id, { actor: ACTOR, action: 'RECONCILIATION_SUPERSEDED', details: run })
     return result
   }
+}
+
+/**
+ * Commit point: from here on the log knows the checks of this run by their digest, and another report of them decides nothing. A run that failed or was
+ * superseded names none: whatever it stored, its comparison was not completed.
+ */
+async function checksNamed({ artifacts }: Deps, projectId: string, runId: string): Promise<{ checks_report_sha256?: string }> {
+  const checks = await artifacts.find(keyOf(projectId, 'checks_report', runId))
+  return checks === null ? {} : { checks_report_sha256: checks.sha256 }
 }
 
 /** Null for a failed run whose lease is another's by now: what that one finds is what counts. @throws LEASE_LOST for one that did not fail */

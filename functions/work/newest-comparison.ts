@@ -1,11 +1,13 @@
+import { getJson } from '../../layers/core/artifacts.ts'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
-import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
+import { findJson, keyOf, listed } from '../../layers/core/flow/storing.ts'
 import { type NewestComparison, newestComparison } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { Outcome } from '../../layers/core/schemas/outcome.ts'
+import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import { type ChecksReport, checksReport, type ReconReport } from '../../layers/core/schemas/recon.ts'
 import { mergedReport, type RecordedDeps } from './recorded-reports.ts'
 
@@ -29,9 +31,22 @@ export async function comparisonFound(
     const says = `could not be told: ${repeated}`
     return { report, found: { run_id: runId, at: report.finished_at, found: 'undecided', says } }
   }
+  const plan = await planUnder(deps, projectId, outcome?.inputs.plan_sha256 ?? report.plan_sha256)
   const checks = await findJson(deps.artifacts, keyOf(projectId, 'checks_report', runId), checksReport)
   const proven = outcome === null ? null : await provenChecks(deps, projectId, outcome)
-  return { report, found: newestComparison({ report, checks: checks?.checks ?? null, proven: proven?.checks ?? null, entries: log }) }
+  return { report, found: newestComparison({ plan, report, checks, proven, entries: log }) }
+}
+
+/** The plan of that digest, from among all that were made: a comparison is judged by the plan that was proven, whichever is the newest. */
+async function planUnder(deps: Pick<Ports, 'artifacts'>, projectId: string, digest: string): Promise<Plan> {
+  const made = await listed(deps.artifacts, `projects/${projectId}/migration_plan/`)
+  const named = made.find(({ pointer }) => pointer.sha256 === digest)
+  if (named === undefined)
+    throw new WaybillError(
+      'EVIDENCE_INVALID',
+      'The plan that was proven is not among those stored. Find out who took it away, then start the reconciliation again.',
+    )
+  return getJson(deps.artifacts, named.pointer, planSchema)
 }
 
 /** The checks that a proof is made of, by the digest that it names. @throws EVIDENCE_INVALID where they are not there, or others are */

@@ -1,10 +1,13 @@
+import { digestOf } from './canonical-json.ts'
 import { grouped } from './count-words.ts'
 import { NIGHT_ACTIONS } from './nights/count.ts'
-import { newestMerging } from './recorded-reports.ts'
+import { type JudgedCheck, judgedCheck, judgedChecks } from './outcome/check-findings.ts'
+import { checksFaults, newestMerging } from './recorded-reports.ts'
 import { moment } from './report/markup.ts'
 import type { AuditEntry } from './schemas/governance.ts'
 import type { Outcome } from './schemas/outcome.ts'
-import type { CheckResult, ReconReport } from './schemas/recon.ts'
+import type { Plan } from './schemas/plan.ts'
+import type { CheckResult, ChecksReport, ReconReport } from './schemas/recon.ts'
 
 /** What the newest comparison found, where it is another than the one that was proven. `at`: when it had ended. */
 export type NewestComparison = { run_id: string; at: string; found: 'equal' | 'differs' | 'undecided'; says: string }
@@ -16,45 +19,48 @@ export function comparedSince(entries: readonly AuditEntry[], outcome: Outcome):
 }
 
 type Compared = {
+  /** The plan that was signed; what it accepts is accepted of every comparison under it. */
+  plan: Plan
   report: ReconReport
-  /** Of that run; null where they were not completed, or not yet. */
-  checks: readonly CheckResult[] | null
+  /** Of that run, to be those that the log names; null where they were not completed, or not yet. */
+  checks: ChecksReport | null
   /** Of the run that was proven; null where nothing was. */
-  proven: readonly CheckResult[] | null
+  proven: ChecksReport | null
   entries: readonly AuditEntry[]
 }
 
 /**
- * Rows decide first, then checks that did hold when the proof was made, then what the night is recorded as. A check that was not run did not
- * hold: rows that agree without their checks decide nothing.
+ * Rows decide first, then checks that did hold when the proof was made, then what the night is recorded as. A check holds where the proof says so: one
+ * judgement is asked for both. A check that was not run did not hold: rows that agree without their checks decide nothing.
  */
-export function newestComparison({ report, checks, proven, entries }: Compared): NewestComparison {
+export function newestComparison({ plan, report, checks, proven, entries }: Compared): NewestComparison {
   const about = { run_id: report.run_id, at: report.finished_at }
+  const undecided = (why: string): NewestComparison => ({ ...about, found: 'undecided', says: `could not be decided: ${why}` })
   if (report.verdict === 'fail') return { ...about, found: 'differs', says: differences(report) }
-  if (report.verdict !== 'pass')
-    return { ...about, found: 'undecided', says: `could not be decided: ${report.reasons[0] ?? 'not said why.'}` }
+  if (report.verdict !== 'pass') return undecided(report.reasons[0] ?? 'not said why.')
+  if (report.plan_sha256 !== digestOf(plan)) return undecided('It is about another plan than the one that was proven.')
   if (checks === null) return { ...about, found: 'undecided', says: notChecked(report, entries) }
-  const lost = proven === null ? [] : lostChecks(checks, proven)
-  const failed = lost.find(({ verdict }) => verdict === 'fail')
+  const [unnamed] = checksFaults(entries, { run_id: report.run_id, sha256: digestOf(checks) })
+  if (unnamed !== undefined) return undecided(`${unnamed}.`)
+  const lost = proven === null ? [] : lostChecks(plan, checks, proven)
+  const failed = lost.find(({ standing }) => standing === 'fails')?.result
   if (failed !== undefined)
     return { ...about, found: 'differs', says: `found every row in both, but a check no longer holds: ${failed.explanation}` }
   const night = entries.findLast(({ action, details }) => details.run_id === report.run_id && OF_NIGHTS.has(action))
   const why = night?.details.reason ?? ''
   if (night?.action === NIGHT_ACTIONS.mismatch) return { ...about, found: 'differs', says: `was no clean night: ${why}` }
-  if (night?.action === NIGHT_ACTIONS.undecided || lost[0] !== undefined)
-    return { ...about, found: 'undecided', says: `could not be decided: ${lost[0]?.explanation ?? why}` }
+  if (night?.action === NIGHT_ACTIONS.undecided || lost[0] !== undefined) return undecided(lost[0]?.result.explanation ?? why)
   return { ...about, found: 'equal', says: 'found source and target equal, row by row.' }
 }
 
 /** Checks that do not hold now, each as it is now, and did not already fail when the proof was made; and those that held then and were not run. */
-function lostChecks(checks: readonly CheckResult[], proven: readonly CheckResult[]): CheckResult[] {
-  const before = new Map(proven.map(({ check_id, verdict }) => [check_id, verdict]))
-  const now = new Set(checks.map(({ check_id }) => check_id))
-  const missing = proven.filter(({ check_id, verdict }) => verdict === 'pass' && !now.has(check_id)).map(notRun)
-  return [...checks, ...missing]
-    .filter(({ severity }) => severity === 'CRITICAL' || severity === 'ERROR')
-    .filter(({ verdict }) => verdict === 'fail' || verdict === 'inconclusive')
-    .filter(({ check_id }) => before.get(check_id) !== 'fail' && before.get(check_id) !== 'inconclusive')
+function lostChecks(plan: Plan, { checks }: ChecksReport, proven: ChecksReport): JudgedCheck[] {
+  const before = new Map(proven.checks.map((check) => [check.check_id, judgedCheck(plan, check).standing]))
+  const ran = new Set(checks.map(({ check_id }) => check_id))
+  const missing = proven.checks.filter(({ check_id, verdict }) => verdict === 'pass' && !ran.has(check_id)).map(notRun)
+  return judgedChecks(plan, { checks: [...checks, ...missing] }).filter(
+    ({ result, standing }) => standing !== 'holds' && (before.get(result.check_id) ?? 'holds') === 'holds',
+  )
 }
 
 const notRun = (held: CheckResult): CheckResult => ({

@@ -46,6 +46,31 @@ export function mergingOf(entries: readonly AuditEntry[], runId: string): AuditE
   return entries.filter(({ action, details }) => action === 'RECONCILIATION_MERGED' && details.run_id === runId)
 }
 
+/** The digests of the checks by which a run was closed, one an entry: null where the entry names none. */
+function closedWith(entries: readonly AuditEntry[], runId: string): { seq: number; sha256: string | null }[] {
+  return entries
+    .filter(({ action, details }) => action === 'RECONCILIATION_CLOSED' && details.run_id === runId)
+    .map(({ seq, details }) => ({ seq, sha256: details.checks_report_sha256 ?? null }))
+}
+
+/** The digest of the checks of a run, by the log; null where it names none, or not one and the same in every entry that closed the run. */
+export function checksRecorded(entries: readonly AuditEntry[], runId: string): string | null {
+  const [first, ...more] = closedWith(entries, runId)
+  return first === undefined || more.some(({ sha256 }) => sha256 !== first.sha256) ? null : first.sha256
+}
+
+/**
+ * Where the audit log does not name these checks as those by which their run was closed, in sentences. Threat: a report of checks is signed only
+ * where it was proven; whoever exchanges another, in the store or in a pack, would otherwise decide what the newest comparison found.
+ */
+export function checksFaults(entries: readonly AuditEntry[], { run_id, sha256 }: Pick<MergedReport, 'run_id' | 'sha256'>): string[] {
+  const closed = closedWith(entries, run_id)
+  if (closed.length === 0) return [`the audit log does not record that run ${run_id} was closed with its checks`]
+  return closed
+    .filter((entry) => entry.sha256 !== sha256)
+    .map((entry) => `audit entry ${entry.seq} closed run ${run_id} with ${entry.sha256 === null ? 'no checks' : 'other checks than these'}`)
+}
+
 /** The digest of the execution report by which the plan counts as executed; null where the log names none. */
 export function executionRecorded({ passed }: Pick<Replay, 'passed'>): string | null {
   return passed.get('PLANNED->EXECUTED')?.subject_sha256 ?? null

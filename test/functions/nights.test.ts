@@ -11,6 +11,7 @@ import { cleanNights } from '../../layers/core/nights/count.ts'
 import { nextNight } from '../../layers/core/nights/off-peak.ts'
 import { shownNights } from '../../layers/core/nights/shown.ts'
 import { trendOf } from '../../layers/core/nights/trend.ts'
+import { checksFaults } from '../../layers/core/recorded-reports.ts'
 import { projectRecord } from '../../layers/core/schemas/project.ts'
 import { writeRecord } from './support/edited-record.ts'
 import { type TestPlatform, testPlatform } from './support/platform.ts'
@@ -221,6 +222,18 @@ describe('nights', { timeout: LONG }, () => {
       new Set(['RECONCILIATION_LEASED', 'RECONCILIATION_OPENED', 'RECONCILIATION_MERGED', 'NIGHT_CLEAN', 'RECONCILIATION_CLOSED']),
     )
     expect(own.filter(({ reasoning_sha256 }) => reasoning_sha256 === null)).toEqual([])
+  })
+
+  it('are closed with the digest of their checks, and with none once they have failed, whatever is stored by then', async () => {
+    await takeUp()
+    const closings = async () => (await on.ports.audit.read(id)).filter(({ action }) => action === 'RECONCILIATION_CLOSED')
+    const { details } = (await closings()).at(-1)!
+    const stored = await on.ports.artifacts.find(`projects/${id}/checks_report/${details.run_id}.json`)
+    expect(details.checks_report_sha256).toBe(stored!.sha256)
+    expect(checksFaults(await closings(), { run_id: details.run_id!, sha256: stored!.sha256 })).toEqual([])
+    await on.call('close-reconciliation', { project_id: id, run_id: details.run_id, fence: details.fence, failed: true })
+    expect((await closings()).at(-1)!.details).toEqual({ run_id: details.run_id, fence: details.fence })
+    expect(checksFaults(await closings(), { run_id: details.run_id!, sha256: stored!.sha256 })).toHaveLength(1)
   })
 })
 

@@ -375,6 +375,8 @@ export type PackOptions = {
   findings?: Partial<Findings>
   /** The parallel run makes a newer proof, and the readiness for the cutover is approved by that one, or still by the earlier. */
   newerProof?: 'approved' | 'ignored'
+  /** What the checks of the night found, as the log was told and the pack holds them; null for none. Otherwise the same as when it was proven. */
+  nightChecks?: (checks: ChecksReport) => ChecksReport | null
 }
 
 /** The input of a pack of a project that ran to CUTOVER_DONE, or was rolled back when its reconciliation failed. */
@@ -473,12 +475,14 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
   const base = fixtureOutcomeInput(plan, { auditEntries: [...entries] })
   const outcomeInput = { ...base, reconReport: fixtureRecon(plan, options.tables) }
   merged(log, outcomeInput.reconReport, 72)
+  closed(log, 'run-1', outcomeInput.checksReport, 73)
   const outcome = assembleOutcome(outcomeInput)
   const document = canonicalBytes(outcome)
   const certificate = (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
   const newest =
     options.newerProof === undefined ? certificate : (await signStatement(signers.evidence, certificateStatement(outcome))).bytes
   const night = fixtureNight(outcomeInput)
+  const nightChecks = options.nightChecks === undefined ? night.checksReport : options.nightChecks(night.checksReport)
   const valid = outcome.proof_certificate.proof_status === 'VALID'
   await move('RECONCILED', 75, 'OUTCOME_PROVEN', { subject_sha256: sha256(certificate), details: { run_id: 'run-1' } })
   const cutover = canonicalBytes({ steps: [] })
@@ -490,6 +494,7 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
       subject_sha256: digestOf(night.record),
       details: { night: night.record.night, run_id: options.cleanRun ?? 'run-2', plan_sha256: night.record.plan_sha256 },
     })
+    closed(log, 'run-2', nightChecks, 98)
     if (options.newerProof !== undefined) {
       log('PARALLEL_RUN_PROOF_TAKEN', 99, { subject_sha256: sha256(newest), details: { run_id: 'run-1' } })
     }
@@ -525,7 +530,7 @@ export async function fixturePackInput(options: PackOptions = {}): Promise<{ inp
       file('checks_report.run-1.json', outcomeInput.checksReport),
       ...(valid
         ? [
-            file('checks_report.run-2.json', night.checksReport),
+            ...(nightChecks === null ? [] : [file('checks_report.run-2.json', nightChecks)]),
             file('night.2026-03-01-2.json', night.record),
             ...envelopeFiles(
               'proof_certificate.run-2',
@@ -575,6 +580,16 @@ function fixtureNight(first: OutcomeInput): OutcomeInput & { record: NightRecord
 function merged(log: (action: string, seconds: number, more: Partial<EntryFields>) => AuditEntry, report: ReconReport, seconds: number) {
   const details = { run_id: report.run_id, verdict: report.verdict, tables: String(report.tables.length) }
   log('RECONCILIATION_MERGED', seconds, { subject_sha256: digestOf(report), details })
+}
+
+function closed(
+  log: (action: string, seconds: number, more: Partial<EntryFields>) => AuditEntry,
+  runId: string,
+  checks: ChecksReport | null,
+  seconds: number,
+) {
+  const details = { run_id: runId, fence: '1', ...(checks === null ? {} : { checks_report_sha256: digestOf(checks) }) }
+  log('RECONCILIATION_CLOSED', seconds, { details })
 }
 
 function file(path: string, value: unknown): PackFile {

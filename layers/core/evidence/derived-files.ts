@@ -1,4 +1,5 @@
 import { sha256 } from '../digest.ts'
+import { checksRecorded } from '../recorded-reports.ts'
 import type { AuditChainFile, MerkleFile } from '../schemas/evidence.ts'
 import type { ApprovalPredicate, AuditEntry } from '../schemas/governance.ts'
 import type { LifecycleState } from '../schemas/project.ts'
@@ -49,6 +50,7 @@ export function auditChainOf(facts: PackFacts): AuditChainFile {
       run_id: report.run_id,
       plan_sha256: report.plan_sha256,
       recon_report_sha256: sha256(bytes),
+      checks_report_sha256: checksRecorded(entries, report.run_id),
       verdict: report.verdict,
     })),
     outcome: outcome && { outcome_sha256: sha256(outcome.document), certificate_sha256: sha256(outcome.certificate) },

@@ -34,25 +34,45 @@ export function judgeChecks(plan: Plan, report: ChecksReport): CheckVerdicts {
   let violations: bigint | null = 0n
   let passed = 0
 
-  const results = withMissing(plan, report)
-  for (const result of results) {
+  const results = judgedChecks(plan, report)
+  for (const { result, accepted, standing } of results) {
     const section = SECTION[result.kind] ?? 'consistency'
-    const accepted = result.verdict === 'fail' && acceptedOrphans(plan, result)
     if (result.verdict === 'pass' || result.verdict === 'not-applicable') passed += 1
     if (result.verdict === 'pass') continue
     findings.push(findingOf(result, accepted))
     if (accepted || result.verdict === 'not-applicable') continue
     if (section === 'consistency') violations = result.verdict === 'fail' ? addViolations(violations, result) : null
-    if (result.severity === 'WARNING' || result.severity === 'INFO') continue
+    if (standing === 'holds') continue
     reasons[section].push(`check ${result.check_id}: ${result.explanation}`.slice(0, 1900))
-    if (result.verdict === 'fail') status[section] = 'FAIL'
+    if (standing === 'fails') status[section] = 'FAIL'
     else if (status[section] === 'PASS') status[section] = 'INCONCLUSIVE'
   }
   return { ...status, reasons, findings, violations, passed, total: results.length }
 }
 
+export type JudgedCheck = {
+  result: CheckResult
+  /** It failed at orphans that the signed plan accepts. */
+  accepted: boolean
+  /** What it does to a proof: one that is accepted, or of WARNING or INFO, keeps none from holding. */
+  standing: 'holds' | 'fails' | 'undecided'
+}
+
+/** Each check of a report, and each that the plan asks for and that is not in it, as a proof judges it. */
+export function judgedChecks(plan: Plan, report: Pick<ChecksReport, 'checks'>): JudgedCheck[] {
+  return withMissing(plan, report).map((result) => judgedCheck(plan, result))
+}
+
+export function judgedCheck(plan: Plan, result: CheckResult): JudgedCheck {
+  const { verdict, severity } = result
+  const accepted = verdict === 'fail' && acceptedOrphans(plan, result)
+  const light = accepted || severity === 'WARNING' || severity === 'INFO'
+  if (light || verdict === 'pass' || verdict === 'not-applicable') return { result, accepted, standing: 'holds' }
+  return { result, accepted, standing: verdict === 'fail' ? 'fails' : 'undecided' }
+}
+
 /** Checks of the plan that no report mentions were not run, and not run is not passed. */
-function withMissing(plan: Plan, report: ChecksReport): CheckResult[] {
+function withMissing(plan: Plan, report: Pick<ChecksReport, 'checks'>): CheckResult[] {
   const seen = new Set(report.checks.map((check) => check.check_id))
   const absent = plan.checks
     .filter(({ check_id }) => !seen.has(check_id))

@@ -67,7 +67,16 @@ export const auditChainFile = z.strictObject({
   project_id: slug,
   state: lifecycleState,
   plan: z.strictObject({ plan_sha256: sha256Hex, signed_plan_sha256: sha256Hex.nullable() }).nullable(),
-  runs: z.array(z.strictObject({ run_id: slug, plan_sha256: sha256Hex, recon_report_sha256: sha256Hex, verdict })),
+  runs: z.array(
+    z.strictObject({
+      run_id: slug,
+      plan_sha256: sha256Hex,
+      recon_report_sha256: sha256Hex,
+      /** As the audit log names it; null where it names none. */
+      checks_report_sha256: sha256Hex.nullable(),
+      verdict,
+    }),
+  ),
   outcome: z.strictObject({ outcome_sha256: sha256Hex, certificate_sha256: sha256Hex }).nullable(),
   approvals: z.array(
     z.strictObject({

@@ -3,7 +3,7 @@ import { sha256 } from '../digest.ts'
 import { merkleOf } from '../evidence/derived-files.ts'
 import { comparedSince, newestComparison } from '../newest-comparison.ts'
 import { recomputeTable } from '../outcome/table-recomputation.ts'
-import { executionRecorded, mergedFaults, newestMerging, repeatedMergings } from '../recorded-reports.ts'
+import { checksRecorded, executionRecorded, mergedFaults, newestMerging, repeatedMergings } from '../recorded-reports.ts'
 import type { ReconReport } from '../schemas/recon.ts'
 import { identityInWords, sameSystem } from '../system-identity.ts'
 import { unplannedTolerances } from '../tolerance/claim.ts'
@@ -34,11 +34,17 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
     if (report.plan_sha256 !== planSha256) faults.add(path, 'is about another plan')
   }
   const checked = new Set<string>()
-  for (const { path, report } of contents.checks) {
+  for (const { path, bytes, report } of contents.checks) {
+    const recorded = checksRecorded(contents.entries, report.run_id)
+    if (recorded !== null && recorded !== sha256(bytes))
+      faults.add(path, 'holds other checks than those by which the audit log closed the run')
     if (path !== `recon/checks_report.${report.run_id}.json`) faults.add(path, `is the checks report of run ${report.run_id}`)
     if (checked.has(report.run_id)) faults.add(path, `a second checks report of run ${report.run_id}`)
     checked.add(report.run_id)
   }
+  for (const run of runs)
+    if (!checked.has(run) && checksRecorded(contents.entries, run) !== null)
+      faults.add('recon', `the checks by which the audit log closed run ${run} are not here`)
   if (contents.execution !== null && sha256(contents.execution.bytes) !== executionRecorded(contents.replay))
     faults.add(contents.execution.path, 'is not the execution that the audit log records')
   faults.all('audit/entries.jsonl', [...repeatedMergings(contents.entries), ...cutoverFaults(contents), ...cleanNightFaults(contents)])
@@ -50,7 +56,7 @@ export function reconciliationFaults(pack: OpenedPack, contents: Contents, proje
 }
 
 /** Nobody leaves the old system while the newest comparison does not agree: its rows, and the checks that held when the proof was made. */
-function cutoverFaults({ entries, replay, recons, checks, outcome }: Contents): string[] {
+function cutoverFaults({ plan, entries, replay, recons, checks, outcome }: Contents): string[] {
   const cutover = replay.passed.get('CUTOVER_READY->CUTOVER_DONE')
   if (cutover === undefined) return []
   const before = entries.slice(0, cutover.seq)
@@ -62,8 +68,10 @@ function cutoverFaults({ entries, replay, recons, checks, outcome }: Contents): 
   if (outcome === null || comparedSince(before, outcome.value) === null) return []
   const report = recons.find(({ report }) => report.run_id === run_id)?.report
   if (report === undefined) return [`${made} is not in the pack`]
-  const checksOf = (run: string) => checks.find(({ report }) => report.run_id === run)?.report.checks ?? null
+  if (plan === null) return [`${made} cannot be judged: the plan is not in the pack`]
+  const checksOf = (run: string) => checks.find(({ report }) => report.run_id === run)?.report ?? null
   const { found, says } = newestComparison({
+    plan: plan.value,
     report,
     checks: checksOf(report.run_id),
     proven: checksOf(outcome.value.run_id),

@@ -64,7 +64,10 @@ function chainFaults(pack: OpenedPack, { project_id }: PackManifest, digests: Di
   sealed('signed plan', chain.plan?.signed_plan_sha256, 'plan/signed_plan.dsse.json')
   sealed('outcome', chain.outcome?.outcome_sha256, 'outcome.json')
   sealed('certificate', chain.outcome?.certificate_sha256, 'proof_certificate.dsse.json')
-  for (const run of chain.runs) sealed('reconciliation', run.recon_report_sha256, `recon/recon_report.${run.run_id}.json`)
+  for (const run of chain.runs) {
+    sealed('reconciliation', run.recon_report_sha256, `recon/recon_report.${run.run_id}.json`)
+    sealed('report of checks', run.checks_report_sha256, `recon/checks_report.${run.run_id}.json`)
+  }
   for (const approval of chain.approvals) sealed('approval', approval.statement_sha256, `approvals/${approval.approval_id}.dsse.json`)
   const heads = new Map(anchors.map(({ predicate }) => [predicate.sequence, predicate.head_sha256]))
   for (const sequence of heads.keys()) {

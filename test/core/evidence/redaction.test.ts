@@ -147,6 +147,20 @@ describe('a redacted pack', () => {
     expect(result.faults.join('\n')).toMatch(says)
   })
 
+  it.each([
+    [
+      'exchanged',
+      (checks: PackFile): PackFile[] => [{ ...checks, bytes: Buffer.from(text([checks], checks.path).replace('"fail"', '"pass"')) }],
+    ],
+    ['left out', () => []],
+  ])('is refused where the checks of a comparison after the proof were %s before it was sealed', async (_how, put) => {
+    const { input, signers } = await fixturePackInput()
+    const path = 'checks_report.run-2.json'
+    const reconFolder = input.reconFolder.flatMap((file) => (file.path === path ? put(file) : [file]))
+    const forged = redactedPack(mapOf(await sealFixture({ ...input, reconFolder }, signers)))
+    expect((await verify(forged)).faults).toEqual([`audit_chain.json: names another report of checks than the sealed recon/${path}`])
+  })
+
   it('is refused after any of 300 mutations', { timeout: 120_000 }, async () => {
     expect(
       await survivors(redacted, 11, 300, async (files) => {

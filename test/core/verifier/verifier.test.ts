@@ -11,7 +11,7 @@ import { certificateStatement } from '../../../layers/core/outcome/certificate-s
 import { passing } from '../../../layers/core/rules/rule.ts'
 import { type Findings, VALIDATORS } from '../../../layers/core/schemas/finding.ts'
 import { outcome as outcomeSchema } from '../../../layers/core/schemas/outcome.ts'
-import type { ChecksReport } from '../../../layers/core/schemas/recon.ts'
+import type { CheckResult, ChecksReport } from '../../../layers/core/schemas/recon.ts'
 import { openEnvelope, PREDICATES, signStatement, statementOf } from '../../../layers/core/statement.ts'
 import { memoryReader, verifyPack } from '../../../layers/core/verifier/index.ts'
 import {
@@ -265,7 +265,7 @@ describe('a pack that was forged and sealed again', () => {
     [
       'a dropped anchor',
       (files) => files.filter(({ path }) => !path.includes(lastAnchor(files))),
-      /audit\/entries\.jsonl: the entries from 17 on lie under no anchor/,
+      /audit\/entries\.jsonl: the entries from 19 on lie under no anchor/,
     ],
     [
       'a dropped approval',
@@ -431,6 +431,7 @@ it('notices values in a pack whose policy lets none into the evidence', async ()
 
 describe('the newest comparison before a cutover', () => {
   const NEWEST = 'checks_report.run-2.json'
+  /** Put in the place of those that the log names, by whoever seals. */
   const withChecks = async (change: (checks: ChecksReport) => object | null) => {
     const { input, signers } = await fixturePackInput()
     const reconFolder = input.reconFolder.flatMap((file) => {
@@ -438,14 +439,21 @@ describe('the newest comparison before a cutover', () => {
       const changed = change(JSON.parse(Buffer.from(file.bytes).toString()) as ChecksReport)
       return changed === null ? [] : [{ path: NEWEST, bytes: canonicalBytes(changed) }]
     })
-    return (await verify(await sealFixture({ ...input, reconFolder }, signers))).faults
+    return sealFixture({ ...input, reconFolder }, signers)
   }
-  const rows = (checks: ChecksReport, verdict: string) => ({
+  const rows = (checks: ChecksReport, verdict: CheckResult['verdict']): ChecksReport => ({
     ...checks,
     checks: checks.checks.map((check) => (check.check_id === 'rows-flights' ? { ...check, verdict } : check)),
   })
+  const orphans = (checks: ChecksReport, orphan_rows: string, source_orphan_rows: string): ChecksReport => ({
+    ...checks,
+    checks: checks.checks.map((check) => ({
+      ...check,
+      ...(check.check_id === 'fk-origin' ? { figures: { orphan_rows, source_orphan_rows } } : {}),
+    })),
+  })
 
-  it.each<[string, (checks: ChecksReport) => object | null, RegExp]>([
+  it.each<[string, (checks: ChecksReport) => ChecksReport | null, RegExp]>([
     ['fails', (checks) => rows(checks, 'fail'), /run run-2\) found every row in both, but a check no longer holds: Both hold 60/],
     ['is not decided', (checks) => rows(checks, 'inconclusive'), /run run-2\) could not be decided: Both hold 60/],
     [
@@ -453,13 +461,44 @@ describe('the newest comparison before a cutover', () => {
       (checks) => ({ ...checks, checks: checks.checks.slice(1) }),
       /rows-flights held when the proof was made, and was not run/,
     ],
+    [
+      'has more orphans than the plan accepts',
+      (checks) => orphans(checks, '4', '3'),
+      /a check no longer holds: 3 of 60 rows name an origin/,
+    ],
     ['has no report', () => null, /run run-2\) found every row in both, and its checks were not completed/],
-  ])('counts a check that held at the proof and %s', async (_what, change, says) => {
-    expect(await withChecks(change)).toEqual([expect.stringMatching(says)])
+  ])('counts a check that held at the proof and %s', async (_what, nightChecks, says) => {
+    expect((await verify(await fixturePack({ nightChecks }))).faults).toEqual([expect.stringMatching(says)])
+  })
+
+  it('takes orphans that the plan accepts for what the proof takes them for', async () => {
+    expect((await verify(await fixturePack({ nightChecks: (checks) => orphans(checks, '5', '5') }))).faults).toEqual([])
+  })
+
+  it.each<[string, (checks: ChecksReport) => ChecksReport | null, ((checks: ChecksReport) => object | null)?]>([
+    ['that passed, in place of one that failed', (checks) => rows(checks, 'fail'), (checks) => rows(checks, 'pass')],
+    ['with another figure', (checks) => checks, (checks) => orphans(checks, '2', '3')],
+    ['that the log names no checks of', () => null],
+    ['that was taken out', (checks) => checks, () => null],
+  ])('refuses a report of checks %s', async (_what, told, put = (checks) => checks) => {
+    const { input, signers } = await fixturePackInput({ nightChecks: told })
+    const real = (await fixturePackInput()).input.reconFolder.find(({ path }) => path === NEWEST)!
+    const changed = put(JSON.parse(Buffer.from(real.bytes).toString()) as ChecksReport)
+    const reconFolder = [
+      ...input.reconFolder.filter(({ path }) => path !== NEWEST),
+      ...(changed === null ? [] : [{ path: NEWEST, bytes: canonicalBytes(changed) }]),
+    ]
+    const { verified, faults } = await verify(await sealFixture({ ...input, reconFolder }, signers))
+    expect(verified).toBe(false)
+    expect(faults).toContainEqual(
+      expect.stringMatching(
+        /the cutover was made although the newest comparison before it \(run run-2\) (could not be decided|found every row in both, and its checks were not completed)/,
+      ),
+    )
   })
 
   it('takes checks for those of the run they are called by, once', async () => {
-    const faults = await withChecks((checks) => ({ ...checks, run_id: 'run-1' }))
+    const { faults } = await verify(await withChecks((checks) => ({ ...checks, run_id: 'run-1' })))
     expect(faults).toContainEqual(`recon/${NEWEST}: is the checks report of run run-1`)
     expect(faults).toContainEqual(`recon/${NEWEST}: a second checks report of run run-1`)
   })
