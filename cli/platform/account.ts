@@ -8,7 +8,7 @@ import type { MigrationSpec } from '../../layers/core/schemas/spec.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
 import { executionName } from '../run/drive.ts'
 import { isEnd, projectIdOf } from '../run/project.ts'
-import { ASKING, questionLines } from '../run/questions.ts'
+import { ASKING, questionTeller } from '../run/questions.ts'
 import { workingNow, workingWords } from '../run/working.ts'
 import type { Terminal } from '../terminal.ts'
 import { accountOf, type PlaceOptions } from './options.ts'
@@ -176,13 +176,20 @@ async function follow(
   { machine, name }: { machine: 'migration' | 'reconcile'; name: string },
 ) {
   const seen = new Map<string, number>()
+  const asked = questionTeller(ports)
+  /** Whether it stands where people are asked, and has not said what: an earlier round, which the history begins with, is over. */
+  let asking = false
   const show = async (arn: string) => {
     const { states, last } = await executions.entered(arn, seen.get(arn) ?? 0)
     seen.set(arn, last)
-    for (const state of states) {
-      terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
-      if (state === ASKING) for (const line of await questionLines(ports, projectId).catch(() => [])) terminal.err(line)
-    }
+    for (const state of states) terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+    if (arn === mine && states.length > 0) asking = states.at(-1) === ASKING
+  }
+  const tellQuestions = async () => {
+    // What is asked stands on the page as well: not being able to say it here stops nothing.
+    const lines = await asked(projectId).catch(() => [])
+    asking = lines === null
+    for (const line of lines ?? []) terminal.err(line)
   }
   const mine = executions.arnOf(machine, name)
   let nested = new Set<string>()
@@ -190,6 +197,7 @@ async function follow(
     const facts = await executions.describe(machine, name)
     if (facts === null) throw new WaybillError('NOT_FOUND', `There is no execution ${name} in this account any more.`)
     await show(mine)
+    if (asking) await tellQuestions()
     if (facts.status !== 'RUNNING' && facts.status !== 'PENDING_REDRIVE') return facts
     if (machine === 'migration') {
       const live = (await executions.running()).filter((each) => each.machine === 'reconcile' && each.project_id === projectId)

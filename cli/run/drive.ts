@@ -3,7 +3,7 @@ import { WaybillError } from '../../layers/core/errors.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 import { showProgress } from './progress.ts'
-import { questionLines } from './questions.ts'
+import { questionTeller } from './questions.ts'
 import type { ProofStatus } from './summary.ts'
 
 export type DriveOptions = {
@@ -25,8 +25,12 @@ export async function withPlatform<T>(
 ): Promise<T> {
   const stop = new AbortController()
   let platform: LocalPlatform | null = null
-  const asked = async (projectId: string) => (platform === null ? [] : questionLines(platform.ports, projectId))
-  const progress = showProgress(options.terminal, () => platform, asked)
+  let asked: ReturnType<typeof questionTeller> = async () => null
+  const progress = showProgress(
+    options.terminal,
+    () => platform,
+    (projectId) => asked(projectId),
+  )
   try {
     platform = await openLocal({
       home: options.home,
@@ -41,6 +45,7 @@ export async function withPlatform<T>(
         if (options.env.WAYBILL_TRACE === '1') options.terminal.err(line)
       },
     })
+    asked = questionTeller(platform.ports)
     return await work(platform, stop)
   } finally {
     progress.stop()

@@ -1,18 +1,15 @@
 import { z } from 'zod'
-import type { LocalPlatform, PlatformOptions } from '../../functions/local.ts'
+import type { LocalPlatform } from '../../functions/local.ts'
 import { grouped } from '../../layers/core/count-words.ts'
-import { failureReason } from '../../layers/core/flow/failure-reason.ts'
 import { folderName, stateName } from '../../layers/core/names.ts'
-import { seconds, type Terminal, visible } from '../terminal.ts'
+import { seconds, type Terminal } from '../terminal.ts'
 import { ASKING } from './questions.ts'
+import { type Retrying, showRetries } from './retries.ts'
 
 const LOOK_EVERY_MS = 150
-/** Many pieces of one step that fail for the same reason at the same time are told once. */
-const SAME_MS = 2000
 
 const taskInput = z.object({ project_id: z.string() })
 
-type Retrying = Parameters<NonNullable<PlatformOptions['onRetry']>>[0]
 type Runner = LocalPlatform['runner']
 
 export type Progress = {
@@ -29,23 +26,28 @@ type Round = { executions: ReadonlySet<string>; since: number; rows: Map<string,
 
 /**
  * Prints each state as it is entered, what failed and is tried again, and the rows a worker has done, until stopped. `asked`: lines about what
- * the person of a waiting project is asked.
+ * the person of a waiting project is asked and was not told yet; null while nobody is asked.
  */
 export function showProgress(
   terminal: Terminal,
   platform: () => { runner: Pick<Runner, 'list' | 'describe'> } | null,
-  asked: (projectId: string) => Promise<readonly string[]> = async () => [],
+  asked: (projectId: string) => Promise<readonly string[] | null> = async () => null,
 ): Progress {
   const seen = new Set<string>()
   const rounds = new Map<string, Round>()
-  /** By state: why its last try failed, and when that was told. */
-  const told = new Map<string, { attempt: number; why: string; at: number }>()
+  const retries = showRetries(terminal)
+  /** Waits for people whose questions were told, or are just being read. */
+  const told = new Set<string>()
   /** By worker: the executions whose present state is its own. */
   let standing = new Map<string, Set<string>>()
-  const tellQuestions = async (projectId: string | undefined) => {
+  /** A state is entered before its request is sent, and again in every round of questions: it is asked until there is an answer. */
+  const tellQuestions = async (wait: string, projectId: string | undefined) => {
+    if (projectId === undefined || told.has(wait)) return
+    told.add(wait)
     // What is asked stands on the page as well: not being able to say it here stops nothing.
-    const lines = projectId === undefined ? [] : await asked(projectId).catch(() => [])
-    for (const line of lines) terminal.err(line)
+    const lines = await asked(projectId).catch(() => [])
+    if (lines === null) told.delete(wait)
+    for (const line of lines ?? []) terminal.err(line)
   }
   const look = () => {
     const open = platform()
@@ -53,18 +55,21 @@ export function showProgress(
     standing = new Map()
     for (const name of open.runner.list()) {
       const { standing: frames, input } = open.runner.describe(name)
-      for (const { state } of frames) {
+      for (const { state, entered_at } of frames) {
+        if (state === ASKING) void tellQuestions(`${name} ${entered_at}`, taskInput.safeParse(input).data?.project_id)
         const worker = folderName(state)
         standing.set(worker, (standing.get(worker) ?? new Set()).add(name))
         const id = `${name} ${state}`
         if (seen.has(id)) continue
         seen.add(id)
         terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
-        if (state === ASKING) void tellQuestions(taskInput.safeParse(input).data?.project_id)
       }
     }
   }
-  const timer = setInterval(look, LOOK_EVERY_MS)
+  const timer = setInterval(() => {
+    look()
+    retries.look()
+  }, LOOK_EVERY_MS)
   const roundOf = (worker: string): Round => {
     const now = standing.get(worker) ?? new Set()
     const before = rounds.get(worker)
@@ -86,19 +91,10 @@ export function showProgress(
       const rate = elapsed > 500 ? ` · ${grouped(Math.round((Number(total) / elapsed) * 1000))} rows/s` : ''
       terminal.progress(`  ${stateName(worker)} ${grouped(total)} rows${rate} · ${seconds(elapsed)}`)
     },
-    retry({ state, attempt, of, waitMs, failure }) {
-      const { code, reason } = failureReason(failure.error, failure.cause)
-      const why = visible(`${code}: ${reason}`)
-      const before = told.get(state)
-      const at = performance.now()
-      told.set(state, { attempt, why, at })
-      if (before?.why === why && before.attempt === attempt && at - before.at < SAME_MS) return
-      const when = waitMs < 500 ? 'now' : `in ${Math.round(waitMs / 1000)} s`
-      const said = before?.why === why && before.attempt < attempt ? 'The same reason.' : why
-      terminal.err(`${terminal.paint('yellow', '↻')} ${state}: try ${attempt} of ${of} failed and is repeated ${when}. ${said}`)
-    },
+    retry: retries.tell,
     stop() {
       clearInterval(timer)
+      retries.look(true)
       terminal.endProgress()
     },
   }

@@ -99,7 +99,8 @@ async function recover(run: Run, frame: Frame, state: State, { failure }: StateF
     const retries = retriers.map((_, each) => (frame.retries[each] ?? 0) + (each === index ? 1 : 0))
     const waitMs = delay(retrier, used, run.random)
     run.store.retry(run.name, frame, failure, retries, new Date(run.time.now().getTime() + waitMs))
-    return run.onRetry({ state: frame.state, attempt: used + 1, of: retrier.MaxAttempts + 1, waitMs, failure })
+    const which = { execution: run.name, frame: frame.frame, input: frame.input, state: frame.state }
+    return run.onRetry({ ...which, attempt: used + 1, of: retrier.MaxAttempts + 1, waitMs, failure })
   }
   const catcher = 'Catch' in state ? state.Catch.find((each) => takes(each.ErrorEquals, failure.error)) : undefined
   if (catcher === undefined) return run.store.fail(run.name, frame, failure)

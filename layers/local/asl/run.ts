@@ -15,8 +15,20 @@ export type Platform = {
   writeResults(file: { Bucket: string; Key: string; bytes: Uint8Array; contentType: string }): Promise<void>
 }
 
-/** A try that failed and is not the last: `attempt` of at most `of`. The next one begins in `waitMs` milliseconds. */
-export type Retrying = { state: string; attempt: number; of: number; waitMs: number; failure: Failure }
+/**
+ * A try that failed and is not the last: `attempt` of at most `of`. The next one begins in `waitMs` milliseconds. `frame`: which line of the
+ * execution stands in the state, with what it was given as `input`.
+ */
+export type Retrying = {
+  execution: string
+  frame: string
+  input: Json
+  state: string
+  attempt: number
+  of: number
+  waitMs: number
+  failure: Failure
+}
 
 /** One execution being driven by this process. */
 export type Run = {

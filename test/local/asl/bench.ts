@@ -53,7 +53,7 @@ export type Bench = {
   calls: { name: string; payload: unknown }[]
   written: Map<string, string>
   /** What was told of retries. */
-  retried: { state: string; attempt: number; of: number; waitMs: number; error: string }[]
+  retried: { frame: string; state: string; attempt: number; of: number; waitMs: number; error: string }[]
   folder: string
   stop: AbortController
   /** Another runner on the same home, as the next process would make. */
@@ -114,7 +114,7 @@ export function bench(options: BenchOptions = {}, folder?: string, time = new St
     time,
     random: options.random ?? (() => 0.5),
     pollMs: 20,
-    onRetry: ({ failure, ...retrying }) => void retried.push({ ...retrying, error: failure.error }),
+    onRetry: ({ failure, execution: _, input: __, ...retrying }) => void retried.push({ ...retrying, error: failure.error }),
   })
   const later: Bench[] = []
   return {

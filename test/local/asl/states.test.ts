@@ -245,7 +245,7 @@ describe('Retry and Catch', () => {
     expect(calls).toHaveLength(5)
     expect(time.slept).toEqual([2000, 6000, 10_000, 10_000])
     expect(retried).toEqual(
-      [2000, 6000, 10_000, 10_000].map((waitMs, at) => ({ state: 'A', attempt: at + 1, of: 5, waitMs, error: 'CONFLICT' })),
+      [2000, 6000, 10_000, 10_000].map((waitMs, at) => ({ frame: 'root', state: 'A', attempt: at + 1, of: 5, waitMs, error: 'CONFLICT' })),
     )
     expect(ended.output).toEqual([{ error: 'CONFLICT', input: 1 }, 'said so'])
     expect(history.map((event) => event.type).filter((type) => /Retried|Caught/.test(type))).toEqual([
