@@ -7,27 +7,13 @@ import type { Ports } from '../../layers/core/ports.ts'
 import type { ArtifactPointer } from '../../layers/core/schemas/common.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { Policy } from '../../layers/core/schemas/policy.ts'
-import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
+import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { anchorsOf } from './anchors.ts'
-import { COMPARABLE, isComparable } from './comparable.ts'
 import { findPolicy, keptPolicy } from './signed-policy.ts'
+import { type Purpose, standsWrong } from './standing.ts'
 import { faultsFor } from './vouched-record.ts'
 
 export type BarrierDeps = Pick<Ports, 'artifacts' | 'audit' | 'clock' | 'policy' | 'projects' | 'trust'>
-
-/**
- * `write`: everything must hold, now. `read`: comparing what was executed; expiry and a newer policy do not matter, all else does.
- * `undo`: removing what this plan wrote. It may be needed just because the plan has expired or the policy has changed, so it is judged
- * as `read` is: an authentic plan with all its approvals. A plan nobody approved wrote nothing, so there is nothing of it to remove.
- */
-export type Purpose = 'write' | 'read' | 'undo'
-
-/** Where a project must stand. A plan already executed is not executed again, and nothing is undone once others write to the target. */
-const STATES: Record<Purpose, readonly LifecycleState[]> = {
-  write: ['PLANNED'],
-  read: COMPARABLE,
-  undo: ['PLANNED', 'EXECUTED', 'RECONCILED', 'PR_CREATED', 'PARALLEL_VALIDATED', 'CUTOVER_READY'],
-}
 
 export type Authorised = { project: ProjectRecord; plan: Plan; planSha256: string; policy: Policy }
 
@@ -62,12 +48,8 @@ export async function passBarrier(
     purpose: purpose === 'write' ? 'write' : 'read',
     scope: { project_id: projectId, table_ids: tableIds },
   })
-  if (!STATES[purpose].includes(project.state) && !(purpose === 'read' && isComparable(project))) {
-    throw new WaybillError(
-      'PLAN_NOT_AUTHORISED',
-      `nothing was done, because the project is in the state ${project.state}; this worker acts in ${STATES[purpose].join(', ')}`,
-    )
-  }
+  const wrong = standsWrong(project, purpose)
+  if (wrong !== null) throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${wrong}`)
   const faults = await faultsFor(actor, deps, project, log, anchors)
   if (faults.length > 0) {
     throw new WaybillError('PLAN_NOT_AUTHORISED', `nothing was done, because ${faults[0]}`, { details: faults })

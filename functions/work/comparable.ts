@@ -1,7 +1,7 @@
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 
 /** States in which there is something to compare: the plan was executed, and what it wrote is still there. */
-export const COMPARABLE: readonly LifecycleState[] = [
+const COMPARABLE: readonly LifecycleState[] = [
   'EXECUTED',
   'RECONCILED',
   'PR_CREATED',
