@@ -151,6 +151,7 @@ export class PipelineStack extends Stack {
       ClusterName: cluster.clusterName,
       WorkerImage: imageDigest,
       MailFrom: config.mailFrom,
+      MailIdentity: config.mailIdentity.name,
       GitRepository: config.git.repository,
       ScheduleGroupName: `waybill-${config.stage}`,
       ScheduleTimeZone: config.nightly.timeZone,

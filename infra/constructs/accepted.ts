@@ -35,6 +35,11 @@ const WILDCARDS: readonly { resource: RegExp; reason: string }[] = [
     reason: 'Ids of tasks are made when they start; they lie in the one cluster.',
   },
   {
+    resource: /:ses:.*:(identity|configuration-set)\/\*$/,
+    reason:
+      'SES also asks about the recipient’s identity while its sandbox lasts, and about the configuration set of the sender’s; mail leaves from one address, which a condition names.',
+  },
+  {
     resource: /:states:.*:execution:waybill-(dev|prod)-[a-z]+[/:]\*$/,
     reason: 'Ids of executions and map runs are made when they start; they belong to one state machine.',
   },

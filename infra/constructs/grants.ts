@@ -113,9 +113,13 @@ export function statementsFor(scope: IConstruct, permission: Permission, { state
   }
   if (permission.tasks === true) allow(['states:SendTaskSuccess', 'states:SendTaskFailure'], beside.stateMachineArns)
   if (permission.mail === true)
-    allow(['ses:SendEmail'], [stack.formatArn({ service: 'ses', resource: 'identity', resourceName: config.mailIdentity.name })], {
-      StringEquals: { 'ses:FromAddress': config.mailFrom },
-    })
+    // Besides the sender's most specific identity SES asks about the identity's configuration set, and in its sandbox about each recipient's identity.
+    // None of them is known here; the sender's address is, and whoever may send sends from no other.
+    allow(
+      ['ses:SendEmail'],
+      ['identity', 'configuration-set'].map((resource) => stack.formatArn({ service: 'ses', resource, resourceName: '*' })),
+      { StringEquals: { 'ses:FromAddress': config.mailFrom } },
+    )
 
   const secrets = [
     ...(permission.mask === true ? [state.maskKey] : []),

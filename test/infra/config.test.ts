@@ -226,7 +226,7 @@ describe('stacks of an organisation that has said everything', () => {
       .filter(({ Action }) => Action.includes('ses:SendEmail'))
     expect(sending.length).toBeGreaterThan(0)
     for (const { Resource, Condition } of sending) {
-      expect(Resource).toEqual([expect.stringMatching(/:identity\/data\.acme\.eu$/)])
+      expect(Resource).toEqual([expect.stringMatching(/:ses:.*:configuration-set\/\*$/), expect.stringMatching(/:ses:.*:identity\/\*$/)])
       expect(Condition).toEqual({ StringEquals: { 'ses:FromAddress': ORGANISATION.mailFrom } })
     }
   })

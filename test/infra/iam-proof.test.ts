@@ -4,7 +4,7 @@ import { workKey } from '../../functions/work/working.ts'
 import { FUNCTIONS, type Permission, WORKER_PERMISSIONS } from '../../infra/permissions.ts'
 import { MAC_PURPOSES, type MacPurpose, stateName, type Worker } from '../../layers/core/names.ts'
 import { ACCOUNT, type Account, accountOf, type Role } from './iam/account.ts'
-import { synthesise } from './synth.ts'
+import { ORGANISATION, synthesise } from './synth.ts'
 
 const AS_SIGNER = { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': 'ECDSA_SHA_256' }
 const AGENTS = Object.entries(FUNCTIONS).flatMap(([name, { agent }]) => (agent === true ? [stateName(name)] : []))
@@ -299,6 +299,36 @@ describe('what people sign', () => {
       const act = { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } }
       expect([name, await allowed(account.roles, [act])]).toEqual([name, ['Decide: s3:PutObject']])
     }
+  })
+})
+
+describe('mail', () => {
+  const FROM = { 'ses:FromAddress': ORGANISATION.mailFrom }
+  const of = (resource: string, context: Record<string, string> = FROM): Act => ({
+    action: 'ses:SendEmail',
+    resource: arn('ses', resource),
+    context,
+  })
+  // The sender as an address and as a domain; whoever gets it, whom SES asks about while its sandbox lasts; and a set that an identity was given.
+  const asked = [
+    ...[`identity/${ORGANISATION.mailFrom}`, 'identity/data.acme.eu', 'identity/tech.lead@acme.eu', 'configuration-set/reputation'],
+  ]
+
+  it('is sent by who asks, decides and tells of a night, whatever SES asks about, and by nobody else', async () => {
+    const senders = ['CloseReconciliation', 'Decide', 'RequestApproval', 'RequestDecisions']
+    for (const resource of asked)
+      expect([resource, (await allowed(account.roles, [of(resource)])).sort()]).toEqual([
+        resource,
+        senders.map((name) => `${name}: ses:SendEmail`),
+      ])
+  })
+
+  it('leaves from the address of the settings and from no other, of the same domain or not, and not from none', async () => {
+    for (const from of ['ceo@data.acme.eu', 'waybill@evil.example', `${ORGANISATION.mailFrom}.evil.example`])
+      for (const resource of asked) expect(await allowed(account.roles, [of(resource, { 'ses:FromAddress': from })])).toEqual([])
+    expect(await allowed(account.roles, [of(asked[0]!, {})])).toEqual([])
+    const elsewhere = { ...of(asked[0]!), resource: arn('ses', asked[0]!).replace(ACCOUNT, '444455556666') }
+    expect(await allowed(account.roles, [elsewhere])).toEqual([])
   })
 })
 

@@ -53,6 +53,7 @@ const OUTPUTS = {
     ClusterName: text,
     WorkerImage: text,
     MailFrom: text,
+    MailIdentity: text,
     GitRepository: text,
     ScheduleGroupName: text,
     ScheduleTimeZone: text,

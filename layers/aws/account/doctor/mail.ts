@@ -3,26 +3,29 @@ import { type DoctorLine, fail, ok, warn } from '../../../core/doctor.ts'
 import { sdkErrorName } from '../../sdk-errors.ts'
 import type { Patient } from './place.ts'
 
-/** Mails can leave, from the address of the configuration, to anybody. */
-export async function mailLines({ session, outputs: { MailFrom: from } }: Patient): Promise<DoctorLine[]> {
+/** Mails can leave, from the address of the configuration, by the identity it names or one of the address itself, to anybody. */
+export async function mailLines({ session, outputs: { MailFrom: from, MailIdentity: identity } }: Patient): Promise<DoctorLine[]> {
   const ses = new SESv2Client(session.config)
-  const domain = from.slice(from.lastIndexOf('@') + 1)
-  const verified = async (identity: string): Promise<boolean | null> => {
+  const verified = async (name: string): Promise<boolean | null> => {
     try {
-      return (await ses.send(new GetEmailIdentityCommand({ EmailIdentity: identity }))).VerifiedForSendingStatus === true
+      return (await ses.send(new GetEmailIdentityCommand({ EmailIdentity: name }))).VerifiedForSendingStatus === true
     } catch (error) {
       if (sdkErrorName(error) === 'NotFoundException') return null
       throw error
     }
   }
-  const [address, whole, account] = [await verified(from), await verified(domain), await ses.send(new GetAccountCommand({}))]
+  const [named, own, account] = await Promise.all([
+    verified(identity),
+    identity === from ? null : verified(from),
+    ses.send(new GetAccountCommand({})),
+  ])
   const lines: DoctorLine[] = []
-  if (address === true || whole === true) lines.push(ok('sender', `SES may send from ${from}.`))
-  else if (address === false || whole === false)
+  if (named === true || own === true) lines.push(ok('sender', `SES may send from ${from}.`))
+  else if (named === false || own === false)
     lines.push(
       fail(
         'sender',
-        `${from} is known to SES in ${session.region}, but not verified.`,
+        `${named === false ? identity : from} is known to SES in ${session.region}, but not verified.`,
         'Open the mail SES sent there, or set the DNS records it names.',
       ),
     )
@@ -30,8 +33,8 @@ export async function mailLines({ session, outputs: { MailFrom: from } }: Patien
     lines.push(
       fail(
         'sender',
-        `SES in ${session.region} does not know ${from}, nor ${domain}: no approver would get a mail.`,
-        `Verify it: aws sesv2 create-email-identity --email-identity ${from}`,
+        `SES in ${session.region} does not know ${identity}: no approver would get a mail from ${from}.`,
+        `Verify it: aws sesv2 create-email-identity --email-identity ${identity}`,
       ),
     )
   if (account.SendingEnabled === false || (account.EnforcementStatus ?? 'HEALTHY') === 'SHUTDOWN')
