@@ -46,19 +46,31 @@ export function taskFunction<E extends TaskEvent>(createHandler: (deps: Ports) =
   const logger = new Logger({ serviceName: 'waybill' })
   const handler = afterPorts(logOf(logger), createHandler)
   return wrapped(logger)
-    .before(({ event }) => {
+    .around.before(({ event }) => {
       const { project_id, run_id } = taskEvent.parse(event)
       logger.appendKeys({ project_id, run_id })
     })
     .handler(async (event: unknown) => (await handler())(event as E)) as unknown as LambdaHandler
 }
 
-/** A Lambda function behind the HTTP API (payload format 2.0). An unexpected failure is an empty page with status 500. */
-export function httpFunction(createHandler: (deps: Ports) => (request: HttpRequest) => Promise<HttpResponse>): LambdaHandler {
+/**
+ * A Lambda function behind the HTTP API (payload format 2.0). An unexpected failure is an empty page with status 500. A page with status 500
+ * or more is no error to Lambda, so it is counted here, whoever made it.
+ * @param schedulePath what a schedule asks for: no person reads that page, and a failure there is one to Lambda too, which tries again and rings
+ */
+export function httpFunction(
+  createHandler: (deps: Ports) => (request: HttpRequest) => Promise<HttpResponse>,
+  schedulePath?: string,
+): LambdaHandler {
   const logger = new Logger({ serviceName: 'waybill' })
   const handler = afterPorts(logOf(logger), createHandler)
-  return wrapped(logger)
+  const { around, countFailure } = wrapped(logger)
+  return around
+    .after(({ response }) => {
+      if ((response as ReturnType<typeof httpResultOf>).statusCode >= 500) countFailure()
+    })
     .onError((request) => {
+      if (schedulePath !== undefined && (request.event as { rawPath?: unknown } | null)?.rawPath === schedulePath) return
       request.response = httpResultOf({
         status: 500,
         headers: { 'content-type': 'text/plain; charset=utf-8' },
@@ -120,7 +132,8 @@ function wrapped(logger: Logger) {
     serviceName: process.env.POWERTOOLS_SERVICE_NAME ?? 'waybill',
     defaultDimensions: { stage: process.env.WAYBILL_STAGE ?? 'none' },
   })
-  return middy()
+  const countFailure = () => metrics.addMetric('Failures', MetricUnit.Count, 1)
+  const around = middy()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(logMetrics(metrics, { captureColdStartMetric: true }))
     .use({
@@ -128,7 +141,7 @@ function wrapped(logger: Logger) {
       after: () => logger.resetKeys(),
       onError: (request) => {
         const outward = outwardError(request.error)
-        metrics.addMetric('Failures', MetricUnit.Count, 1)
+        countFailure()
         logger.error(outward.message, {
           code: outward.name,
           ...(isWaybillError(outward) ? { details: outward.details } : { places: placesOf(request.error) }),
@@ -137,6 +150,7 @@ function wrapped(logger: Logger) {
         request.error = outward
       },
     })
+  return { around, countFailure }
 }
 
 /** Makes the handler at the first call, not at import, and again after a failure to make it. */

@@ -23,9 +23,11 @@ const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLL
  * Looks after everybody who has not decided yet: reminds, invites the person to escalate to, ends the wait when the time is over, and asks
  * whoever may waive what keeps a plan from being signed. A
  * schedule calls it; call it as often as you like, from as many processes as you like: nothing happens twice.
+ * @throws what kept one project from being looked after, once all others were
  */
 export async function chase(deps: ChaseDeps): Promise<void> {
   let waiting = 0
+  const failures: unknown[] = []
   const { records, unreadable } = await deps.projects.list()
   for (const { project_id } of unreadable)
     deps.log.warn('the record of a project cannot be read: its people are not reminded', { project_id })
@@ -36,13 +38,15 @@ export async function chase(deps: ChaseDeps): Promise<void> {
       else waiting += await chaseProject(deps, project)
     } catch (error) {
       // One project that cannot be looked after must not leave the others alone.
+      failures.push(error)
       deps.log.warn('the people of a project could not be reminded; it is tried again', {
         project_id: project.project_id,
         error: isWaybillError(error) ? error.code : 'unknown',
       })
     }
   }
-  deps.log.info('everybody who is waited for was looked after', { metrics: { ApprovalsWaiting: waiting } })
+  deps.log.info('people who are waited for were looked after', { metrics: { ApprovalsWaiting: waiting } })
+  if (failures.length > 0) throw failures[0]
 }
 
 /** How many requests of this project wait for somebody. */

@@ -25,7 +25,10 @@ import { withdraw } from './withdrawal.ts'
 
 type Deps = OpeningDeps & PlanLinkDeps & ViewDeps & SettleDeps & OutboxDeps & ChaseDeps & PasskeyDeps & BrowserDeps
 
-/** POSTing here, with any body, empties the outbox and looks after those who have not decided. */
+/**
+ * POSTing here, with any body, empties the outbox and looks after those who have not decided. No person reads the answer: what fails here is
+ * thrown, so that whoever calls it knows.
+ */
 export const OUTBOX_PATH = '/outbox'
 
 /**
@@ -34,6 +37,12 @@ export const OUTBOX_PATH = '/outbox'
  */
 export function createHandler(deps: Deps) {
   return async (http: HttpRequest): Promise<HttpResponse> => {
+    // The schedule's way in. Whoever else calls it only makes happen now what would happen in a few minutes.
+    if (http.path === OUTBOX_PATH && http.method.toUpperCase() === 'POST') {
+      await tellOutcomes(deps)
+      await chase(deps)
+      return { status: 204, headers: {}, body: '' }
+    }
     try {
       return await decide(deps, http)
     } catch (error) {
@@ -45,12 +54,6 @@ export function createHandler(deps: Deps) {
 
 async function decide(deps: Deps, http: HttpRequest): Promise<HttpResponse> {
   if (http.method.toUpperCase() !== 'POST') return notice('method')
-  // The schedule's way in. Whoever else calls it only makes happen now what would happen in a few minutes.
-  if (http.path === OUTBOX_PATH) {
-    await tellOutcomes(deps)
-    await chase(deps)
-    return { status: 204, headers: {}, body: '' }
-  }
   const passkeyFor = approvalIdOf(http.path, 'passkeys')
   const plan = planPathOf(http.path)
   const approvalId = passkeyFor ?? approvalIdOf(http.path)

@@ -1,4 +1,4 @@
 import { httpFunction } from '../aws.ts'
-import { createHandler } from './handler.ts'
+import { createHandler, OUTBOX_PATH } from './handler.ts'
 
-export const handler = httpFunction(createHandler)
+export const handler = httpFunction(createHandler, OUTBOX_PATH)

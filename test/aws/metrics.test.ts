@@ -41,33 +41,66 @@ it('a number that a handler logs leaves as a metric of its stage, and not as tex
   expect(said).not.toHaveProperty('metrics')
 })
 
-it('a page that failed says so under its function’s name and stage, though it is answered', async () => {
+/** What a real function writes and answers when it is deployed without its tables: reading any of them fails. */
+async function askBroken(name: 'decide' | 'approval-page', event: unknown): Promise<Record<string, unknown>[]> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [
       '--input-type=module',
       '-e',
-      `const { httpFunction } = await import(${JSON.stringify(join(ROOT, 'functions/aws.ts'))})
-       const handler = httpFunction(() => async () => { throw new Error('broken') })
-       const event = { rawPath: '/outbox', requestContext: { http: { method: 'POST' } } }
-       const { statusCode } = await handler(event, { awsRequestId: 'r', functionName: 'f', functionVersion: '1', memoryLimitInMB: '512', invokedFunctionArn: 'arn', getRemainingTimeInMillis: () => 1000 })
-       console.log(JSON.stringify({ statusCode }))`,
+      `const { handler } = await import(${JSON.stringify(join(ROOT, 'functions', name, 'index.ts'))})
+       const context = { awsRequestId: 'r', functionName: 'f', functionVersion: '1', memoryLimitInMB: '512', invokedFunctionArn: 'arn', getRemainingTimeInMillis: () => 1000 }
+       const answer = await handler(${JSON.stringify(event)}, context).catch(({ name }) => ({ thrown: name }))
+       console.log(JSON.stringify({ answer }))`,
     ],
     {
       env: {
         PATH: process.env.PATH ?? '',
-        POWERTOOLS_SERVICE_NAME: 'decide',
+        POWERTOOLS_SERVICE_NAME: name,
         WAYBILL_STAGE: 'prod',
         POWERTOOLS_TRACE_ENABLED: 'false',
         AWS_REGION: 'eu-central-1',
       },
     },
   )
-  const lines = stdout
+  return stdout
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-  expect(lines.at(-1)).toEqual({ statusCode: 500 })
+}
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
+it.each([
+  [
+    'decide',
+    { rawPath: '/approvals/a-1', headers: FORM, body: 't=x&csrf=y&decision=approve', requestContext: { http: { method: 'POST' } } },
+  ],
+  ['approval-page', { rawPath: '/approvals/a-1', rawQueryString: 't=x', requestContext: { http: { method: 'GET' } } }],
+] as const)('%s says under its own name and stage that its page failed, though it is answered', async (service, event) => {
+  const lines = await askBroken(service, event)
+  expect(lines.at(-1)).toMatchObject({ answer: { statusCode: 500, body: expect.stringContaining('Something went wrong on our side') } })
+  expect(lines.filter((line) => line.Failures !== undefined)).toEqual([
+    expect.objectContaining({
+      service,
+      stage: 'prod',
+      Failures: 1,
+      _aws: expect.objectContaining({
+        CloudWatchMetrics: [{ Namespace: 'Waybill', Dimensions: [['service', 'stage']], Metrics: [{ Name: 'Failures', Unit: 'Count' }] }],
+      }),
+    }),
+  ])
+})
+
+it.each(['decide', 'approval-page'] as const)('%s counts no failure for a page that refuses somebody', async (name) => {
+  const lines = await askBroken(name, { rawPath: '/nothing', requestContext: { http: { method: name === 'decide' ? 'POST' : 'GET' } } })
+  expect(lines.at(-1)).toMatchObject({ answer: { statusCode: 404 } })
+  expect(lines.filter((line) => line.Failures !== undefined)).toEqual([])
+})
+
+it('what the schedule asks for and cannot be done fails for Lambda too, which tries again; the page of an API would count as done', async () => {
+  const lines = await askBroken('decide', { rawPath: '/outbox', requestContext: { http: { method: 'POST' } } })
+  expect(lines.at(-1)).toEqual({ answer: { thrown: 'PERMISSION_DENIED' } })
   expect(lines.filter((line) => line.Failures !== undefined)).toEqual([
     expect.objectContaining({ service: 'decide', stage: 'prod', Failures: 1 }),
   ])

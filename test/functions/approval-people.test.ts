@@ -60,7 +60,8 @@ describe('reminders', () => {
     asked.on.later(10 * HOUR)
     const { notifier } = asked.on.ports
     asked.on.ports.notifier = { send: () => Promise.reject(new Error('killed')) }
-    await chase(asked.on.ports)
+    // Who called hears of it: the schedule's alarm rings.
+    await expect(chase(asked.on.ports)).rejects.toThrow('killed')
     asked.on.ports.notifier = notifier
     await chase(asked.on.ports)
     expect(mailsTo(PEOPLE.tech_lead)).toHaveLength(2)
@@ -452,7 +453,7 @@ describe('escalation', () => {
     asked.on.later(25 * HOUR)
     const { notifier } = asked.on.ports
     asked.on.ports.notifier = { send: () => Promise.reject(new Error('killed')) }
-    await chase(asked.on.ports)
+    await expect(chase(asked.on.ports)).rejects.toThrow('killed')
     asked.on.ports.notifier = notifier
     expect(await chain(asked, 'APPROVAL_ESCALATED')).toEqual([])
     // A process that lives may be about to send it.
