@@ -11,6 +11,7 @@ import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import { type Terminal, visible } from '../terminal.ts'
 import { type ListedFinding, listedFindings } from '../waive/listed.ts'
+import { nextWords, printFindings } from '../waive/words.ts'
 
 type Options = PlaceOptions & { reason?: string; days: string; confirm?: string; code?: string; json?: boolean }
 
@@ -39,7 +40,7 @@ export function waiveCommand(terminal: Terminal): Command {
       try {
         const project = await ports.projects.get(projectId)
         if (options.confirm !== undefined) await confirm(ports, terminal, project, options)
-        else if (findingId === undefined) printFindings(terminal, await listedFindings(ports, project), options)
+        else if (findingId === undefined) shown(terminal, project, await listedFindings(ports, project), options)
         else await ask(ports, terminal, project, findingId, options)
       } finally {
         close()
@@ -60,32 +61,15 @@ async function inAccount(terminal: Terminal, projectId: string, findingId: strin
     if (kept === undefined) throw new WaybillError('NOT_FOUND', `There is no plan of ${projectId} yet.`)
     const policy = await getJson(ports.artifacts, kept, policySchema)
     const open = await listedFindings({ ...ports, policy }, project)
-    printFindings(terminal, open, options)
-    const [first] = open
-    if (options.json || first === undefined) return
-    const { mailed } = first
-    if (open.every(({ waived }) => waived?.passed === false)) terminal.out(`Go on with: waybill resume${flags} ${projectId}`)
-    else if (mailed !== null)
-      terminal.out(
-        `Mailed to ${visible(mailed.to)} as ${visible(mailed.role)} at ${mailed.at}. A finding is waived on the page of that link.`,
-      )
-    else if (open.every(({ barred }) => barred === null))
-      terminal.out('The link that waives is mailed within a quarter of an hour, if the spec names somebody who may.')
+    shown(terminal, project, open, options)
+    const next = options.json ? null : nextWords(project, open, flags)
+    if (next !== null) terminal.out(next)
   })
 }
 
-function printFindings(terminal: Terminal, open: readonly ListedFinding[], { json }: Options): void {
+function shown(terminal: Terminal, project: ProjectRecord, open: readonly ListedFinding[], { json }: Options): void {
   if (json) terminal.out(JSON.stringify(open, null, 2))
-  else if (open.length === 0) terminal.out('No finding keeps this plan from being signed.')
-  for (const { finding_id, finding, barred, waived } of json ? [] : open) {
-    terminal.out(`${finding_id}  ${finding.severity}  ${finding.rule_id}  ${visible(finding.where)}`)
-    terminal.out(`  ${visible(finding.what)}`)
-    terminal.out(`  What helps: ${visible(finding.remedy)}`)
-    if (waived !== null)
-      terminal.out(`  Waived by ${visible(waived.by)} until ${visible(waived.until)}${waived.passed ? ', which has passed' : ''}.`)
-    if (waived === null || waived.passed)
-      terminal.out(barred === null ? '  It may be waived.' : `  It cannot be waived: ${visible(barred)}.`)
-  }
+  else printFindings(terminal, project, open)
 }
 
 async function ask(ports: Ports, terminal: Terminal, project: ProjectRecord, findingId: string, options: Options): Promise<void> {

@@ -270,6 +270,11 @@ describe('a migration from the command line', () => {
     ])
   })
 
+  it('that is over is told of no waiver', async () => {
+    const over = await waybill('waive', '--aws', 'shop-1')
+    expect([over.code, over.out]).toEqual([0, 'No finding kept its plan from being signed; shop-1 is EVIDENCE_COMPLETE.\n'])
+  })
+
   it('is shown beside one whose record somebody spoiled, and asked for alone without it', async () => {
     const db = DynamoDBDocumentClient.from(new DynamoDBClient({}))
     const TableName = account.deployment.outputs.ProjectsTableName!

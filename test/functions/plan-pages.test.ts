@@ -133,6 +133,9 @@ describe('a waiver by link', () => {
     const waived = (passed: boolean) => ({ ...mailedTo, waived: { by: MANAGER, until: expect.any(String), passed } })
     expect(await listed()).toEqual([waived(false)])
     expect(await listed(8)).toEqual([waived(true)])
+    expect((await tell(on, id)).project?.state).toBe('EVIDENCE_COMPLETE')
+    const late = `findings are waived before a plan is signed, and ${id} is EVIDENCE_COMPLETE`
+    expect(await listed()).toEqual([{ ...waived(false), barred: late }])
   })
 
   it('GET, HEAD and OPTIONS change nothing, however often, whatever they carry', { timeout: LONG }, async () => {
