@@ -1,10 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type DynamoDBDocumentClient, TransactWriteCommand, type TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb'
+import { pauseUpTo } from './clock.ts'
 import { sdkErrorName } from './sdk-errors.ts'
 
-const ATTEMPTS = 6
-/** Of the first pause; each later one may be twice as long. The last may be 0.8 s, all together 1.6 s. */
+/**
+ * Ten writers at one item all get through: each attempt but one of theirs fails, and the pauses spread them over ever more time. The pauses before an attempt may
+ * be 9.6 s all together and are half of it as a rule, well within the shortest time that a function has; whoever still meets others by then is told to
+ * try again.
+ */
+const ATTEMPTS = 14
+/** Of the first pause, at most; each later one may be twice as long. */
 const PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 1000
 /** Somebody else's transaction was at one of the items, or the table had no room: nothing was judged, and nothing written. */
 const PASSING = new Set(['None', 'TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded'])
 
@@ -13,14 +19,18 @@ const PASSING = new Set(['None', 'TransactionConflict', 'ThrottlingError', 'Prov
  * about, and the SDK does not try again by itself.
  * @throws what the SDK throws: `TransactionCanceledException` when a condition did not hold
  */
-export async function transact(db: DynamoDBDocumentClient, items: TransactWriteCommandInput['TransactItems']): Promise<void> {
+export async function transact(
+  db: DynamoDBDocumentClient,
+  items: TransactWriteCommandInput['TransactItems'],
+  pause: (upToMilliseconds: number) => Promise<void> = pauseUpTo,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await db.send(new TransactWriteCommand({ TransactItems: items }))
       return
     } catch (error) {
       if (attempt === ATTEMPTS || !passing(error)) throw error
-      await sleep(Math.random() * PAUSE_MS * 2 ** (attempt - 1))
+      await pause(Math.min(PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS))
     }
   }
 }

@@ -13,7 +13,8 @@ import type { Policy } from './schemas/policy.ts'
 import type { WorkProgress } from './schemas/progress.ts'
 import type { ProjectRecord } from './schemas/project.ts'
 
-export type Clock = { now(): Date }
+/** `pauseUpTo`: waits a random time of up to so many milliseconds, so that writers who met do not meet again; none where stores need no such wait. */
+export type Clock = { now(): Date; pauseUpTo?(milliseconds: number): Promise<void> }
 
 /** Unguessable identifiers: `<prefix>-` and 26 characters of lower-case base 32 (130 random bits). */
 export type Ids = { next(prefix: string): string }

@@ -1,6 +1,6 @@
 import { isWaybillError, WaybillError } from './errors.ts'
 import { disagreement, replayLifecycle } from './evidence/lifecycle-replay.ts'
-import type { AuditLog, ProjectStore } from './ports.ts'
+import type { AuditLog, Clock, ProjectStore } from './ports.ts'
 import type { AuditEntry } from './schemas/governance.ts'
 import type { ProjectRecord } from './schemas/project.ts'
 
@@ -10,8 +10,12 @@ export type Standing = { record: ProjectRecord | null; entries: readonly AuditEn
 /**
  * A write of both is one, but two readings are not: somebody may write between them, and a database may show one half of a write a moment before
  * the other. Then they agree when they are read again. Where nothing moves any more and they still differ, nobody honest wrote them so.
+ * The first reading after that follows at once; before each later one there is a pause of up to twice the one before, all together 3.6 s at the most: so long
+ * may a half of a write stay behind before an honest change is called a forged one, and so long waits whoever asks about a forged one.
  */
-const READINGS = 40
+const READINGS = 14
+const PAUSE_MS = 10
+const LONGEST_PAUSE_MS = 500
 
 /**
  * Record and log of a project as they stand together.
@@ -19,7 +23,7 @@ const READINGS = 40
  * @throws EVIDENCE_INVALID when they say different things
  */
 export async function standingOf(
-  deps: { projects: ProjectStore; audit: AuditLog },
+  deps: { projects: ProjectStore; audit: AuditLog; clock: Clock },
   projectId: string,
   known: Partial<Standing> = {},
 ): Promise<Standing> {
@@ -36,6 +40,7 @@ export async function standingOf(
     readings = pair === before ? readings + 1 : 1
     if (replay.faults.length > 0 || revision === replay.revision || readings === READINGS) throw refusal(projectId, faults)
     before = pair
+    if (readings > 1) await deps.clock.pauseUpTo?.(Math.min(PAUSE_MS * 2 ** (readings - 2), LONGEST_PAUSE_MS))
     record = await find(deps.projects, projectId)
   }
 }

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { chainFaults } from '../../layers/core/audit-chain.ts'
 import { replayLifecycle } from '../../layers/core/evidence/lifecycle-replay.ts'
 import type { AuditLog, ProjectStore } from '../../layers/core/ports.ts'
+import { advance, open } from '../../layers/core/project-service.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { entryAfter } from './audit-log.ts'
@@ -109,6 +111,22 @@ export function projectStoreContract(name: string, make: () => Promise<Made>): v
       expect([entries.length, chainFaults(entries)]).toEqual([21, []])
       expect(replayLifecycle(entries)).toMatchObject({ revision: 16, faults: [] })
       expect((await it_.store.get('p1')).revision).toBe(16)
+    })
+
+    it('lets ten writers at once all get through', async () => {
+      const clock = { now: () => new Date(), pauseUpTo: (milliseconds: number) => sleep(Math.random() * milliseconds) }
+      const deps = (projects: ProjectStore) => ({ projects, audit: it_.log, clock, anchors: { anchor: async () => {} } })
+      await open(deps(it_.store), projectRecord('p1'), { actor: 'ada@example.org', action: 'PROJECT_CREATED' })
+      const artifact = projectRecord('p1').artifacts.spec!
+      const writers = Array.from({ length: 10 }, (_, at) => {
+        const artifacts = { [`recon_report.run-${at}`]: artifact }
+        const set = (stored: ProjectRecord) => ({ clean_runs: stored.clean_runs + 1 })
+        return advance(deps(at % 2 === 0 ? it_.store : it_.second), 'p1', { actor: `run-${at}`, action: 'RUN_RECORDED', artifacts, set })
+      })
+      await Promise.all(writers)
+      expect(await it_.store.get('p1')).toMatchObject({ clean_runs: 10, revision: 11 })
+      const entries = await it_.log.read('p1')
+      expect([chainFaults(entries), replayLifecycle(entries)]).toMatchObject([[], { revision: 11, faults: [] }])
     })
 
     it('says which project is missing', async () => {

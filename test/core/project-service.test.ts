@@ -255,6 +255,60 @@ describe('advance', () => {
     expect(await advance({ ...ports, projects }, 'prj-one', noted)).toMatchObject({ state: 'DISCOVERED', revision: 3 })
   })
 
+  test('for that half it waits longer and longer, and 3.6 s at the most; where nothing is late it waits for nothing', async () => {
+    const noted: Advance = { actor: 'x', action: 'NOTED', artifacts: { policy: pointer('policy') } }
+    const waitedFor = async (late: number) => {
+      const ports = await opened()
+      const early = await ports.projects.get('prj-one')
+      await advance(ports, 'prj-one', discovered)
+      const pauses: number[] = []
+      const clock = { ...ports.clock, pauseUpTo: async (milliseconds: number) => void pauses.push(milliseconds) }
+      const projects = { ...ports.projects, get: async (id: string) => (late-- > 0 ? early : ports.projects.get(id)) }
+      const outcome = await advance({ ...ports, projects, clock }, 'prj-one', noted).then(
+        ({ revision }) => revision,
+        ({ code }) => code,
+      )
+      return { outcome, pauses }
+    }
+    expect(await waitedFor(0)).toEqual({ outcome: 3, pauses: [] })
+    expect(await waitedFor(1)).toEqual({ outcome: 3, pauses: [] })
+    expect(await waitedFor(3)).toEqual({ outcome: 3, pauses: [10, 20] })
+    const longest = [10, 20, 40, 80, 160, 320, 500, 500, 500, 500, 500, 500]
+    expect(await waitedFor(13)).toEqual({ outcome: 3, pauses: longest })
+    expect(await waitedFor(14)).toEqual({ outcome: 'EVIDENCE_INVALID', pauses: longest })
+  })
+
+  test('ten writers at once, to whom the record is shown later than the log, all get through', async () => {
+    const ports = await opened()
+    const shown = [fresh]
+    const lateBy = (behind: number) => {
+      let asked = behind
+      return {
+        ...ports.projects,
+        get: async () => shown.at(Math.max(-shown.length, -1 - (asked++ % 4)))!,
+        update: async (...[record, entry]: Parameters<typeof ports.projects.update>) => {
+          const outcome = await ports.projects.update(record, entry)
+          if (outcome === 'WRITTEN') shown.push(record)
+          return outcome
+        },
+      }
+    }
+    const pauses: number[] = []
+    const clock = { ...ports.clock, pauseUpTo: async (milliseconds: number) => void pauses.push(milliseconds) }
+    const writers = Array.from({ length: 10 }, (_, at) =>
+      advance({ ...ports, clock, projects: lateBy(at) }, 'prj-one', {
+        actor: `run-${at}`,
+        action: 'RUN_RECORDED',
+        artifacts: { [`recon_report.run-${at}`]: pointer(`run-${at}`) },
+        set: (stored) => ({ clean_runs: stored.clean_runs + 1 }),
+      }),
+    )
+    await Promise.all(writers)
+    expect(await ports.projects.get('prj-one')).toMatchObject({ clean_runs: 10, revision: 11 })
+    expect(chainFaults(ports.chain('prj-one'))).toEqual([])
+    expect(pauses.length).toBeGreaterThan(0)
+  })
+
   test('the same move twice at the same time is one move', async () => {
     const ports = await opened()
     await Promise.all([advance(ports, 'prj-one', discovered), advance(ports, 'prj-one', discovered)])
