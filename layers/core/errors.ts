@@ -46,7 +46,8 @@ export class WaybillError extends Error {
 
 /** Message and details in one line, for a record of one field. */
 export function wholeMessage({ message, details }: Pick<WaybillError, 'message' | 'details'>): string {
-  return details.length === 0 ? message : `${message} (${inOneLine(details)})`
+  const said = inOneLine(details)
+  return said === '' ? message : `${message} (${said})`
 }
 
 export function isWaybillError(error: unknown): error is WaybillError {

@@ -157,25 +157,34 @@ describe('what the doctor looks at', () => {
 
   it('reads what a policy leaves unclear as allowed to everybody, and as denied to nobody', () => {
     const read = (statement: object) => readPolicy(JSON.stringify({ Statement: statement }))[0]!
-    expect(read({ Effect: 'Allow', Principal: { AWS: 'a' }, Action: 'kms:Sign', Resource: 'r' })).toEqual({
+    const these = (...list: string[]) => ({ except: false, list })
+    const sign = { Sid: 's', Effect: 'Allow', Principal: { AWS: ['a', '111122223333'] }, Action: 'kms:Sign', Resource: 'r' }
+    expect(read(sign)).toEqual({
+      id: 's',
       effect: 'Allow',
-      principals: ['a'],
-      actions: ['kms:Sign'],
-      resources: ['r'],
-      conditional: false,
+      principals: these('a', 'arn:aws:iam::111122223333:root'),
+      actions: these('kms:Sign'),
+      resources: these('r'),
+      conditions: null,
     })
-    expect(read({ Effect: 'Deny', Principal: '*', Action: ['x'] }).principals).toEqual(['*'])
-    expect(read({ Effect: 'Deny', Principal: { AWS: '*' }, Action: ['x'] }).principals).toEqual(['*'])
-    const byException = { NotPrincipal: { AWS: 'a' }, NotAction: 'x', NotResource: 'y', Condition: {} }
-    const unclear = { principals: ['*'], actions: ['*'], resources: ['*'], conditional: true }
-    expect(read({ Effect: 'Allow', ...byException })).toEqual({ effect: 'Allow', ...unclear })
-    expect(read({ Effect: 'Deny', ...byException })).toEqual({
+    expect(read({ Effect: 'Deny', Principal: '*', Action: ['x'] }).principals).toEqual(these('*'))
+    expect(read({ Effect: 'Deny', Principal: { AWS: '*' }, Action: ['x'] }).principals).toEqual(these('*'))
+    // Every service is not everybody.
+    expect(read({ Effect: 'Deny', Principal: { Service: '*' }, Action: ['x'] }).principals).toEqual(these('Service:*'))
+    expect(read({ Effect: 'Deny', NotPrincipal: { AWS: 'a' }, NotAction: 'x', NotResource: 'y', Condition: {} })).toEqual({
+      id: 'number 1',
       effect: 'Deny',
-      principals: [],
-      actions: [],
-      resources: [],
-      conditional: true,
+      principals: { except: true, list: ['a'] },
+      actions: { except: true, list: ['x'] },
+      resources: { except: true, list: ['y'] },
+      conditions: null,
     })
+    expect(read({ ...sign, Condition: { Bool: { k: true }, StringEquals: { l: 'v', m: ['w'] } } }).conditions).toEqual([
+      { operator: 'Bool', key: 'k', values: ['true'] },
+      { operator: 'StringEquals', key: 'l', values: ['v'] },
+      { operator: 'StringEquals', key: 'm', values: ['w'] },
+    ])
+    expect(read({ ...sign, Condition: 'x' }).conditions).toEqual([{ operator: 'unread', key: '', values: [] }])
     for (const [pattern, covered] of [
       ['kms:*', true],
       ['KMS:sign', true],

@@ -9,8 +9,12 @@ it('sentences in one line are not separated by a full stop and a semicolon', () 
   expect(inOneLine(['Nothing was rolled back.', 'rb.dep', 'Look there. '])).toBe('Nothing was rolled back; rb.dep; Look there. ')
   expect(inOneLine(['One.'])).toBe('One.')
   expect(inOneLine([])).toBe('')
+  // What a library or a pack left empty leaves no mark, wherever it stands.
+  expect(inOneLine(['', 'One.', ' ', 'Two.', '.'])).toBe('One; Two.')
+  expect(inOneLine(['', ''])).toBe('')
   const error = new WaybillError('CONFLICT', 'No.', { details: ['code 23502.', 'column "a"'] })
   expect(wholeMessage(error)).toBe('No. (code 23502; column "a")')
+  expect(wholeMessage(new WaybillError('CONFLICT', 'No.', { details: ['', ' '] }))).toBe('No.')
 })
 
 describe('what a plan changes', () => {

@@ -192,6 +192,33 @@ export function breakages(account: Account, git: { answers: GitAnswers }, guarde
         }),
     },
     {
+      ...{
+        name: 'who signs plans is denied it',
+        check: 'key-policy',
+        verdict: 'fail',
+        says: /plan key may not be used by .*, which must sign/,
+      },
+      harm: () =>
+        keyPolicy(outputs.PlanKeyArn!, ({ Statement }) =>
+          Statement.push({ Effect: 'Deny', Principal: '*', Action: 'kms:S*', Resource: '*' }),
+        ),
+    },
+    {
+      ...{
+        name: 'a condition decides who signs plans',
+        check: 'key-policy',
+        verdict: 'warn',
+        says: /plan key may be used to sign by .*:root: this depends on a condition \(statement FromHere\)/,
+      },
+      harm: () =>
+        keyPolicy(outputs.PlanKeyArn!, ({ Statement }) =>
+          Statement.push({
+            ...{ Sid: 'FromHere', Effect: 'Allow', Principal: root, Action: 'kms:Sign', Resource: '*' },
+            Condition: { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } },
+          }),
+        ),
+    },
+    {
       ...{ name: 'a key is switched off', check: 'key-policy', verdict: 'fail', says: /plan key is Disabled/ },
       async harm() {
         await kms.send(new DisableKeyCommand({ KeyId: outputs.PlanKeyArn }))

@@ -2,7 +2,7 @@ import { GetBucketPolicyCommand, GetBucketVersioningCommand, GetObjectLockConfig
 import { type DoctorLine, fail, ok } from '../../../core/doctor.ts'
 import { sdkErrorName } from '../../sdk-errors.ts'
 import { type Patient, putBack } from './place.ts'
-import { covers, readPolicy } from './policy.ts'
+import { namesAction, readPolicy, type Statement } from './policy.ts'
 
 const ABSENT = new Set(['ObjectLockConfigurationNotFoundError', 'NoSuchBucketPolicy', 'ObjectLockConfigurationNotFound'])
 
@@ -21,17 +21,7 @@ export async function evidenceLines({ session: { s3 }, deployment, outputs }: Pa
   const again = `${putBack(deployment, 'State')} Find out who changed the bucket.`
   const kept = lock?.ObjectLockConfiguration?.Rule?.DefaultRetention
   const keptDays = kept?.Days ?? (kept?.Years === undefined ? null : kept.Years * 365)
-  const free = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention'].filter(
-    (action) =>
-      !readPolicy(policy?.Policy).some(
-        ({ effect, principals, actions, resources, conditional }) =>
-          effect === 'Deny' &&
-          !conditional &&
-          principals.includes('*') &&
-          actions.some((pattern) => covers(pattern, action)) &&
-          resources.some((each) => each === '*' || each.endsWith(`:${Bucket}/*`)),
-      ),
-  )
+  const { free, sometimes } = notDenied(readPolicy(policy?.Policy), Bucket)
   return [
     versioning.Status === 'Enabled'
       ? ok('versions', `The evidence bucket ${Bucket} keeps versions.`)
@@ -43,6 +33,28 @@ export async function evidenceLines({ session: { s3 }, deployment, outputs }: Pa
         : fail('lock', `New evidence is locked for ${keptDays} days (${kept?.Mode}); deployed was ${days} days (${mode}).`, again),
     free.length === 0
       ? ok('bucket-policy', 'Nobody may choose another retention for evidence, or go round it.')
-      : fail('bucket-policy', `The bucket's policy does not deny ${free.join(' and ')} to everybody.`, again),
+      : fail(
+          'bucket-policy',
+          `The bucket's policy does not deny ${free.join(' and ')} to everybody${sometimes.length === 0 ? '' : `: what it denies depends on a condition (statement ${sometimes.join(', ')})`}.`,
+          again,
+        ),
   ]
+}
+
+/** What nobody may do with an object, and the policy does not deny to everybody in any case; `sometimes`: the statements that do so under a condition. */
+export function notDenied(statements: readonly Statement[], bucket: string): { free: string[]; sometimes: string[] } {
+  const denying = (action: string) =>
+    statements.filter(
+      (each) =>
+        each.effect === 'Deny' &&
+        !each.principals.except &&
+        each.principals.list.includes('*') &&
+        namesAction(each, action) &&
+        !each.resources.except &&
+        each.resources.list.some((name) => name === '*' || name.endsWith(`:${bucket}/*`)),
+    )
+  const free = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention'].filter(
+    (action) => !denying(action).some(({ conditions }) => conditions === null),
+  )
+  return { free, sometimes: [...new Set(free.flatMap((action) => denying(action).map(({ id }) => id)))] }
 }
