@@ -1,6 +1,7 @@
 import { WaybillError } from './errors.ts'
 import type { ColumnMapping } from './schemas/proposal.ts'
 import type { RowFilter } from './schemas/spec.ts'
+import { soleSource } from './sole-source.ts'
 import { readSqlType, sqlType } from './sql-type.ts'
 
 /**
@@ -50,16 +51,7 @@ export function transformSql(column: ColumnMapping, prefix = ''): string {
   const { transform } = column
   const as = (expression: string): string => castSql(expression, column.target_type)
   const sources = column.source.map((name) => prefix + quoteIdentifier(name))
-  const only = (): string => {
-    const [first] = sources
-    if (first === undefined || sources.length !== 1) {
-      throw new WaybillError(
-        'PLAN_INVALID',
-        `Column ${JSON.stringify(column.target)}: "${transform.kind}" takes exactly one source column, not ${sources.length}.`,
-      )
-    }
-    return first
-  }
+  const only = (): string => soleSource(column, sources)
   switch (transform.kind) {
     case 'identity':
       return only()

@@ -1,6 +1,7 @@
 import { WaybillError } from '../../core/errors.ts'
 import type { ColumnMapping } from '../../core/schemas/proposal.ts'
 import type { RowFilter } from '../../core/schemas/spec.ts'
+import { soleSource } from '../../core/sole-source.ts'
 import { readSqlType, sqlType } from '../../core/sql-type.ts'
 import { jsonRaw, jsonText } from './json-reader.ts'
 import { column as columnOf, type Relation } from './relation.ts'
@@ -21,16 +22,7 @@ const BLANKS = `' ' || chr(9) || chr(10) || chr(13) || chr(12) || chr(11)`
 export function fileExpression(column: ColumnMapping, relation: Relation): Expression {
   const { transform } = column
   const sources = column.source.map((source) => sourceExpression(source, relation))
-  const only = (): Expression => {
-    const [first] = sources
-    if (first === undefined || sources.length !== 1) {
-      throw new WaybillError(
-        'PLAN_INVALID',
-        `Column ${JSON.stringify(column.target)}: "${transform.kind}" takes exactly one source column, not ${sources.length}.`,
-      )
-    }
-    return first
-  }
+  const only = (): Expression => soleSource(column, sources)
   const text = (): string => {
     const { sql, family } = only()
     if (family === 'text') return sql

@@ -1,7 +1,7 @@
 import { grouped } from '../count-words.ts'
 import { heatMaps, mismatches } from '../report/data-sections.ts'
-import { bytesInWords, duration, html, Markup, moment, name } from '../report/markup.ts'
-import { STYLE } from '../report/style.ts'
+import { bytesInWords, duration, html, type Markup, moment, name } from '../report/markup.ts'
+import { framed } from '../report/page-frame.ts'
 import { mark, notMeasured } from '../report/verdict-sections.ts'
 import { sentence } from '../schema-comparison/summary.ts'
 import type { TableResult } from '../schemas/recon.ts'
@@ -32,19 +32,9 @@ const MAPS_SHOWN = 40
  */
 export function comparisonPage(comparison: Comparison): string {
   const differing = comparison.tables.filter((table) => table.verdict === 'fail' && table.segments.some(differs))
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<title>${comparison.source} = ${comparison.target}: ${wordOf(comparison)}</title>
-<style>${new Markup(STYLE)}</style>
-</head>
-<body>
-<main>
-<p class="kicker">Comparison</p>
+  return framed(
+    html`${comparison.source} = ${comparison.target}: ${wordOf(comparison)}`,
+    html`<p class="kicker">Comparison</p>
 <h1>${name(comparison.source)} and ${name(comparison.target)}</h1>
 <p class="soft small">${MODE[comparison.mode]}${comparison.filter.length > 0 ? html` where ${comparison.filter.map((term, i) => html`${i > 0 ? ' and ' : ''}<code>${term}</code>`)}` : ''} · ${moment(Date.parse(comparison.started_at))} · took ${duration(Date.parse(comparison.finished_at) - Date.parse(comparison.started_at))}</p>
 ${summary(comparison)}
@@ -54,12 +44,8 @@ ${differing.length > MAPS_SHOWN ? html`<p class="small soft">${grouped(differing
 ${comparison.mode === 'full' || comparison.mode === 'sample' ? rows(comparison) : ''}
 ${figures(comparison)}
 ${schemas(comparison)}
-<footer class="small soft">Made by <code>waybill compare</code>. Nothing was written to either side.${comparison.masked ? ' Values are shown as fingerprints under a key that was thrown away: equal fingerprints, equal values.' : ' Values are shown as they are: treat this page like the data.'}</footer>
-</main>
-</body>
-</html>
-`
-  return page.text
+<footer class="small soft">Made by <code>waybill compare</code>. Nothing was written to either side.${comparison.masked ? ' Values are shown as fingerprints under a key that was thrown away: equal fingerprints, equal values.' : ' Values are shown as they are: treat this page like the data.'}</footer>`,
+  )
 }
 
 function wordOf(comparison: Comparison): string {
