@@ -19,6 +19,7 @@ import { raw } from './masking.ts'
 import { isMirrored, mirrored } from './mirror.ts'
 import { pairTables } from './pairs.ts'
 import type { CompareRequest, TableChoice } from './request.ts'
+import { withRowCounts } from './row-counts.ts'
 import { tableIdentities } from './table-identity.ts'
 import { rowsOnly, schemaDifferencesOf, withFindings, withoutRows } from './table-result.ts'
 
@@ -73,7 +74,8 @@ async function compareSides(
   events: CompareEvents,
 ): Promise<Comparison> {
   const startedAt = new Date()
-  const { pairs, problems } = await pairTables(connectors, request, connector)
+  const paired = await pairTables(connectors, request, connector)
+  const { pairs, problems } = request.mode === 'sample' ? await withRowCounts(connectors, request, connector, paired) : paired
   const items: Item[] = []
   for (const [index, { pair, choice }] of pairs.entries()) {
     const own = choice?.options ?? {}

@@ -21,6 +21,8 @@ export type Source = {
   definitions?(scope: readonly TableRef[]): Promise<string[]>
   catalog(scope: readonly TableRef[]): Promise<Catalog>
   profile(scope: readonly TableRef[]): Promise<Profile>
+  /** About how many rows a table holds now, by looking at it. Left out where `estimated_rows` of the catalog is a count. */
+  rowCount?(table: TableRef): Promise<string>
   /** Ranges that together cover every row exactly once, of about `rowsPerChunk` rows. First `from` is 0, last `to` is null. */
   chunks(table: TableMapping, rowsPerChunk: number): Promise<Chunk['range'][]>
   close(): Promise<void>

@@ -123,6 +123,32 @@ describe('a sample', () => {
     expect((await compare('--table', 'heap', '--sample', '4900')).code).toBe(1)
   })
 
+  it('is one of a table that nobody ever analysed, too', async () => {
+    const restored = `CREATE TABLE restored (id int PRIMARY KEY, v text) WITH (autovacuum_enabled = off);
+      INSERT INTO restored SELECT i, md5(i::text) FROM generate_series(1, 100000) i`
+    await runSql(source.url, restored)
+    await runSql(target.url, restored)
+    const result = await compare('--table', 'restored', '--sample', '2000', '--json')
+    const told = JSON.parse(result.out)
+    expect(result.code, result.out).toBe(2)
+    expect(told.claim).toMatch(/No difference in the sample.*not "equal"/)
+    expect(Number(told.tables[0].source_rows)).toBeGreaterThan(1500)
+    expect(Number(told.tables[0].source_rows)).toBeLessThan(2500)
+  })
+
+  it('of a table that this role may not read is undecided, and the others are compared', async () => {
+    const role = `r_${Math.random().toString(36).slice(2)}`
+    await runSql(source.url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'; GRANT SELECT ON big TO ${role}`)
+    const url = new URL(source.url)
+    url.username = role
+    url.password = 'p'
+    const result = await waybill(['compare', url.href, target.url, '--table', 'big', '--table', 'heap', '--sample', '19000'])
+    await runSql(source.url, `DROP OWNED BY ${role}; DROP ROLE ${role}`)
+    expect(result.code, result.out + result.err).toBe(1)
+    expect(result.out).toMatch(/undecided +public\.heap +no sample without the number of rows: .*permission denied for table heap/)
+    expect(result.out).toMatch(/DIFFERS +public\.big/)
+  })
+
   it('of everything is no sample', async () => {
     const result = await compare('--table', 'big', '--sample', '1000000', '--where', 'tenant=2')
     expect(result.code, result.out).toBe(0)

@@ -4,6 +4,7 @@ import { readCatalog } from './catalog.ts'
 import { planChunks } from './chunks.ts'
 import { readIdentity, readRunning } from './identity.ts'
 import { readProfile } from './profile.ts'
+import { readRowCount } from './row-count.ts'
 import { openSession, READ_SNAPSHOT } from './session.ts'
 import { readDefinition, tableIdentity } from './table-definition.ts'
 
@@ -29,6 +30,7 @@ export async function openPostgresSource(url: string, options: ConnectorOptions)
         return found
       }),
     catalog: (scope) => read(`reading the ${side} catalog`, (ask) => readCatalog(ask, scope)),
+    rowCount: (table) => read(`finding out how many rows a ${side} table holds`, (ask) => readRowCount(ask, table)),
     profile: (scope) => read(`profiling the ${side}`, (ask) => readProfile(ask, scope)),
     chunks: (table, rowsPerChunk) => read(`cutting a ${side} table into chunks`, (ask) => planChunks(ask, table, rowsPerChunk)),
     async close() {
