@@ -3,6 +3,7 @@ import { csvHeader } from './csv-header.ts'
 import { csvRecords } from './csv-records.ts'
 import { resolveFiles, type SourceFile } from './files.ts'
 import { jsonKeysSql, jsonReader } from './json-reader.ts'
+import { jsonRecords } from './json-records.ts'
 import { parquetColumns } from './parquet-columns.ts'
 import { shown } from './partitions.ts'
 import { type DuckSession, literal, name } from './session.ts'
@@ -27,7 +28,7 @@ export type Relation = {
   columns: readonly FileColumn[]
   /** Rows of each Parquet file, from its footer, which its reader trusts too; null for text, where only reading tells. */
   fileRows: readonly bigint[] | null
-  /** Rows of all CSV files together as our own scan counts them; null for the other formats. */
+  /** Rows of all files together as our own scan of their text counts them; null for Parquet. */
   records: bigint | null
   /** A CSV field holds a line end; several threads would not find where records begin. */
   folded: boolean
@@ -47,6 +48,7 @@ export async function openRelation(duck: DuckSession, root: string, format: File
   let folded = false
   let columns: FileColumn[] | null = null
   for (const file of files) {
+    if (format === 'JSON') records += await jsonRecords(file.path)
     const own = [
       ...(await ownColumns(duck, format, file.path)),
       ...file.partitions.map((one) => ({ name: one.name, type: TEXT, partition: true })),
@@ -74,7 +76,7 @@ export async function openRelation(duck: DuckSession, root: string, format: File
     files,
     columns: distinct(columns ?? [], pattern),
     fileRows: format === 'PARQUET' ? fileRows : null,
-    records: format === 'CSV' ? records : null,
+    records: format === 'PARQUET' ? null : records,
     folded,
   }
 }

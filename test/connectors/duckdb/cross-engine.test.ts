@@ -213,12 +213,13 @@ describe('JSON', () => {
     ['a key twice', '{"id": 1, "id": 2}', /same key twice/],
     ['a value that is no object', '{"id": 1}\n[1]', /must hold objects/],
     ['nothing', '', /names no columns/],
-    ['an object that does not end', '{"id": 1}\n{"id":', /Invalid Input/],
-    ['an array that does not end', '[{"id": 1}, {"id": 2}', /Invalid Input/],
+    ['an object that does not end', '{"id": 1}\n{"id":', /ends inside a row/],
+    ['an array that does not end', '[{"id": 1}, {"id": 2}', /ends before its array/],
+    ['an array cut off behind a comma, though its rows are all there', '[{"id": 1}, {"id": 2},', /ends before its array/],
     ['keys that differ by capitals', '{"id": 1}\n{"ID": 2}', /"ID" more than once/],
   ])('is refused with %s', async (what, text, says) => {
     const side = await file(`${what.replaceAll(' ', '-')}.json`, text)
-    await expect(verdict(side, await server('(id int)'))).rejects.toMatchObject({
+    await expect(verdict(side, await server('(id int); INSERT INTO $ VALUES (1), (2)'))).rejects.toMatchObject({
       code: 'NOT_REPRESENTABLE',
       message: expect.stringMatching(says),
     })
