@@ -1,11 +1,13 @@
+import { sha256 } from '../../layers/core/digest.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
 import { roleInWords } from '../../layers/core/flow/approval-words.ts'
 import { type AskingDeps, type LinksDeps, sendLinks } from '../../layers/core/flow/asking.ts'
+import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { JSON_TYPE, keyOf, retainUntil } from '../../layers/core/flow/storing.ts'
 import { DECISION_SUBJECT, SUBJECTS } from '../../layers/core/flow/subject.ts'
 import { record } from '../../layers/core/ledger.ts'
 import type { MakesMacs } from '../../layers/core/ports.ts'
-import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { ApprovalRequest, OpenGroup } from '../../layers/core/schemas/governance.ts'
 import type { LifecycleState, ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
@@ -19,23 +21,34 @@ export type ChaseDeps = AskingDeps & LinksDeps & MakesMacs<'waiverLink' | 'withd
 
 const ENDED: readonly LifecycleState[] = ['EVIDENCE_COMPLETE', 'REJECTED', 'ROLLED_BACK']
 
+/** Projects under way at once: each takes some fifty requests one after another, and people's clicks need the same tables. */
+const PROJECTS_AT_ONCE = 8
+
 /**
- * Looks after everybody who has not decided yet: reminds, invites the person to escalate to, ends the wait when the time is over, and asks
- * whoever may waive what keeps a plan from being signed. A
- * schedule calls it; call it as often as you like, from as many processes as you like: nothing happens twice.
+ * Looks after everything that waits for people: tells outcomes that were not told, reminds, invites the person to escalate to, ends the wait
+ * when the time is over, and asks whoever may waive what keeps a plan from being signed. A schedule calls it; call it as often as you like,
+ * from as many processes as you like: nothing happens twice.
  * @throws what kept one project from being looked after, once all others were
  */
 export async function chase(deps: ChaseDeps): Promise<void> {
   let waiting = 0
   const failures: unknown[] = []
+  // Listed before the records are read: a group that is listed was open before its project failed or was over.
+  const open = Map.groupBy(await deps.approvals.untold(), ({ project_id }) => project_id)
   const { records, unreadable } = await deps.projects.list()
   for (const { project_id } of unreadable)
     deps.log.warn('the record of a project cannot be read: its people are not reminded', { project_id })
-  for (const project of records) {
-    if (ENDED.includes(project.state)) continue
+  const one = async (project: ProjectRecord) => {
+    const groups = open.get(project.project_id) ?? []
     try {
-      if (project.state === 'FAILED') await offerWaivers(deps, project)
-      else waiting += await chaseProject(deps, project)
+      if (project.state === 'FAILED' || ENDED.includes(project.state)) {
+        for (const { group_id } of groups) await deps.approvals.close(group_id)
+        if (project.state === 'FAILED') await offerWaivers(deps, project)
+      } else if (groups.length > 0) {
+        const chased = await chaseProject(deps, project, groups)
+        waiting += chased.waiting
+        failures.push(...chased.failures)
+      }
     } catch (error) {
       // One project that cannot be looked after must not leave the others alone.
       failures.push(error)
@@ -45,23 +58,33 @@ export async function chase(deps: ChaseDeps): Promise<void> {
       })
     }
   }
+  await atOnce(shuffled(records, deps.clock.now()), one, PROJECTS_AT_ONCE)
   deps.log.info('people who are waited for were looked after', { metrics: { ApprovalsWaiting: waiting } })
   if (failures.length > 0) throw failures[0]
 }
 
-/** How many requests of this project wait for somebody. */
-async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<number> {
+/** In another order each time: where the time is over before all were looked after, it is not always the same who are left. */
+function shuffled(records: readonly ProjectRecord[], now: Date): ProjectRecord[] {
+  const keyed = records.map((record) => ({ record, key: sha256(`${now.toISOString()} ${record.project_id}`) }))
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ record }) => record)
+}
+
+/** How many requests of this project wait for somebody, and what could not be told. */
+async function chaseProject(
+  deps: ChaseDeps,
+  project: ProjectRecord,
+  groups: readonly OpenGroup[],
+): Promise<{ waiting: number; failures: unknown[] }> {
+  // What a process that died had half decided or half withdrawn comes first: it may be what everybody waits for.
+  const { failures } = await tellOutcomes(deps, project.project_id)
   const requests = await deps.approvals.byProject(project.project_id)
   const waiting = requests.filter(waits).length
-  if (waiting === 0) return 0
-  // What a process that died had half decided or half withdrawn comes first: it may be what everybody waits for.
-  await tellOutcomes(deps, project.project_id)
+  if (waiting === 0) return { waiting, failures }
   if ((await gateOfWithdrawal(deps, project)) !== null && project.artifacts.findings !== undefined) await offerWithdrawal(deps, project)
-  for (const groupId of new Set(requests.filter(waits).map((request) => request.group_id))) {
-    const group = await deps.approvals.group(groupId)
-    if (group.told_at !== null) continue
-    const asked = requests.filter((request) => request.group_id === groupId)
-    if (deps.clock.now().getTime() >= Date.parse(group.expires_at)) await expire(deps, project, groupId, asked)
+  for (const { group_id, expires_at } of groups) {
+    const asked = requests.filter((request) => request.group_id === group_id)
+    if (!asked.some(waits) || (await deps.approvals.toldAt(group_id)) !== null) continue
+    if (deps.clock.now().getTime() >= Date.parse(expires_at)) await expire(deps, project, group_id, asked)
     else {
       for (const request of asked.filter((each) => waits(each) && !isFilled(each, asked) && isCurrent(each, project))) {
         await inviteMissed(deps, project, request, asked)
@@ -69,7 +92,7 @@ async function chaseProject(deps: ChaseDeps, project: ProjectRecord): Promise<nu
       }
     }
   }
-  return waiting
+  return { waiting, failures }
 }
 
 const waits = (request: ApprovalRequest) => request.status === 'PENDING'

@@ -39,7 +39,6 @@ export function createHandler(deps: Deps) {
   return async (http: HttpRequest): Promise<HttpResponse> => {
     // The schedule's way in. Whoever else calls it only makes happen now what would happen in a few minutes.
     if (http.path === OUTBOX_PATH && http.method.toUpperCase() === 'POST') {
-      await tellOutcomes(deps)
       await chase(deps)
       return { status: 204, headers: {}, body: '' }
     }

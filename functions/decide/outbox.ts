@@ -1,10 +1,11 @@
 import { getJson } from '../../layers/core/artifacts.ts'
 import { isWaybillError } from '../../layers/core/errors.ts'
+import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { type DecisionAnswers, decisionAnswers } from '../../layers/core/flow/decision-answers.ts'
 import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance } from '../../layers/core/project-service.ts'
-import type { ApprovalGroup, ApprovalRequest } from '../../layers/core/schemas/governance.ts'
+import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import { standingOf } from '../work/separation-of-duties.ts'
 import type { InvitingDeps } from './invitation.ts'
 import { complete, type SettleDeps } from './settlement.ts'
@@ -12,55 +13,72 @@ import { completePlanWithdrawal, completeWithdrawal } from './withdrawal.ts'
 
 export type OutboxDeps = SettleDeps & Pick<Ports, 'projects' | 'anchors' | 'tasks' | 'log'> & InvitingDeps
 
+/** How many groups were told, and what kept others from it: those stay in the outbox for the next time. */
+export type Telling = { told: number; failures: unknown[] }
+
 /**
- * Tells the state machine every outcome it was not told yet: of one project (also decisions a crash left half-way), and of all groups
- * the store lists. Idempotent; call it as often as you like. A group that cannot be told now stays for the next time.
- * @returns how many groups were told
+ * Tells the state machine every outcome it was not told yet: of one project (also decisions a crash left half-way), or of all open groups in
+ * which nobody is waited for. Idempotent; call it as often as you like. One group that cannot be told keeps no other from it.
  */
-export async function tellOutcomes(deps: OutboxDeps, projectId?: string): Promise<number> {
-  const groups = new Map((await deps.approvals.untold()).map((group) => [group.group_id, group]))
-  if (projectId !== undefined) {
-    const requests = await deps.approvals.byProject(projectId)
-    if (requests.length > 0) await completePlanWithdrawal(deps, await deps.projects.get(projectId))
-    for (const request of requests) {
-      await complete(deps, request)
-      await completeWithdrawal(deps, request)
-    }
-    for (const id of new Set(requests.map((request) => request.group_id))) {
-      if (!groups.has(id)) groups.set(id, await deps.approvals.group(id))
-    }
-  }
-  let told = 0
-  for (const group of groups.values()) {
-    if (group.told_at !== null) continue
+export async function tellOutcomes(deps: OutboxDeps, projectId?: string): Promise<Telling> {
+  const groups =
+    projectId === undefined ? (await deps.approvals.untold()).map(({ group_id }) => group_id) : await ownGroups(deps, projectId)
+  const telling: Telling = { told: 0, failures: [] }
+  for (const groupId of groups) {
     try {
-      told += (await tell(deps, group)) ? 1 : 0
+      telling.told += (await tell(deps, groupId, projectId !== undefined)) ? 1 : 0
     } catch (error) {
+      telling.failures.push(error)
       deps.log.warn('an outcome could not be told and stays in the outbox', {
-        group_id: group.group_id,
+        group_id: groupId,
         error: error instanceof Error ? error.name : 'unknown',
       })
     }
   }
-  return told
+  return telling
 }
 
-async function tell(deps: OutboxDeps, group: ApprovalGroup): Promise<boolean> {
-  const requests = await deps.approvals.requests(group.group_id)
+/** Completes what a crash left half-way in a project. @returns its groups that were not told */
+async function ownGroups(deps: OutboxDeps, projectId: string): Promise<string[]> {
+  const requests = await deps.approvals.byProject(projectId)
+  if (requests.length > 0) await completePlanWithdrawal(deps, await deps.projects.get(projectId))
+  for (const request of requests) {
+    await complete(deps, request)
+    await completeWithdrawal(deps, request)
+  }
+  const groups = [...new Set(requests.map((request) => request.group_id))]
+  const told = await atOnce(groups, (groupId) => deps.approvals.toldAt(groupId))
+  return groups.filter((_, at) => told[at] === null)
+}
+
+/** @param waited also a group in which somebody has not decided: what was decided elsewhere may count in it */
+async function tell(deps: OutboxDeps, groupId: string, waited: boolean): Promise<boolean> {
+  const requests = await deps.approvals.requests(groupId)
   const [first] = requests
-  if (first === undefined) return false
+  if (first === undefined || !(waited || isSettled(requests))) return false
   // A decision counts once the log has it; a process that died may have left one without its entry.
   for (const request of requests) await complete(deps, request)
   const decision = first.kind === 'decisions' ? await answered(deps, requests) : await approved(deps, first)
   if (decision === null) return false
+  const group = await deps.approvals.group(groupId)
+  if (group.told_at !== null) return false
   try {
     await deps.tasks.succeed(group.task_token, { decision })
   } catch (error) {
     // A spent token: the machine was told before a crash, or the state timed out. Either way there is nobody left to tell.
     if (!isWaybillError(error) || error.code !== 'NOT_FOUND') throw error
   }
-  await deps.approvals.told(group.group_id, deps.clock.now().toISOString())
+  await deps.approvals.told(groupId, deps.clock.now().toISOString())
   return true
+}
+
+/** Somebody said no, or somebody of each role has decided. */
+function isSettled(asked: readonly ApprovalRequest[]): boolean {
+  const filled = new Set(asked.filter(({ decision }) => decision === 'APPROVED' || decision === 'ANSWERED').map(({ role }) => role))
+  return (
+    asked.every((request) => request.status === 'DECIDED' || filled.has(request.role)) ||
+    asked.some((request) => request.decision === 'REJECTED')
+  )
 }
 
 /** Over all statements about this transition and subject, not only this group's: an earlier link's approval counts too. */

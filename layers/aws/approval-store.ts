@@ -1,12 +1,13 @@
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { WaybillError } from '../core/errors.ts'
+import { atOnce } from '../core/flow/at-once.ts'
 import type { ApprovalStore } from '../core/ports.ts'
-import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
+import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest, openGroup } from '../core/schemas/governance.ts'
 import { asWaybillError, brokenCondition, sdkErrorName } from './sdk-errors.ts'
 import type { TokenSeal } from './token-seal.ts'
 import { transact } from './transaction.ts'
 
-/** Sparse index over groups whose state machine has not been told. */
+/** Sparse index over groups whose state machine may still wait: neither told nor closed. */
 export const OUTBOX_INDEX = 'outbox'
 export const PROJECT_INDEX = 'by-project'
 
@@ -15,7 +16,7 @@ const MAX_REQUESTS = 49
 
 /**
  * One table, keys `pk` and `sk`:
- *   `group#<id>`   `group`          the group; its task token sealed; `outbox = 'open'` until told
+ *   `group#<id>`   `group`          the group; its task token sealed; `outbox = 'open'` until told or closed
  *   `group#<id>`   `request#<id>`   one request, so that a group's requests are read consistently
  *   `request#<id>` `pointer`        which group a request belongs to
  */
@@ -129,6 +130,20 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
     }
   }
 
+  /** Changes a group that is there. @throws NOT_FOUND */
+  const changeGroup = async (
+    groupId: string,
+    change: { UpdateExpression: string; ExpressionAttributeValues?: Record<string, unknown> },
+    what: string,
+  ) => {
+    try {
+      await db.send(new UpdateCommand({ TableName: table, Key: groupKey(groupId), ConditionExpression: 'attribute_exists(pk)', ...change }))
+    } catch (error) {
+      if (sdkErrorName(error) === 'ConditionalCheckFailedException') throw new WaybillError('NOT_FOUND', 'There is no such approval group.')
+      throw asWaybillError(error, what)
+    }
+  }
+
   const stored = async (approvalId: string) => {
     const found = await item(requestKey(await pointer(approvalId), approvalId))
     if (found === undefined) throw new WaybillError('NOT_FOUND', 'There is no such approval request.')
@@ -214,21 +229,11 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
     },
 
     async told(groupId, at) {
-      try {
-        await db.send(
-          new UpdateCommand({
-            TableName: table,
-            Key: groupKey(groupId),
-            UpdateExpression: 'SET told_at = if_not_exists(told_at, :at) REMOVE outbox',
-            ConditionExpression: 'attribute_exists(pk)',
-            ExpressionAttributeValues: { ':at': at },
-          }),
-        )
-      } catch (error) {
-        if (sdkErrorName(error) === 'ConditionalCheckFailedException')
-          throw new WaybillError('NOT_FOUND', 'There is no such approval group.')
-        throw asWaybillError(error, 'Marking a group as told')
+      const change = {
+        UpdateExpression: 'SET told_at = if_not_exists(told_at, :at) REMOVE outbox',
+        ExpressionAttributeValues: { ':at': at },
       }
+      await changeGroup(groupId, change, 'Marking a group as told')
     },
 
     async untold() {
@@ -237,18 +242,19 @@ export function dynamoApprovalStore({ db, table, seal }: { db: DynamoDBDocumentC
         KeyConditionExpression: 'outbox = :open',
         ExpressionAttributeValues: { ':open': 'open' },
       })
-      const groups: ApprovalGroup[] = []
-      for (const { group_id } of outbox) {
-        const asked = await requests(String(group_id))
-        const filled = new Set(asked.filter(({ decision }) => decision === 'APPROVED' || decision === 'ANSWERED').map(({ role }) => role))
-        const settled =
-          asked.every((request) => request.status === 'DECIDED' || filled.has(request.role)) ||
-          asked.some((request) => request.decision === 'REJECTED')
-        // The index lags: only the group itself says whether it was told since.
-        const open = settled ? await item(groupKey(String(group_id))) : undefined
-        if (open !== undefined && open.told_at === undefined) groups.push(await groupOf(open))
-      }
-      return groups.sort((a, b) => (a.group_id < b.group_id ? -1 : 1))
+      // The index lags, and holds ids alone: only the group itself says whether it is still open.
+      const groups = await atOnce(outbox, ({ group_id }) => item(groupKey(String(group_id))))
+      return groups
+        .flatMap((group) =>
+          group?.outbox === 'open'
+            ? [openGroup.parse({ group_id: group.group_id, project_id: group.project_id, expires_at: group.expires_at })]
+            : [],
+        )
+        .sort((a, b) => (a.group_id < b.group_id ? -1 : 1))
+    },
+
+    async close(groupId) {
+      await changeGroup(groupId, { UpdateExpression: 'REMOVE outbox' }, 'Closing a group')
     },
 
     async byProject(projectId) {

@@ -6,7 +6,7 @@
 import type { Connectors } from './connector.ts'
 import type { MacPurpose, SigningPurpose } from './names.ts'
 import type { ArtifactPointer } from './schemas/common.ts'
-import type { ApprovalGroup, ApprovalRequest, AuditEntry } from './schemas/governance.ts'
+import type { ApprovalGroup, ApprovalRequest, AuditEntry, OpenGroup } from './schemas/governance.ts'
 import type { Lease } from './schemas/lease.ts'
 import type { NightSettings } from './schemas/night.ts'
 import type { Policy } from './schemas/policy.ts'
@@ -96,8 +96,10 @@ export type ApprovalStore = {
   withdraw(request: ApprovalRequest, next: ApprovalRequest): Promise<void>
   /** Marks that the state machine accepted the outcome; marking twice is no error. */
   told(groupId: string, at: string): Promise<void>
-  /** Groups that are rejected, or whose every role is decided by somebody, but not told; for the outbox. */
-  untold(): Promise<ApprovalGroup[]>
+  /** Groups that were neither told nor closed, of all projects, by id; for the schedule. Opens no task token. */
+  untold(): Promise<OpenGroup[]>
+  /** No longer lists a group whose project failed or is over. It was told nothing, and somebody who decides in it may still be told. Twice is no error. @throws NOT_FOUND */
+  close(groupId: string): Promise<void>
   byProject(projectId: string): Promise<ApprovalRequest[]>
 }
 

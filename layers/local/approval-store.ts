@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { WaybillError } from '../core/errors.ts'
 import type { ApprovalStore } from '../core/ports.ts'
-import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest } from '../core/schemas/governance.ts'
+import { type ApprovalGroup, type ApprovalRequest, approvalGroup, approvalRequest, openGroup } from '../core/schemas/governance.ts'
 import { transaction } from './database.ts'
 import { checked, stored } from './record.ts'
 import type { TokenSeal } from './token-seal.ts'
@@ -26,14 +26,10 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
   )
   const setTold = db.prepare('UPDATE approval_groups SET told_at = coalesce(told_at, ?) WHERE group_id = ?')
   const open = db.prepare(
-    `SELECT * FROM approval_groups g WHERE told_at IS NULL
-       AND (NOT EXISTS (SELECT 1 FROM approval_requests r WHERE r.group_id = g.group_id AND r.status = 'PENDING'
-                        AND NOT EXISTS (SELECT 1 FROM approval_requests s WHERE s.group_id = r.group_id
-                                        AND s.decision IN ('APPROVED', 'ANSWERED')
-                                        AND json_extract(s.body, '$.role') = json_extract(r.body, '$.role')))
-            OR EXISTS (SELECT 1 FROM approval_requests r WHERE r.group_id = g.group_id AND r.decision = 'REJECTED'))
-     ORDER BY group_id`,
+    `SELECT group_id, project_id, expires_at FROM approval_groups
+     WHERE told_at IS NULL AND group_id NOT IN (SELECT group_id FROM closed_groups) ORDER BY group_id`,
   )
+  const setClosed = db.prepare('INSERT INTO closed_groups (group_id) VALUES (?) ON CONFLICT DO NOTHING')
 
   const requestOf = (row: Record<string, unknown>) => stored(approvalRequest, row.body, 'An approval request')
   const groupOf = (row: Record<string, unknown>): ApprovalGroup =>
@@ -140,7 +136,14 @@ export function sqliteApprovalStore({ db, seal }: { db: DatabaseSync; seal: Toke
     },
 
     async untold() {
-      return open.all().map(groupOf)
+      return open.all().map((row) => checked(openGroup, { ...row }, 'an approval group'))
+    },
+
+    async close(groupId) {
+      transaction(db, () => {
+        if (oneGroup.get(groupId) === undefined) throw missing('group')
+        setClosed.run(groupId)
+      })
     },
 
     async byProject(projectId) {

@@ -4,7 +4,7 @@ import { WaybillError } from '../core/errors.ts'
 
 /** Several processes share a home: a writer waits this long for another's transaction, which takes milliseconds. */
 const BUSY_MS = 30_000
-const VERSION = 3
+const VERSION = 4
 
 /**
  * `audit_entries` and `events` have no update and no delete, by trigger: a bug cannot rewrite history. (A person with the file can; anchors show that.)
@@ -20,6 +20,7 @@ CREATE TRIGGER IF NOT EXISTS audit_entries_fixed BEFORE UPDATE ON audit_entries 
 CREATE TRIGGER IF NOT EXISTS audit_entries_kept BEFORE DELETE ON audit_entries BEGIN SELECT RAISE(ABORT, 'audit entries are never deleted'); END;
 CREATE TABLE IF NOT EXISTS approval_groups (
   group_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, expires_at TEXT NOT NULL, told_at TEXT, sealed_token BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS closed_groups (group_id TEXT PRIMARY KEY REFERENCES approval_groups) STRICT;
 CREATE TABLE IF NOT EXISTS approval_requests (
   approval_id TEXT PRIMARY KEY, group_id TEXT NOT NULL REFERENCES approval_groups, project_id TEXT NOT NULL,
   status TEXT NOT NULL, decision TEXT, body TEXT NOT NULL) STRICT;

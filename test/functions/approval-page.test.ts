@@ -348,13 +348,14 @@ describe('the outbox', () => {
     asked.on.ports.tasks = { ...tasks, succeed: () => Promise.reject(new Error('the service is away')) }
     expect((await post(link, await filled(link, 'approve'))).status).toBe(200)
     expect((await stand(asked)).decided).toBe(1)
-    expect(await asked.on.ports.approvals.untold()).toHaveLength(1)
+    const [open, ...others] = await asked.on.ports.approvals.untold()
+    expect(others).toEqual([])
     expect((await asked.on.ports.projects.get(asked.projectId)).state).toBe('PLAN_DRAFTED')
     asked.on.ports.tasks = tasks
     expect((await fetch(new URL('/outbox', link), { method: 'POST' })).status).toBe(204)
-    expect(await asked.on.ports.approvals.untold()).toEqual([])
+    expect(await asked.on.ports.approvals.untold()).not.toContainEqual(open)
     const { tellOutcomes } = await import('../../functions/decide/outbox.ts')
-    expect(await tellOutcomes(asked.on.ports)).toBe(0)
+    expect(await tellOutcomes(asked.on.ports)).toEqual({ told: 0, failures: [] })
     await until(async () => (await asked.on.ports.projects.get(asked.projectId)).state === 'PLANNED')
     await asked.close()
   })

@@ -106,6 +106,18 @@ describe('a home', () => {
     expect(() => openHome(folder)).toThrow(/newer Waybill/)
   })
 
+  it('of an older Waybill gains what it lacks, and keeps what it has', async () => {
+    const { first, folder } = make()
+    const group = (home: typeof first) => sqliteApprovalStore({ db: home.db, seal: aesTokenSeal(sealKey(first.keys)) })
+    await group(first).open(approvalGroup('g1'), [])
+    first.db.exec('DROP TABLE closed_groups; PRAGMA user_version = 3')
+    const again = openHome(folder)
+    await group(again).close('g1')
+    expect(await group(again).untold()).toEqual([])
+    expect(await group(again).group('g1')).toEqual(approvalGroup('g1'))
+    again.close()
+  })
+
   it('waits for each commit to be on disk', () => {
     const { first } = make()
     expect(first.db.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })

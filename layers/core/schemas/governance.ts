@@ -154,3 +154,6 @@ export const approvalGroup = z.strictObject({
   expires_at: instant,
 })
 export type ApprovalGroup = z.infer<typeof approvalGroup>
+/** A group whose state machine may still wait, without the token that tells it. */
+export const openGroup = approvalGroup.pick({ group_id: true, project_id: true, expires_at: true })
+export type OpenGroup = z.infer<typeof openGroup>

@@ -40,7 +40,7 @@ function tokensOf(all: ApprovalStore, right: Permission['approvals']): ApprovalS
   return {
     ...all,
     ...(right === 'ask' ? {} : { open: refuse }),
-    ...(right === 'decide' ? {} : { group: refuse, untold: refuse }),
+    ...(right === 'decide' ? {} : { group: refuse }),
   }
 }
 
