@@ -140,7 +140,16 @@ export const FUNCTIONS: Record<LambdaFunction, Permission> = {
   'stop-workers': { audit: 'append', stops: true },
 
   // Opening a link changes nothing, ever: this function can write nothing, and make no link. Forms and sessions are its own.
-  'approval-page': { projects: 'read', approvals: 'read', reads: [ALL], trusts: true, makes: ['page', 'person'], checks: OPENS },
+  // The log says which comparison is the newest.
+  'approval-page': {
+    projects: 'read',
+    audit: 'read',
+    approvals: 'read',
+    reads: [ALL],
+    trusts: true,
+    makes: ['page', 'person'],
+    checks: OPENS,
+  },
   decide: {
     ...ADVANCES,
     approvals: 'decide',

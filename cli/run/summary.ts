@@ -1,17 +1,14 @@
-import { comparisonFound } from '../../functions/work/newest-comparison.ts'
+import { newestSince } from '../../functions/work/newest-comparison.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
 import { grouped } from '../../layers/core/count-words.ts'
-import { isWaybillError } from '../../layers/core/errors.ts'
 import { WEIGHT_WORDS, weightOf } from '../../layers/core/finding-weight.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
-import { comparedSince, madeAt, type NewestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
+import { madeAt, type NewestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { newestMerging, repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
 import { type Finding, findings as findingsSchema } from '../../layers/core/schemas/finding.ts'
-import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { type Outcome, outcome as outcomeSchema } from '../../layers/core/schemas/outcome.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
@@ -65,38 +62,8 @@ export async function provenAndSince(
   const outcome = await provenOutcome(ports, project)
   if (outcome === null) return { outcome: null, checks: null, report: null, newest: null }
   const checks = await findJson(ports.artifacts, keyOf(project.project_id, 'checks_report', outcome.run_id), checksReport)
-  return { outcome, checks, ...(await newestOf(ports, project.project_id, outcome)) }
+  return { outcome, checks, ...((await newestSince(ports, project.project_id, outcome)) ?? { report: null, newest: null }) }
 }
-
-async function newestOf(
-  ports: Reading,
-  projectId: string,
-  outcome: Outcome,
-): Promise<{ report: ReconReport | null; newest: NewestComparison | null }> {
-  const entries = await ports.audit.read(projectId)
-  const [repeated] = repeatedMergings(entries)
-  const last = newestMerging(entries)
-  if (repeated !== undefined && last !== null) return { report: null, newest: unknownOf(last, repeated) }
-  const since = comparedSince(entries, outcome)
-  const runId = since?.details.run_id
-  if (since === null || runId === undefined) return { report: null, newest: null }
-  try {
-    const { report, found } = await comparisonFound(ports, projectId, runId, outcome, entries)
-    return { report, newest: found }
-  } catch (error) {
-    if (!isWaybillError(error) || !UNKNOWN.includes(error.code)) throw error
-    return { report: null, newest: unknownOf(since, error.message) }
-  }
-}
-
-/** Log and store disagree about the newest comparison: then nothing is known of it, and certainly not that the proof still holds. */
-const UNKNOWN: readonly string[] = ['EVIDENCE_INVALID', 'NOT_FOUND']
-const unknownOf = ({ at, details }: AuditEntry, why: string): NewestComparison => ({
-  run_id: details.run_id ?? 'unknown',
-  at,
-  found: 'undecided',
-  says: `could not be told: ${why}`,
-})
 
 /** Whether what was proven still stands: the newest comparison decides. Null where nothing was proven, or where that one was not decided. */
 export function proofValid({ outcome, newest }: Measured): boolean | null {

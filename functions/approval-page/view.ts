@@ -11,6 +11,7 @@ import { changeSection } from '../../layers/core/approval-page/plan-changes.ts'
 import { decisionSection, findingSection, planSections, type WaivedFinding } from '../../layers/core/approval-page/plan-words.ts'
 import { cutoverSections, proofSections } from '../../layers/core/approval-page/proof-words.ts'
 import type { Section } from '../../layers/core/approval-page/section.ts'
+import { provenAndSinceInShort, sinceSection } from '../../layers/core/approval-page/since-words.ts'
 import { PASSKEY_HEADERS } from '../../layers/core/approval-page/style.ts'
 import { mayDelegate } from '../../layers/core/approvals.ts'
 import { getJson } from '../../layers/core/artifacts.ts'
@@ -25,12 +26,14 @@ import { outcome } from '../../layers/core/schemas/outcome.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { cutoverProposal, type ManualDecision } from '../../layers/core/schemas/proposal.ts'
+import { newestSince } from '../work/newest-comparison.ts'
 import { type PasskeyDeps, passkeysOf, signingOptions } from '../work/passkeys.ts'
 import { waiversOf } from '../work/project-waivers.ts'
+import type { RecordedDeps } from '../work/recorded-reports.ts'
 import { policyOfRequest } from '../work/separation-of-duties.ts'
 import type { SignedPolicyDeps } from '../work/signed-policy.ts'
 
-export type ViewDeps = PasskeyDeps & SignedPolicyDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'publicUrl'>
+export type ViewDeps = PasskeyDeps & SignedPolicyDeps & RecordedDeps & Pick<Ports, 'artifacts' | 'approvals' | 'clock' | 'publicUrl'>
 
 /** A page must open on a phone in a train: this and its script stay under the 100,000 bytes of docs/approvals.md. Long lists are shortened, and the page says so. */
 export const MAX_BYTES = 96_000
@@ -139,7 +142,13 @@ async function sectionsOf(deps: ViewDeps, request: ApprovalRequest, project: Pro
   const proof = await artifactJson(artifacts, project, 'outcome', outcome)
   if (request.transition === 'CUTOVER_READY->CUTOVER_DONE') {
     const cutover = await artifactJson(artifacts, project, 'cutover_plan', cutoverProposal)
-    return { sections: (limit) => [...cutoverSections(cutover, limit), ...proofSections(proof, limit)], inShort: proofInShort(proof, plan) }
+    const since = await newestSince(deps, project.project_id, proof)
+    const stands = since === null || since.newest.found === 'equal'
+    const sections = (limit: number) => {
+      const [steps, found] = [cutoverSections(cutover, limit), sinceSection(since, proof, limit)]
+      return [...(stands ? [...steps, found] : [found, ...steps]), ...proofSections(proof, limit)]
+    }
+    return { sections, inShort: provenAndSinceInShort(proofInShort(proof, plan), since, proof) }
   }
   return {
     sections: (limit) => [...proofSections(proof, limit), ...planSections(plan, Math.ceil(limit / 2))],

@@ -1,10 +1,10 @@
 import { getJson } from '../../layers/core/artifacts.ts'
 import { digestOf } from '../../layers/core/canonical-json.ts'
-import { WaybillError } from '../../layers/core/errors.ts'
+import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { findJson, keyOf, listed } from '../../layers/core/flow/storing.ts'
-import { type NewestComparison, newestComparison } from '../../layers/core/newest-comparison.ts'
+import { comparedSince, type NewestComparison, newestComparison, type Since } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
-import { repeatedMergings } from '../../layers/core/recorded-reports.ts'
+import { newestMerging, repeatedMergings } from '../../layers/core/recorded-reports.ts'
 import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import type { Outcome } from '../../layers/core/schemas/outcome.ts'
 import { type Plan, plan as planSchema } from '../../layers/core/schemas/plan.ts'
@@ -36,6 +36,33 @@ export async function comparisonFound(
   const proven = outcome === null ? null : await provenChecks(deps, projectId, outcome)
   return { report, found: newestComparison({ plan, report, checks, proven, entries: log }) }
 }
+
+/**
+ * What was found since a proof was made; null where the newest comparison is the one that was proven. Where log and store disagree it is undecided,
+ * and there is no report: nothing is known of it then, and certainly not that the proof still holds.
+ */
+export async function newestSince(deps: RecordedDeps, projectId: string, outcome: Outcome): Promise<Since | null> {
+  const log = await deps.audit.read(projectId)
+  const [repeated] = repeatedMergings(log)
+  const last = newestMerging(log)
+  if (repeated !== undefined && last !== null) return unknown(last, repeated)
+  const since = comparedSince(log, outcome)
+  const runId = since?.details.run_id
+  if (since === null || runId === undefined) return null
+  try {
+    const { report, found } = await comparisonFound(deps, projectId, runId, outcome, log)
+    return { report, newest: found }
+  } catch (error) {
+    if (!isWaybillError(error) || !UNKNOWN.includes(error.code)) throw error
+    return unknown(since, error.message)
+  }
+}
+
+const UNKNOWN: readonly string[] = ['EVIDENCE_INVALID', 'NOT_FOUND']
+const unknown = ({ at, details }: AuditEntry, why: string): Since => ({
+  report: null,
+  newest: { run_id: details.run_id ?? 'unknown', at, found: 'undecided', says: `could not be told: ${why}` },
+})
 
 /** The plan of that digest, from among all that were made: a comparison is judged by the plan that was proven, whichever is the newest. */
 async function planUnder(deps: Pick<Ports, 'artifacts'>, projectId: string, digest: string): Promise<Plan> {

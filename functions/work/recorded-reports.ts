@@ -9,7 +9,7 @@ import type { AuditEntry } from '../../layers/core/schemas/governance.ts'
 import { type ReconReport, reconReport } from '../../layers/core/schemas/recon.ts'
 import { type ExecutionReport, executionReport } from '../../layers/core/schemas/work.ts'
 
-export type RecordedDeps = Pick<Ports, 'artifacts' | 'audit'>
+export type RecordedDeps = Pick<Ports, 'artifacts'> & { audit: Pick<Ports['audit'], 'read'> }
 
 /**
  * The comparison of a run: what lies under its own key, which is written once and by the function that merges alone, and which the audit log

@@ -1,5 +1,5 @@
 import { digestOf } from './canonical-json.ts'
-import { grouped } from './count-words.ts'
+import { counted, grouped } from './count-words.ts'
 import { NIGHT_ACTIONS } from './nights/count.ts'
 import { type JudgedCheck, judgedCheck, judgedChecks } from './outcome/check-findings.ts'
 import { checksFaults, newestMerging } from './recorded-reports.ts'
@@ -11,6 +11,9 @@ import type { CheckResult, ChecksReport, ReconReport } from './schemas/recon.ts'
 
 /** What the newest comparison found, where it is another than the one that was proven. `at`: when it had ended. */
 export type NewestComparison = { run_id: string; at: string; found: 'equal' | 'differs' | 'undecided'; says: string }
+
+/** The newest comparison with its report, which is null where log and store disagree about it. */
+export type Since = { newest: NewestComparison; report: ReconReport | null }
 
 /** The entry of the newest comparison, by the audit log; null where that is the one that the outcome is about, or where nothing was compared. */
 export function comparedSince(entries: readonly AuditEntry[], outcome: Outcome): AuditEntry | null {
@@ -81,10 +84,17 @@ function differences({ tables, reasons }: ReconReport): string {
   const sum = (kind: 'missing' | 'extra' | 'changed') => grouped(tables.reduce((all, table) => all + BigInt(table[kind]), 0n).toString())
   const failed = tables.filter(({ verdict }) => verdict === 'fail')
   const rows = tables.some(({ missing, extra, changed }) => [missing, extra, changed].some((count) => count !== '0'))
-  const where = `${failed.length} of ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`
+  const where = `${grouped(failed.length)} of ${counted(tables.length, 'table')}`
   return rows
     ? `found that they differ: ${sum('missing')} rows missing, ${sum('extra')} extra, ${sum('changed')} changed, in ${where}.`
     : `found that they differ in ${where}: ${reasons[0] ?? 'not said why.'}`
+}
+
+/** What was found since, as a headline. */
+export const SINCE_THEN: Readonly<Record<NewestComparison['found'], string>> = {
+  equal: 'Since then: source and target are equal',
+  differs: 'Since then: source and target differ',
+  undecided: 'Since then: not decided',
 }
 
 /** When a proof was made. */

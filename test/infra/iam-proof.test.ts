@@ -75,6 +75,11 @@ describe('the simulator sees what is allowed, so a "denied" means something', ()
         { action: 's3:PutObject', resource: `${on.bucket}/projects/orders/schema_mapping/a.json`, context: { 's3:if-none-match': '*' } },
       ],
       ['Decide', { action: 'kms:Decrypt', resource: on.tokenKey }],
+      ['ApprovalPage', { action: 'dynamodb:Query', resource: on.audit }],
+      ...['recon_report', 'checks_report', 'migration_plan'].map((name): [string, Act] => [
+        'ApprovalPage',
+        { action: 's3:GetObject', resource: `${on.bucket}/projects/orders/${name}/a.json` },
+      ]),
       ['Decide', { action: 'states:SendTaskSuccess', resource: account.arn('AWS::StepFunctions::StateMachine', /^Migration/) }],
     ]
     for (const [name, act] of asked)
@@ -289,6 +294,26 @@ describe('what a worker found', () => {
       const act = putOf(`projects/orders/${name}/initial-r1.json`)
       expect([name, await allowed(account.roles, [act])]).toEqual([name, [`${writer}: s3:PutObject`]])
     }
+  })
+})
+
+describe('who shows pages', () => {
+  it('reads which comparison is the newest, and changes no log, no project, no approval and no file, nor opens a task token', async () => {
+    const tables = [on.audit, on.projects, on.approvals].flatMap((resource): Act[] =>
+      ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'].map((verb) => ({
+        action: `dynamodb:${verb}`,
+        resource,
+      })),
+    )
+    const files = ['recon_report', 'checks_report', 'migration_plan', 'outcome'].flatMap((name): Act[] => {
+      const resource = `${on.bucket}/projects/orders/${name}/a.json`
+      return [
+        { action: 's3:PutObject', resource, context: { 's3:if-none-match': '*' } },
+        { action: 's3:DeleteObject', resource },
+      ]
+    })
+    const token = [{ action: 'kms:Decrypt', resource: on.tokenKey }]
+    expect(await allowed(rolesOf(['ApprovalPage']), [...tables, ...files, ...token])).toEqual([])
   })
 })
 

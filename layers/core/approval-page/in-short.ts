@@ -6,7 +6,7 @@ import type { Outcome } from '../schemas/outcome.ts'
 import type { Plan } from '../schemas/plan.ts'
 import type { Mark } from './section.ts'
 
-type Line = { mark: Mark; text: string }
+export type Line = { mark: Mark; text: string }
 
 /** A plan in three lines: how much, what is lost or hidden on the way, what the validators say. */
 export function planInShort(plan: Plan, findings: readonly Finding[]): Line[] {

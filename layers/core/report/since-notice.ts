@@ -1,4 +1,4 @@
-import { type NewestComparison, newestInWords } from '../newest-comparison.ts'
+import { type NewestComparison, newestInWords, SINCE_THEN } from '../newest-comparison.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import { plain } from './markdown.ts'
 import { html } from './markup.ts'
@@ -9,7 +9,7 @@ const MAIN = '<main>\n'
 export function withNotice(kind: 'html' | 'md', report: string, newest: NewestComparison | null, outcome: Outcome): string {
   if (newest === null || newest.found === 'equal') return report
   const words = newestInWords(newest, outcome)
-  const head = newest.found === 'differs' ? 'Since then: source and target differ' : 'Since then: not decided'
+  const head = SINCE_THEN[newest.found]
   if (kind === 'md') return `> **${newest.found === 'differs' ? '❌' : '⚠️'} ${head}.** ${plain(words)}\n\n${report}`
   const tone = newest.found === 'differs' ? 'bad' : 'warn'
   const notice = html`<section class="slip" style="margin-bottom:2rem" aria-label="Newest comparison"><div class="verdict ${tone}"><div><strong>${head}</strong><p>${words}</p></div></div></section>

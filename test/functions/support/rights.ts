@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { FUNCTIONS, type LambdaFunction, type Permission } from '../../../infra/permissions.ts'
+import { FUNCTIONS, type Permission, WORKER_PERMISSIONS } from '../../../infra/permissions.ts'
 import { WaybillError } from '../../../layers/core/errors.ts'
 import { MAC_PURPOSES } from '../../../layers/core/names.ts'
-import type { ApprovalStore, Ports } from '../../../layers/core/ports.ts'
+import type { ApprovalStore, AuditLog, Ports } from '../../../layers/core/ports.ts'
 import { fileMacs } from '../../../layers/local/keys.ts'
 
 /** A key for each purpose, as in an account; a home has one for all links. */
@@ -19,16 +19,19 @@ export function macsApart(folder: string): Pick<Ports, 'macMakers' | 'macChecker
   }
 }
 
+const TABLE: Partial<Record<string, Permission>> = { ...FUNCTIONS, ...WORKER_PERMISSIONS }
+
 /**
  * These ports as a function of that name has them in an account: what its line of the permission table does not let it make or check with, and task
- * tokens that it does not let it seal or open, are refused.
+ * tokens that it does not let it seal or open, and an audit log that it does not let it read or append to, are refused.
  */
 export function withRightsOf(name: string, ports: Ports): Ports {
-  const { makes, checks, approvals } = (FUNCTIONS as Partial<Record<string, Permission>>)[name as LambdaFunction] ?? {}
+  const { makes, checks, approvals, audit } = TABLE[name] ?? {}
   const own = {
     macMakers: () => only(ports.macMakers, makes),
     macCheckers: () => only(ports.macCheckers, checks),
     approvals: () => tokensOf(ports.approvals, approvals),
+    audit: () => logOf(ports.audit, audit),
   }
   return new Proxy(ports, {
     get: (all, port, receiver) => (port in own ? own[port as keyof typeof own]() : Reflect.get(all, port, receiver)),
@@ -41,6 +44,15 @@ function tokensOf(all: ApprovalStore, right: Permission['approvals']): ApprovalS
     ...all,
     ...(right === 'ask' ? {} : { open: refuse }),
     ...(right === 'decide' ? {} : { group: refuse }),
+  }
+}
+
+function logOf(all: AuditLog, right: Permission['audit']): AuditLog {
+  const refuse = () => Promise.reject(new WaybillError('PERMISSION_DENIED', 'This function may not do that with an audit log.'))
+  return {
+    ...all,
+    ...(right === undefined ? { head: refuse, read: refuse } : {}),
+    ...(right === 'append' ? {} : { append: refuse }),
   }
 }
 
