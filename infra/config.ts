@@ -35,6 +35,8 @@ const signIn = z.union([
   }),
 ])
 
+const TWO_ZONES = 'is at least 2: a worker that finds no room in one zone goes to the other'
+
 const localTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'is no time of day such as 22:00')
 
 const stageConfig = z.strictObject({
@@ -53,7 +55,14 @@ const stageConfig = z.strictObject({
       (range) => Number(range.split('/')[1]) >= 16 && Number(range.split('/')[1]) <= 22,
       'is between /16 and /22: a zone takes a /24',
     ),
-    zones: z.int().min(2, 'is at least 2: a worker that finds no room in one zone goes to the other').max(3),
+    /** How many, the first that the region names; or which, for regions where not all of these have every endpoint. */
+    zones: z.union([
+      z.int().min(2, TWO_ZONES).max(3),
+      z
+        .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'is no zone such as eu-central-1a'))
+        .min(2, TWO_ZONES)
+        .max(3),
+    ]),
     /** Where the databases are: workers may open `port` there and nowhere else. */
     databases: z.array(z.strictObject({ cidr, port })).min(1, 'names no database: workers could reach none'),
     /** Null: somebody else connects the networks. */
@@ -174,6 +183,7 @@ function contradictions(config: StageConfig): string[] {
       ? [`network.cidr holds the databases' ${mine[0]!.cidr}: no route leads out of a network to its own addresses`]
       : []),
     ...(isNight(nightly) ? [] : ['nightly.hour and minute, with windowMinutes, lie outside nightly.offPeak: nights would be skipped']),
+    ...(Array.isArray(network.zones) && new Set(network.zones).size < network.zones.length ? ['network.zones names a zone twice'] : []),
     ...twice.map((project) => `nightly.projects names ${project} twice`),
     ...(stage === 'prod' && evidence.lock !== 'COMPLIANCE'
       ? ['evidence.lock is COMPLIANCE in prod: evidence that somebody can delete is none']

@@ -1,4 +1,4 @@
-import { Fn, Stack, type StackProps } from 'aws-cdk-lib'
+import { Fn, Stack, type StackProps, Validations } from 'aws-cdk-lib'
 import {
   FlowLogDestination,
   GatewayVpcEndpointAwsService,
@@ -26,7 +26,7 @@ export class NetworkStack extends Stack {
   readonly vpc: Vpc
   /** For workers, and for the functions that read catalogs. */
   readonly workers: SecurityGroup
-  private readonly zones: number
+  private readonly zones: StageConfig['network']['zones']
 
   constructor(scope: Construct, id: string, props: StackProps & { config: StageConfig }) {
     super(scope, id, props)
@@ -35,7 +35,7 @@ export class NetworkStack extends Stack {
 
     this.vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr(config.network.cidr),
-      maxAzs: config.network.zones,
+      maxAzs: this.availabilityZones.length,
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
       gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 }, DynamoDb: { service: GatewayVpcEndpointAwsService.DYNAMODB } },
@@ -44,6 +44,13 @@ export class NetworkStack extends Stack {
         Rejected: { destination: FlowLogDestination.toCloudWatchLogs(retainedLogGroup(this, 'FlowLogs', config)) },
       },
     })
+
+    if (Array.isArray(config.network.zones))
+      for (const subnet of this.vpc.isolatedSubnets)
+        Validations.of(subnet).acknowledge({
+          id: 'CloudFormation-Validate::W3010',
+          reason: 'The settings name these zones: others lack endpoints.',
+        })
 
     const endpoints = new SecurityGroup(this, 'EndpointsGroup', {
       vpc: this.vpc as IVpc,
@@ -80,8 +87,10 @@ export class NetworkStack extends Stack {
     })
   }
 
-  /** As many as the settings say, whatever they are called where the stack is deployed: without an account, CDK would take two. */
+  /** Those that the settings name; or as many as they say, whatever they are called where the stack is deployed: without an account, CDK would take two. */
   override get availabilityZones(): string[] {
-    return Array.from({ length: this.zones }, (_, at) => Fn.select(at, Fn.getAzs()))
+    const { zones } = this
+    if (Array.isArray(zones)) return zones
+    return Array.from({ length: zones }, (_, at) => Fn.select(at, Fn.getAzs()))
   }
 }

@@ -1,4 +1,4 @@
-import { Duration, Stack, type StackProps } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib'
 import { Dashboard, GraphWidget, type IMetric, MathExpression, Metric, Stats, TextWidget } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -20,7 +20,11 @@ export class ObservabilityStack extends Stack {
     super(scope, id, props)
     const { config, pipeline } = props
 
-    const key = new Key(this, 'AlarmKey', { description: 'Waybill: encrypts alarm messages', enableKeyRotation: true })
+    const key = new Key(this, 'AlarmKey', {
+      description: 'Waybill: encrypts alarm messages',
+      enableKeyRotation: true,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
     const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com')
     key.grantEncryptDecrypt(cloudwatch)
     const topic = new Topic(this, 'Alarms', { displayName: `Waybill ${config.stage}`, masterKey: key, enforceSSL: true })

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { RemovalPolicy, SecretValue, Stack, type StackProps } from 'aws-cdk-lib'
+import { SecretValue, Stack, type StackProps } from 'aws-cdk-lib'
 import { AttributeType } from 'aws-cdk-lib/aws-dynamodb'
 import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws-ecr'
 import type { Role } from 'aws-cdk-lib/aws-iam'
@@ -12,6 +12,7 @@ import { accept } from './constructs/accepted.ts'
 import { ApproverDirectory } from './constructs/approver-directory.ts'
 import { EvidenceBucket } from './constructs/evidence-bucket.ts'
 import { functionRole } from './constructs/function-role.ts'
+import { keptOnceCreated } from './constructs/kept.ts'
 import { MacKey } from './constructs/mac-key.ts'
 import { MailIdentity } from './constructs/mail-identity.ts'
 import { publish } from './constructs/outputs.ts'
@@ -115,7 +116,7 @@ export class StateStack extends Stack {
       description: `Waybill ${config.stage}: the policy in force; no secret, but kept where workers without a way out can read it`,
       encryptionKey: this.dataKey.key,
       secretStringValue: SecretValue.unsafePlainText(readFileSync(existsSync(DEPLOYED_POLICY) ? DEPLOYED_POLICY : SHIPPED_POLICY, 'utf8')),
-      removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptOnceCreated(config),
     })
     accept(this.policyInForce, 'AwsSolutions-SMG4', 'It holds a policy, which a deployment changes and nothing rotates.')
 
@@ -131,7 +132,7 @@ export class StateStack extends Stack {
       imageScanOnPush: true,
       imageTagMutability: TagMutability.IMMUTABLE,
       emptyOnDelete: !keepState,
-      removalPolicy: keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptOnceCreated(config),
     })
 
     const signersOf = (purpose: SigningPurpose) =>
@@ -177,7 +178,7 @@ export class StateStack extends Stack {
       description: `Waybill ${config.stage}: ${description}`,
       encryptionKey: this.dataKey.key,
       generateSecretString: { passwordLength: 64, excludePunctuation: true },
-      removalPolicy: config.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: keptOnceCreated(config),
     })
     accept(
       secret,

@@ -1,9 +1,10 @@
-import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Aws, Duration } from 'aws-cdk-lib'
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectLockRetention, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
+import { keptOnceCreated } from './kept.ts'
 
 /**
  * Evidence that outlives its writers. The bucket's default retention locks every object; writers cannot choose another, cannot
@@ -22,7 +23,7 @@ export class EvidenceBucket extends Construct {
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       enforceSSL: true,
     }
-    const removalPolicy = config.keepState ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
+    const removalPolicy = keptOnceCreated(config)
 
     const logs = new Bucket(this, 'AccessLogs', {
       ...access,

@@ -86,7 +86,8 @@ export class WaybillFunction extends Construct {
             securityGroups: [props.network.securityGroup],
           }
         : {}),
-      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
+      // Not one of an update that failed: Lambda publishes no version like its newest, so the next attempt would find its own in the way.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE },
     })
     this.function.node.addDependency(policy)
     this.version = this.function.currentVersion

@@ -60,8 +60,8 @@ describe('docs/deploy.md', () => {
     const named = [...text.matchAll(/Waybill-dev-(\w+)/g)].map(([, name]) => name!)
     expect(new Set(named)).toEqual(new Set(['State', 'Network', 'Pipeline', 'Observability']))
     const deployed = [...shell.matchAll(/^npx cdk deploy (.*?) -c/gm)].flatMap(([, list]) => list!.split(' '))
-    // All at once where something is changed later: then everything stands already.
-    expect(deployed.splice(-1)).toEqual(['--all'])
+    // All at once where something is changed later: then everything stands already. Or the pipeline first, which test/infra/config.test.ts shows to stand.
+    expect(deployed.splice(-4)).toEqual(['--all', '--exclusively', 'Waybill-dev-Pipeline', '--all'])
     expect(deployed).toEqual(['Waybill-dev-State', 'Waybill-dev-Network', 'Waybill-dev-Pipeline', 'Waybill-dev-Observability'])
     const destroyed = [...shell.matchAll(/^npx cdk destroy (.*?) -c/gm)].flatMap(([, list]) => list!.split(' '))
     expect(destroyed.toSorted()).toEqual(deployed.toSorted())
@@ -94,7 +94,11 @@ describe('docs/deploy.md', () => {
   })
 
   it('makes secrets that a spec leads to, in the form that it says', async () => {
-    const secrets = [...shell.matchAll(/create-secret --name (\S+) --secret-string '([^']+)'/g)]
+    const lines = new Map([...text.matchAll(/^\| `(\w+\.url)` +\| `(\S+)` +\|$/gm)].map(([, file, line]) => [file!, line!]))
+    const created = [...shell.matchAll(/create-secret --name (\S+) --secret-string (.*)$/gm)]
+    // Never on the command line, where a history keeps it and a list of processes shows it.
+    for (const [, name, from] of created) expect([name, from]).toEqual([name, expect.stringMatching(/^file:\/\//)])
+    const secrets = created.map(([all, name, from]) => [all, name!, lines.get(from!.replace('file://secrets/', ''))!] as const)
     const asked: string[] = []
     const client = { send: async ({ input }: { input: { SecretId: string } }) => ({ SecretString: asked.push(input.SecretId).toString() }) }
     for (const targetAccess of ['reader', 'writer'] as const) {
@@ -132,6 +136,21 @@ describe('docs/deploy.md', () => {
     for (const [path] of text.matchAll(/\b(?:infra|docs|test)\/[\w./-]*\w/g))
       if (!made.includes(path)) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true])
     for (const [, link] of text.matchAll(/\]\(([\w.-]+\.md)/g)) expect(existsSync(join(ROOT, 'docs', link!)), link).toBe(true)
+  })
+
+  it('asks for the concurrency that a stage reserves, and 100 besides, which Lambda keeps for the others', () => {
+    const reserved = resourcesOf(prod.pipeline, 'AWS::Lambda::Function').map(
+      ([, { Properties }]) => Properties.ReservedConcurrentExecutions,
+    )
+    const sum = reserved.reduce<number>((total, each) => total + Number(each ?? 0), 0)
+    expect(text).toContain(`${sum} in \`prod\`, so ${sum + 100}`)
+  })
+
+  it('names every endpoint that a zone must have', () => {
+    const services = String(prod.network.findOutputs('EndpointServices').EndpointServices!.Value).split(',').slice(2)
+    const section = text.slice(text.indexOf('**Zones.**'), text.indexOf('**Databases with a CA'))
+    expect(services).toHaveLength(6)
+    for (const service of services) expect(section).toMatch(new RegExp(`[.\`]${service.replace('.', '\\.')}[\` ]`))
   })
 
   it('calls only operations that the services have', async () => {
@@ -191,16 +210,21 @@ describe('docs/deploy.md', () => {
     // Progress is for who watches, and no evidence: it goes in both stages.
     const policies = (synthesis: Synthesis, type: string) =>
       new Set(resourcesOf(synthesis.state, type).flatMap(([id, { DeletionPolicy }]) => (id.startsWith('Progress') ? [] : [DeletionPolicy])))
-    for (const type of [
-      'AWS::KMS::Key',
-      'AWS::DynamoDB::Table',
-      'AWS::SecretsManager::Secret',
-      'AWS::S3::Bucket',
-      'AWS::ECR::Repository',
-    ]) {
-      expect([type, policies(made, type)]).toEqual([type, new Set(['Delete'])])
-      expect([type, policies(prod, type)]).toEqual([type, new Set(['Retain'])])
+    const inProd = {
+      'AWS::KMS::Key': 'Retain',
+      'AWS::DynamoDB::Table': 'Retain',
+      'AWS::SecretsManager::Secret': 'RetainExceptOnCreate',
+      'AWS::S3::Bucket': 'RetainExceptOnCreate',
+      'AWS::ECR::Repository': 'RetainExceptOnCreate',
     }
+    for (const [type, policy] of Object.entries(inProd)) {
+      expect([type, policies(made, type)]).toEqual([type, new Set(['Delete'])])
+      expect([type, policies(prod, type)]).toEqual([type, new Set([policy])])
+    }
+    // Alarms and all that is theirs go in both stages.
+    for (const { observability } of [made, prod])
+      for (const { Type, DeletionPolicy } of Object.values(observability.toJSON().Resources as Record<string, Record<string, unknown>>))
+        expect([Type, DeletionPolicy ?? 'Delete']).toEqual([Type, 'Delete'])
     // CloudFormation's own default for a deleted key is 30 days.
     for (const [id, { Properties }] of resourcesOf(made.state, 'AWS::KMS::Key')) expect(Properties.PendingWindowInDays ?? 30, id).toBe(30)
     const [[, repository] = []] = resourcesOf(made.state, 'AWS::ECR::Repository')

@@ -56,6 +56,9 @@ describe('settings', () => {
       /lie outside nightly\.offPeak/,
     ],
     ['one zone', { network: { zones: 1 } }, /network\.zones is at least 2/],
+    ['one zone by its name', { network: { zones: ['eu-central-1a'] } }, /network\.zones is at least 2/],
+    ['one zone twice', { network: { zones: ['eu-central-1a', 'eu-central-1a'] } }, /network\.zones names a zone twice/],
+    ['a zone without its region', { network: { zones: ['a', 'b'] } }, /network\.zones\.0 is no zone such as/],
     ['no databases', { network: { databases: [] } }, /network\.databases names no database/],
     [
       'databases inside the own network',
@@ -205,6 +208,31 @@ describe('stacks of an organisation that has said everything', () => {
     expect(new Set(routes.map(({ RouteTableId }) => flat(RouteTableId))).size).toBe(zones)
   })
 
+  it('lie in the zones that they name, with the endpoints in each and nowhere else', () => {
+    const zones = ['us-west-1a', 'us-west-1c']
+    const { network } = synthesise('prod', undefined, { network: { zones } })
+    const subnets = resourcesOf(network, 'AWS::EC2::Subnet')
+    expect(subnets.map(([, { Properties }]) => Properties.AvailabilityZone)).toEqual(zones)
+    for (const [id, { Properties }] of resourcesOf(network, 'AWS::EC2::VPCEndpoint'))
+      if (Properties.VpcEndpointType === 'Interface')
+        expect([id, (Properties.SubnetIds as { Ref: string }[]).map(({ Ref }) => Ref)]).toEqual([id, subnets.map(([name]) => name)])
+    expect(JSON.stringify(network.toJSON())).not.toContain('Fn::GetAZs')
+  })
+
+  // CloudFormation takes back no export that a deployed stack still imports: what changes must be able to go there first, alone, over what is deployed.
+  it('can lose their directory and a zone: the pipeline of the new settings stands on the stacks of the old', () => {
+    const exports = (of: Synthesis) => [of.state, of.network].flatMap((template) => exportNames(template.toJSON()))
+    const less = synthesise('prod', undefined, { ...full, signIn: null, network: { ...full.network, zones: 2 } })
+    const lost = exports(made).filter((name) => !exports(less).includes(name))
+    expect(lost.map((name) => name.replace(/^.*ExportsOutputRef|[0-9A-F]{16}$/g, ''))).toEqual([
+      'ApproversPool',
+      'VpcisolatedSubnet3Subnet',
+    ])
+    const imported = [...JSON.stringify(less.pipeline.toJSON()).matchAll(/"Fn::ImportValue":"([^"]+)"/g)].map(([, name]) => name!)
+    expect(imported.length).toBeGreaterThan(20)
+    expect(imported.filter((name) => !exports(made).includes(name))).toEqual([])
+  })
+
   it('or by a transit gateway, to which every subnet is attached first', () => {
     const reach = { by: 'transit-gateway', transitGatewayId: 'tgw-0123456789abcdef0' }
     const { network } = synthesise('dev', undefined, { network: { databases, reach } })
@@ -295,3 +323,7 @@ describe('stacks of an organisation that has said everything', () => {
     expect(await who('postgres')).toEqual([])
   })
 })
+
+function exportNames({ Outputs = {} }: { Outputs?: Record<string, { Export?: { Name: string } }> }): string[] {
+  return Object.values(Outputs).flatMap(({ Export }) => (Export === undefined ? [] : [Export.Name]))
+}

@@ -37,7 +37,7 @@ export function evidenceTests(prod: Synthesis, dev: Synthesis): void {
 
     it('is never emptied by a stack', () => {
       for (const synthesis of [prod, dev]) expect(all(synthesis).filter(({ Type }) => Type.startsWith('Custom::'))).toEqual([])
-      expect(evidenceBucket(prod).DeletionPolicy).toBe('Retain')
+      expect(evidenceBucket(prod).DeletionPolicy).toBe('RetainExceptOnCreate')
       expect(evidenceBucket(prod).UpdateReplacePolicy).toBe('Retain')
     })
 

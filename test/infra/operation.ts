@@ -47,6 +47,43 @@ export function operationTests(prod: Synthesis): void {
     })
   })
 
+  describe('a first deployment that fails', () => {
+    const NAMES = /^(BucketName|RepositoryName|TableName|LogGroupName|Name|FunctionName|UserPoolName|AliasName|QueueName|ClusterName)$/
+    /** Deletion is refused for these, by their own settings or by their key policy; and a revision or a layer's version is never in the way of the next. */
+    const GUARDED: Readonly<Record<string, (properties: Record<string, unknown>) => boolean>> = {
+      'AWS::KMS::Key': ({ KeyPolicy }) => !JSON.stringify(KeyPolicy).includes('kms:ScheduleKeyDeletion'),
+      'AWS::DynamoDB::Table': ({ DeletionProtectionEnabled }) => DeletionProtectionEnabled === true,
+      'AWS::Cognito::UserPool': ({ DeletionProtection }) => DeletionProtection === 'ACTIVE',
+      'AWS::ECS::TaskDefinition': () => true,
+      'AWS::Lambda::LayerVersion': () => true,
+    }
+
+    it('can be repeated: what it keeps has no fixed name and could not be deleted, everything else goes', () => {
+      let kept = 0
+      for (const template of [prod.state, prod.network, prod.pipeline, prod.observability])
+        for (const [id, { Type, Properties, DeletionPolicy }] of Object.entries(
+          template.toJSON().Resources as Record<string, { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string }>,
+        )) {
+          if (DeletionPolicy !== 'Retain') continue
+          kept++
+          expect([id, GUARDED[Type]?.(Properties)]).toEqual([id, true])
+          expect([id, Object.keys(Properties).filter((name) => NAMES.test(name))]).toEqual([id, []])
+        }
+      expect(kept).toBeGreaterThan(15)
+      const named = [
+        'AWS::S3::Bucket',
+        'AWS::ECR::Repository',
+        'AWS::SecretsManager::Secret',
+        'AWS::Logs::LogGroup',
+        'AWS::Lambda::Version',
+      ]
+      for (const type of named)
+        for (const template of [prod.state, prod.network, prod.pipeline])
+          for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of resourcesOf(template, type))
+            expect([id, DeletionPolicy, UpdateReplacePolicy]).toEqual([id, 'RetainExceptOnCreate', 'Retain'])
+    })
+  })
+
   describe('workers', () => {
     it('run one image by digest, without root, on a read-only disk, each with its own command and role', () => {
       const definitions = resourcesOf(prod.pipeline, 'AWS::ECS::TaskDefinition')

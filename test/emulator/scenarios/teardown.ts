@@ -58,7 +58,11 @@ export function teardown(on: () => Stage): void {
         const found = resourcesOf(state, type)
         expect(found.length).toBeGreaterThan(0)
         for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of found)
-          expect([id, DeletionPolicy, UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain'])
+          expect([id, DeletionPolicy, UpdateReplacePolicy]).toEqual([
+            id,
+            type === 'AWS::KMS::Key' ? 'Retain' : 'RetainExceptOnCreate',
+            'Retain',
+          ])
       }
     })
   })
