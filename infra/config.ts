@@ -30,7 +30,10 @@ const signIn = z.union([
   /** A directory of approvers that this stack holds: people are put into it by hand, sign in with a second factor, and never register themselves. */
   z.strictObject({
     directory: z.strictObject({
-      domainPrefix: z.string().regex(/^[a-z0-9](-?[a-z0-9]){2,40}$/, 'is lower-case letters, digits and single dashes'),
+      domainPrefix: z
+        .string()
+        .regex(/^[a-z0-9](-?[a-z0-9]){2,40}$/, 'is lower-case letters, digits and single dashes')
+        .refine((prefix) => !/aws|amazon|cognito/.test(prefix), 'holds aws, amazon or cognito, which Cognito keeps for itself'),
     }),
   }),
 ])

@@ -25,7 +25,10 @@ export class ObservabilityStack extends Stack {
       enableKeyRotation: true,
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com')
+    // Threat: another account's alarm makes CloudWatch publish here for it.
+    const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com', {
+      conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
+    })
     key.grantEncryptDecrypt(cloudwatch)
     const topic = new Topic(this, 'Alarms', { displayName: `Waybill ${config.stage}`, masterKey: key, enforceSSL: true })
     topic.grantPublish(cloudwatch)
@@ -65,6 +68,19 @@ export class ObservabilityStack extends Stack {
       reconcile.machine.metricTimedOut({ period: minutes }),
     )
     alarm('AnchorFailed', 'anchor-failed', 'The audit chain could not be anchored.', functionErrors('anchor-audit'))
+    const starter = pipeline.nightly.start.machine
+    alarm(
+      'NightlyFailed',
+      'nightly-not-started',
+      'A nightly reconciliation could not be started.',
+      starter.metricFailed({ period: minutes }),
+    )
+    alarm(
+      'NightlyTimedOut',
+      'nightly-not-started',
+      'Starting a nightly reconciliation did not end in time.',
+      starter.metricTimedOut({ period: minutes }),
+    )
     alarm('NightlyNotStarted', 'nightly-not-started', 'A nightly reconciliation was not started.', queued('nightly'))
     alarm('RemindingNotDone', 'reminding-not-done', 'People were not reminded, outcomes not told again.', queued('reminding'))
     alarm('DecideFailed', 'decide-failed', 'A decision could not be taken.', failures('decide'))

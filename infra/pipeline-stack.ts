@@ -30,6 +30,7 @@ export class PipelineStack extends Stack {
   readonly workers: ReadonlyMap<Worker, WorkerTask>
   readonly migration: Flow
   readonly reconcile: Flow
+  readonly nightly: Nightly
   readonly approvals: ApprovalApi
   readonly deadLetters: Readonly<Record<'nightly' | 'reminding', Queue>>
 
@@ -142,7 +143,7 @@ export class PipelineStack extends Stack {
 
     const decide = this.functions.get('decide')!.version as IFunction
     new Reminding(this, 'Reminding', { config, decide, undelivered: this.deadLetters.reminding })
-    new Nightly(this, 'Nightly', { config, reconcile: this.reconcile, undelivered: this.deadLetters.nightly, lists })
+    this.nightly = new Nightly(this, 'Nightly', { config, reconcile: this.reconcile, undelivered: this.deadLetters.nightly })
 
     publish(this, {
       MigrationMachineArn: this.migration.arn,

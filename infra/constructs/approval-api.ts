@@ -5,7 +5,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import type { StageConfig } from '../config.ts'
 import { accept } from './accepted.ts'
-import { retainedLogGroup } from './log-group.ts'
+import { vendedLogGroup } from './log-group.ts'
 
 /** Where people approve. The address exists before the routes, since the functions behind them must know it. */
 export class ApprovalApi extends Construct {
@@ -21,7 +21,7 @@ export class ApprovalApi extends Construct {
       // A person approves; anything faster is a machine that guesses ids.
       throttle: { rateLimit: 20, burstLimit: 40 },
       accessLogSettings: {
-        destination: new LogGroupLogDestination(retainedLogGroup(this, 'Logs', props.config)),
+        destination: new LogGroupLogDestination(vendedLogGroup(this, 'Logs', props.config, `apigateway/waybill-${props.config.stage}`)),
         // No path, no query, no headers: a link's token would be in them.
         format: AccessLogFormat.custom(
           JSON.stringify({

@@ -7,7 +7,7 @@ import { Construct } from 'constructs'
 import { ROOT } from '../build.ts'
 import type { StageConfig } from '../config.ts'
 import { accept, acceptKnownWildcards } from './accepted.ts'
-import { retainedLogGroup } from './log-group.ts'
+import { vendedLogGroup } from './log-group.ts'
 
 /** Placeholders whose value is a JSON array: they stand as a whole string in the file, quotes and all. */
 const LISTS = ['SubnetIds', 'SecurityGroupIds'] as const
@@ -27,7 +27,7 @@ export class Flow extends Construct {
       file: string
       name: string
       values: Readonly<Record<string, string>>
-      lists: Readonly<Record<(typeof LISTS)[number], readonly string[]>>
+      lists?: Readonly<Record<(typeof LISTS)[number], readonly string[]>>
       statements: readonly PolicyStatement[]
       config: StageConfig
     },
@@ -39,7 +39,7 @@ export class Flow extends Construct {
 
     const used = new Set([...text.matchAll(/\$\{([A-Za-z0-9]+)\}/g)].map((match) => match[1]!))
     const known: Record<string, string> = { ...props.values }
-    for (const name of LISTS) known[name] = stack.toJsonString(props.lists[name])
+    if (props.lists !== undefined) for (const name of LISTS) known[name] = stack.toJsonString(props.lists[name])
     const unknown = [...used].filter((name) => known[name] === undefined)
     if (unknown.length > 0) throw new Error(`${props.file} has placeholders without a value: ${unknown.join(', ')}`)
 
@@ -55,7 +55,7 @@ export class Flow extends Construct {
       role,
       tracingEnabled: true,
       logs: {
-        destination: retainedLogGroup(this, 'Logs', props.config),
+        destination: vendedLogGroup(this, 'Logs', props.config, `states/${props.name}`),
         level: LogLevel.ALL,
         // Execution data holds task tokens; logged, each would be a way to approve.
         includeExecutionData: false,

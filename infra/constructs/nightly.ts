@@ -17,27 +17,19 @@ const MAX_PROJECT = 60
  * March and 23:00 UTC of the same day on the Monday after. So the name holds hour and minute, and which night it is the run finds out itself.
  */
 export class Nightly extends Construct {
-  constructor(
-    scope: Construct,
-    id: string,
-    props: {
-      config: StageConfig
-      reconcile: Flow
-      undelivered: IQueue
-      lists: { SubnetIds: readonly string[]; SecurityGroupIds: readonly string[] }
-    },
-  ) {
+  readonly start: Flow
+
+  constructor(scope: Construct, id: string, props: { config: StageConfig; reconcile: Flow; undelivered: IQueue }) {
     super(scope, id)
     const { nightly, stage } = props.config
     const stack = Stack.of(this)
     const long = nightly.projects.filter((project) => project.length > MAX_PROJECT)
     if (long.length > 0) throw new Error(`Nightly projects have ids of at most ${MAX_PROJECT} characters: ${long.join(', ')}`)
 
-    const start = new Flow(this, 'Start', {
+    this.start = new Flow(this, 'Start', {
       file: 'infra/constructs/nightly.asl.json',
       name: `waybill-${stage}-nightly`,
       values: { ReconcileStateMachineArn: props.reconcile.arn },
-      lists: props.lists,
       statements: [new PolicyStatement({ actions: ['states:StartExecution'], resources: [props.reconcile.arn] })],
       config: props.config,
     })
@@ -47,7 +39,7 @@ export class Nightly extends Construct {
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', { conditions: { StringEquals: { 'aws:SourceAccount': stack.account } } }),
       description: 'Starts nightly reconciliation',
     })
-    role.addToPolicy(new PolicyStatement({ actions: ['states:StartExecution'], resources: [start.arn] }))
+    role.addToPolicy(new PolicyStatement({ actions: ['states:StartExecution'], resources: [this.start.arn] }))
     role.addToPolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [props.undelivered.queueArn] }))
 
     for (const project of nightly.projects)
@@ -58,7 +50,7 @@ export class Nightly extends Construct {
         scheduleExpressionTimezone: nightly.timeZone,
         flexibleTimeWindow: { mode: 'FLEXIBLE', maximumWindowInMinutes: nightly.windowMinutes },
         target: {
-          arn: start.arn,
+          arn: this.start.arn,
           roleArn: role.roleArn,
           input: JSON.stringify({ project_id: project, scheduled: '<aws.scheduler.scheduled-time>' }),
           // A retry hours later would fall into the day's load: better a missed night, which the alarm tells.

@@ -72,7 +72,6 @@ export class WaybillFunction extends Construct {
       logGroup,
       environment: {
         ...environmentFor(permission, props.neighbours),
-        NODE_OPTIONS: '--enable-source-maps',
         ...(permission.network === true && config.certificates !== null && { NODE_EXTRA_CA_CERTS: LAYER_CERTIFICATES }),
         POWERTOOLS_SERVICE_NAME: name,
         // An event may hold a task token: neither the event nor the response is ever logged or traced.

@@ -93,6 +93,11 @@ describe('settings', () => {
       /SES would refuse/,
     ],
     ['sign-in over plain http', { signIn: { issuer: 'http://login.acme.eu', clientId: 'x' } }, /signIn/],
+    ...['my-aws-people', 'amazonia', 'cognito-waybill'].map((domainPrefix): [string, unknown, RegExp] => [
+      `a directory called ${domainPrefix}`,
+      { signIn: { directory: { domainPrefix } } },
+      /signIn.* holds aws, amazon or cognito/,
+    ]),
     ['a database by its name', { iamDatabases: ['orders-db'] }, /iamDatabases\.0 is no resource id/],
     ['certificates that are none', { certificates: 'package.json' }, /certificates is no file of PEM certificates/],
     ['certificates that are not there', { certificates: 'infra/none.pem' }, /certificates is no file of PEM certificates/],

@@ -5,7 +5,7 @@ import { ROOT } from '../../infra/build.ts'
 import { METRICS } from '../../layers/core/names.ts'
 import { configOf, stagesOf } from './image/dockerfile.ts'
 import { DOCKERFILE } from './image/image-tree.ts'
-import { flat, resourcesOf, type Synthesis } from './synth.ts'
+import { flat, resourcesOf, type Synthesis, statementsOf } from './synth.ts'
 
 /** What operating it relies on. */
 export function operationTests(prod: Synthesis): void {
@@ -29,7 +29,8 @@ export function operationTests(prod: Synthesis): void {
       for (const [, { Properties }] of http) expect(Properties.Timeout).toBeLessThan(30)
     })
 
-    it('log no event', () => {
+    it('log no event, and look for no source map, since none is bundled', () => {
+      for (const [id, { Properties }] of functions) expect([id, variables(Properties).NODE_OPTIONS]).toEqual([id, undefined])
       for (const [, { Properties }] of functions)
         expect(variables(Properties)).toMatchObject({ POWERTOOLS_LOGGER_LOG_EVENT: 'false', POWERTOOLS_TRACER_CAPTURE_RESPONSE: 'false' })
     })
@@ -121,6 +122,26 @@ export function operationTests(prod: Synthesis): void {
         for (const [id, { Properties }] of resourcesOf(template, 'AWS::Logs::LogGroup')) expect(Properties.RetentionInDays, id).toBe(365)
     })
 
+    // The account's resource policy for log delivery holds 5,120 characters, and each group outside this prefix takes some of them.
+    it('that a service delivers to have the prefix that needs no line in a policy of the account, and a name that no kept group is in the way of', () => {
+      const nameOf = (reference: unknown) => {
+        const id = /"Fn::GetAtt":\["([A-Za-z0-9]+)"/.exec(JSON.stringify(reference))?.[1]
+        return flat(resourcesOf(prod.pipeline, 'AWS::Logs::LogGroup').find(([name]) => name === id)?.[1].Properties.LogGroupName)
+      }
+      const machines = resourcesOf(prod.pipeline, 'AWS::StepFunctions::StateMachine').map(([, { Properties }]) =>
+        nameOf((Properties.LoggingConfiguration as { Destinations: unknown }).Destinations),
+      )
+      const apis = resourcesOf(prod.pipeline, 'AWS::ApiGatewayV2::Stage').map(([, { Properties }]) =>
+        nameOf((Properties.AccessLogSettings as { DestinationArn: unknown }).DestinationArn),
+      )
+      expect([machines.length, apis.length]).toEqual([3, 1])
+      expect(new Set([...machines, ...apis]).size).toBe(4)
+      for (const name of [...machines, ...apis]) {
+        expect(name).toMatch(/^\/aws\/vendedlogs\/(states|apigateway)\/waybill-prod/)
+        expect(name).toContain('AWS::StackId')
+      }
+    })
+
     it('of the approval API hold no path, query or header', () => {
       const [[, stage] = []] = resourcesOf(prod.pipeline, 'AWS::ApiGatewayV2::Stage')
       const format = String((stage!.Properties.AccessLogSettings as { Format: string }).Format)
@@ -206,6 +227,26 @@ export function operationTests(prod: Synthesis): void {
           service,
         ).toEqual(['Failures'])
       }
+    })
+
+    it('of a night ring when it was not started: by the queue, and by the machine that starts it', () => {
+      const [[starter] = []] = resourcesOf(prod.pipeline, 'AWS::StepFunctions::StateMachine').filter(
+        ([, { Properties }]) => Properties.StateMachineName === 'waybill-prod-nightly',
+      )
+      const ringing = alarms.filter(([, { Properties }]) => flat(Properties.Dimensions).includes(`${starter}`) && starter !== undefined)
+      expect(ringing.map(([, { Properties }]) => Properties.MetricName).sort()).toEqual(['ExecutionsFailed', 'ExecutionsTimedOut'])
+    })
+
+    it('are let through to people for this account only: another account’s alarm rings nothing here', () => {
+      const policies = [
+        ...resourcesOf(prod.observability, 'AWS::KMS::Key').map(([, { Properties }]) => Properties.KeyPolicy),
+        ...resourcesOf(prod.observability, 'AWS::SNS::TopicPolicy').map(([, { Properties }]) => Properties.PolicyDocument),
+      ]
+      const services = policies
+        .flatMap(statementsOf)
+        .filter(({ Principal }) => JSON.stringify(Principal ?? '').includes('cloudwatch.amazonaws.com'))
+      expect(services.length).toBeGreaterThanOrEqual(2)
+      for (const { Condition } of services) expect(Condition).toEqual({ StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } })
     })
 
     it('each link a section of the runbook that exists, and ring somewhere', () => {

@@ -1,6 +1,6 @@
 /** The worker image: its file tree by its own Dockerfile, run as a container engine would; and built for real where a builder is on the machine. */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -44,6 +44,18 @@ describe('the Dockerfile', () => {
     })
     // Whatever ran in the last stage would run as root and leave its traces in the image.
     expect(stages.at(-1)!.instructions.filter(({ keyword }) => keyword === 'RUN')).toEqual([])
+  })
+
+  it('lets user 1000 read what it copies, whatever umask the builder had', () => {
+    const copies = stages.at(-1)!.instructions.filter(({ keyword }) => keyword === 'COPY')
+    expect(copies).toHaveLength(2)
+    for (const { rest } of copies) expect(rest).toContain('--chmod=755 ')
+    const closed = mkdtempSync(join(folder, 'closed-'))
+    mkdirSync(join(closed, 'worker/chunks'), { recursive: true, mode: 0o700 })
+    writeFileSync(join(closed, 'worker/chunks/shared.mjs'), '', { mode: 0o600 })
+    const { root, config } = assembleImage(mkdtempSync(join(folder, 'open-')), closed)
+    for (const path of ['chunks', 'chunks/shared.mjs'])
+      expect([path, statSync(join(root, config.workdir, path)).mode & 0o777]).toEqual([path, 0o755])
   })
 
   it('refuses a base that has no digest, and packages that are not those of the lock file', () => {

@@ -145,7 +145,12 @@ function resolved(value: unknown, resources: ReadonlyMap<string, Resource>, expo
 }
 
 function reference(id: string, resources: ReadonlyMap<string, Resource>, exported: ReadonlyMap<string, unknown>): string {
-  const pseudo: Record<string, string> = { 'AWS::Partition': PARTITION, 'AWS::Region': REGION, 'AWS::AccountId': ACCOUNT }
+  const pseudo: Record<string, string> = {
+    'AWS::Partition': PARTITION,
+    'AWS::Region': REGION,
+    'AWS::AccountId': ACCOUNT,
+    'AWS::StackId': `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/Waybill/0a1b2c3d`,
+  }
   if (id in pseudo) return pseudo[id]!
   const type = resources.get(id)?.Type
   if (type === undefined) throw new Error(`Ref to ${id}, which is no resource`)

@@ -1,4 +1,4 @@
-import { cpSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ROOT } from '../../../infra/build.ts'
 import { configOf, type ImageConfig, type Stage, stagesOf } from './dockerfile.ts'
@@ -29,11 +29,12 @@ export function assembleImage(root: string, staging: string): Image {
   return { root, config, beneath }
 }
 
-/** `COPY --from=native /native/out/node_modules ./node_modules` or `COPY cdk.out-staging/worker/ ./` */
+/** `COPY --from=native --chmod=755 /native/out/node_modules ./node_modules` or `COPY --chmod=755 cdk.out-staging/worker/ ./` */
 function copy(rest: string, stages: readonly Stage[], staging: string, workdir: string): void {
   const words = rest.split(/\s+/)
-  const from = words[0]?.startsWith('--from=') ? words.shift()!.slice('--from='.length) : null
-  const [source = '', target = ''] = words
+  const option = (name: string) => words.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3) ?? null
+  const [from, mode] = [option('from'), option('chmod')]
+  const [source = '', target = ''] = words.filter((word) => !word.startsWith('--'))
   if (from !== null) {
     if (!stages.some(({ name }) => name === from)) throw new Error(`COPY from a stage that is not there: ${from}`)
     if (!source.endsWith('/node_modules')) throw new Error(`This reader does not know what ${from} holds in ${source}.`)
@@ -41,7 +42,12 @@ function copy(rest: string, stages: readonly Stage[], staging: string, workdir: 
     return
   }
   const [, below] = /^cdk\.out-staging\/(.*)$/.exec(source) ?? []
-  cpSync(below === undefined ? join(ROOT, source) : join(staging, below), join(workdir, target), { recursive: true })
+  const place = below === undefined ? join(ROOT, source) : join(staging, below)
+  cpSync(place, join(workdir, target), { recursive: true })
+  if (mode === null) return
+  // As a builder does: on what was copied, folders and files alike.
+  for (const each of readdirSync(place, { recursive: true, encoding: 'utf8' }))
+    chmodSync(join(workdir, target, each), Number.parseInt(mode, 8))
 }
 
 /** DuckDB of this platform and everything it needs, as `npm install` of it gives. */
