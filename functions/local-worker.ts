@@ -1,5 +1,6 @@
 /** A worker as a child process: one task from WAYBILL_TASK, then exit 0, or exit 1 with `{"error","cause"}` as the last line of stderr. */
 import { isWaybillError, wholeMessage } from '../layers/core/errors.ts'
+import { fullDisk } from '../layers/core/full-disk.ts'
 import type { Ports } from '../layers/core/ports.ts'
 import { type WorkerTask, workerTask } from '../layers/core/schemas/work.ts'
 import { openLocalPorts } from './local.ts'
@@ -22,7 +23,8 @@ try {
   await recordingRefusal(ports, task, () => createHandler(ports)(task, { signal: stopped.signal, progress }))
   close()
   process.exit(0)
-} catch (error) {
+} catch (thrown) {
+  const error = fullDisk(thrown)
   const known = isWaybillError(error)
   // Only our own sentences leave: another library's message may quote a row or a connection string.
   const last = known

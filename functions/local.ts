@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectors } from '../layers/connectors/index.ts'
 import { WaybillError } from '../layers/core/errors.ts'
+import { fullDisk } from '../layers/core/full-disk.ts'
 import { ENDPOINT_FUNCTIONS, SIGNING_PURPOSES, STATE_MACHINES, stateName, TASK_FUNCTIONS, WORKERS } from '../layers/core/names.ts'
 import { readNightSettings } from '../layers/core/nights/off-peak.ts'
 import { readPolicy } from '../layers/core/policy-reader.ts'
@@ -283,7 +284,13 @@ export async function openLocal(options: PlatformOptions): Promise<LocalPlatform
     signal: options.signal,
     ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
     platform: {
-      invoke: async (name, payload) => (await call(name))(payload),
+      async invoke(name, payload) {
+        try {
+          return await (await call(name))(payload)
+        } catch (error) {
+          throw fullDisk(error)
+        }
+      },
       async runWorker({ taskDefinition, environment, signal }) {
         const task = workerTask.parse(JSON.parse(environment.WAYBILL_TASK ?? '{}'))
         await options.beforeWorker(taskDefinition, task.run_id)

@@ -1,11 +1,12 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { fullDisk } from '../../layers/core/full-disk.ts'
 
 const BUFFERED_BYTES = 256 * 1024
 
 /**
  * A file that grows by lines, readable by its owner alone. Written as it comes, without waiting, so that memory stays flat however many
- * lines there are; a full disk stops whoever writes. @throws BAD_INPUT when it cannot be opened or finished
+ * lines there are; a full disk stops whoever writes. @throws BAD_INPUT when it cannot be opened, DISK_FULL or BAD_INPUT when it cannot be finished
  */
 export class LineFile {
   readonly path: string
@@ -48,6 +49,8 @@ export class LineFile {
     try {
       this.flush()
     } catch (error) {
+      const full = fullDisk(error, this.path)
+      if (full !== error) throw full
       throw new WaybillError('BAD_INPUT', `${this.path} could not be written to its end (${(error as NodeJS.ErrnoException).code}).`)
     } finally {
       this.#file = -1

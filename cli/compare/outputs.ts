@@ -6,6 +6,7 @@ import type { Comparison } from '../../layers/core/comparison-report/comparison.
 import { junitXml } from '../../layers/core/comparison-report/junit.ts'
 import { comparisonPage } from '../../layers/core/comparison-report/page.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
+import { fullDisk } from '../../layers/core/full-disk.ts'
 import type { Mismatch, TableResult } from '../../layers/core/schemas/recon.ts'
 import { LineFile } from './difference-file.ts'
 import { type Mask, maskedMismatch, maskedResult } from './masking.ts'
@@ -114,6 +115,8 @@ function write(path: string, option: string, text: string | null): void {
     if (text === null) closeSync(openSync(path, 'a', 0o600))
     else writeFileSync(path, text, { mode: 0o600 })
   } catch (error) {
+    const full = fullDisk(error, path)
+    if (full !== error) throw full
     throw new WaybillError(
       'BAD_INPUT',
       `${option}: ${path} cannot be written (${(error as NodeJS.ErrnoException).code}); is ${dirname(path)} a folder you may write to?`,

@@ -75,6 +75,11 @@ describe('the differences file', () => {
     const full = await compare('--table', 'person', '--differences', path('full.jsonl'))
     expect(full.code, full.out).toBe(2)
     expect(full.out + full.err).toContain('ENOSPC')
+    await symlink('/dev/full', path('full.html'))
+    const page = await compare('--table', 'person', '--html', path('full.html'))
+    expect(page.code, page.out).toBe(2)
+    expect(page.err).toMatch(/error DISK_FULL: No space is left for .*full\.html/)
+    expect(page.err).not.toContain('a folder you may write to')
   })
 })
 

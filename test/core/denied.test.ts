@@ -1,7 +1,10 @@
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LineFile } from '../../cli/compare/difference-file.ts'
 import { reportFailure } from '../../cli/failure.ts'
 import type { Terminal } from '../../cli/terminal.ts'
 import { deniedAt } from '../../layers/core/denied.ts'
@@ -33,7 +36,7 @@ describe('what the file system refuses', () => {
 
   it('leaves every other error as it is', () => {
     const own = new WaybillError('CONFLICT', 'x')
-    for (const error of [failed('ENOSPC', '/a'), failed('EACCES'), new Error('x'), own, 'x', null]) expect(deniedAt(error)).toBe(error)
+    for (const error of [failed('EIO', '/a'), failed('EACCES'), new Error('x'), own, 'x', null]) expect(deniedAt(error)).toBe(error)
   })
 
   it('is reported without a fault being claimed', () => {
@@ -41,6 +44,45 @@ describe('what the file system refuses', () => {
     const terminal = { err: (text: string) => void said.push(text), paint: (_: unknown, text: string) => text } as unknown as Terminal
     expect(reportFailure(terminal, failed('EPERM', '/home/ann/.waybill'), false)).toBe(2)
     expect(said).toEqual([expect.stringMatching(/^error PERMISSION_DENIED: .*\/home\/ann\/\.waybill/)])
+  })
+})
+
+describe('a full disk', () => {
+  const said = (thrown: unknown) => {
+    const lines: string[] = []
+    const terminal = { err: (text: string) => void lines.push(text), paint: (_: unknown, text: string) => text } as unknown as Terminal
+    expect(reportFailure(terminal, thrown, false)).toBe(2)
+    return lines.join('\n')
+  }
+  const thrownBy = (work: () => void) => {
+    try {
+      work()
+    } catch (error) {
+      return error
+    }
+    return null
+  }
+
+  it('is one error that says what to do, whether a file or the records of a home met it', () => {
+    const device = thrownBy(() => writeFileSync('/dev/full', 'x'))
+    const records = thrownBy(() => {
+      const db = new DatabaseSync(':memory:')
+      db.exec('PRAGMA max_page_count = 2; CREATE TABLE a (b TEXT)')
+      db.prepare('INSERT INTO a VALUES (?)').run('x'.repeat(100_000))
+    })
+    for (const thrown of [device, records, failed('EDQUOT', '/srv/home')]) {
+      const words = said(thrown)
+      expect(words).toMatch(/^error DISK_FULL: .*Make space, then .*waybill resume/)
+      expect(words).not.toMatch(/UNEXPECTED|fault in Waybill/)
+    }
+    expect(said(failed('EDQUOT', '/srv/home'))).toContain('/srv/home')
+    expect(said(records)).toContain("Waybill's home")
+  })
+
+  it('is named where a report or a list of differences cannot be written, instead of a permission', () => {
+    const lines = new LineFile('/dev/full', '--differences')
+    lines.add('{}')
+    expect(() => lines.close()).toThrow(expect.objectContaining({ code: 'DISK_FULL', message: expect.stringContaining('/dev/full') }))
   })
 })
 
