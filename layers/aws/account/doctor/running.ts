@@ -1,26 +1,44 @@
-import { DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation'
+import { paginateListStackResources } from '@aws-sdk/client-cloudformation'
 import { DescribeTaskDefinitionCommand, ECSClient } from '@aws-sdk/client-ecs'
-import { GetScheduleCommand, ListSchedulesCommand, SchedulerClient } from '@aws-sdk/client-scheduler'
+import { GetScheduleCommand, paginateListSchedules, SchedulerClient } from '@aws-sdk/client-scheduler'
 import { type DoctorLine, fail, ok, warn } from '../../../core/doctor.ts'
+import { WORKERS } from '../../../core/names.ts'
+import type { Session } from '../session.ts'
 import type { Patient } from './place.ts'
 
-/** Every worker's task names the image by the digest that was deployed. That the registry still has it shows when a worker starts. */
+/**
+ * Every worker there is has one task definition, in use, that names the image by the digest that was deployed. That the registry still has it
+ * shows when a worker starts.
+ */
 export async function imageLines({ session, deployment, outputs: { WorkerImage, WorkerRepositoryName } }: Patient): Promise<DoctorLine[]> {
   const ecs = new ECSClient(session.config)
-  const { StackResources = [] } = await session.cloudFormation.send(
-    new DescribeStackResourcesCommand({ StackName: `${deployment.name}-Pipeline` }),
-  )
-  const definitions = StackResources.filter(({ ResourceType }) => ResourceType === 'AWS::ECS::TaskDefinition')
   const wrong: string[] = []
-  for (const { PhysicalResourceId: taskDefinition = '' } of definitions) {
-    const { taskDefinition: found } = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition }))
-    const image = found?.containerDefinitions?.[0]?.image ?? 'no image'
-    if (!image.endsWith(`/${WorkerRepositoryName}@${WorkerImage}`)) wrong.push(`${found?.family ?? taskDefinition} runs ${image}`)
-    else if (found?.status !== 'ACTIVE') wrong.push(`${found?.family ?? taskDefinition} was taken out of use`)
+  const found: string[] = []
+  for (const taskDefinition of await definitionsOf(session, `${deployment.name}-Pipeline`)) {
+    const { taskDefinition: each } = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition }))
+    const container = each?.containerDefinitions?.[0]
+    const image = container?.image ?? 'no image'
+    found.push(container?.command?.[0]?.replace(/\.mjs$/, '') ?? '')
+    if (!image.endsWith(`/${WorkerRepositoryName}@${WorkerImage}`)) wrong.push(`${each?.family ?? taskDefinition} runs ${image}`)
+    else if (each?.status !== 'ACTIVE') wrong.push(`${each?.family ?? taskDefinition} was taken out of use`)
   }
-  if (definitions.length === 0) return [fail('image', 'No worker is deployed.', 'Deploy the pipeline stack again.')]
+  if (found.length === 0) return [fail('image', 'No worker is deployed.', 'Deploy the pipeline stack again.')]
+  for (const worker of WORKERS) {
+    const times = found.filter((each) => each === worker).length
+    if (times !== 1) wrong.push(`the worker ${worker} is there ${times === 0 ? 'not at all' : `${times} times`}`)
+  }
   if (wrong.length > 0) return [fail('image', `Not what was deployed: ${wrong.join('; ')}.`, 'Deploy the pipeline stack again.')]
-  return [ok('image', `All ${definitions.length} workers run the image ${WorkerImage.slice(0, 19)}…, named by its digest.`)]
+  return [ok('image', `All ${WORKERS.length} workers run the image ${WorkerImage.slice(0, 19)}…, named by its digest.`)]
+}
+
+/** Every task definition of a stack, of however many resources: a page holds a hundred. */
+async function definitionsOf({ cloudFormation }: Session, StackName: string): Promise<string[]> {
+  const found: string[] = []
+  for await (const { StackResourceSummaries = [] } of paginateListStackResources({ client: cloudFormation }, { StackName }))
+    for (const { ResourceType, ResourceStatus, PhysicalResourceId } of StackResourceSummaries)
+      if (ResourceType === 'AWS::ECS::TaskDefinition' && ResourceStatus !== 'DELETE_COMPLETE' && PhysicalResourceId !== undefined)
+        found.push(PhysicalResourceId)
+  return found
 }
 
 /** Schedules are on, and at the hour people meant. */
@@ -28,8 +46,10 @@ export async function scheduleLines({ session, outputs: { ScheduleGroupName, Sch
   const scheduler = new SchedulerClient(session.config)
   if (!isTimeZone(zone))
     return [fail('schedules', `${zone} is no time zone.`, 'Set nightly.timeZone in infra/settings.<stage>.json, then deploy.')]
-  const { Schedules = [] } = await scheduler.send(new ListSchedulesCommand({ GroupName: ScheduleGroupName }))
-  if (Schedules.length === 0)
+  const names: (string | undefined)[] = []
+  for await (const { Schedules = [] } of paginateListSchedules({ client: scheduler }, { GroupName: ScheduleGroupName }))
+    names.push(...Schedules.map(({ Name }) => Name))
+  if (names.length === 0)
     return [
       warn(
         'schedules',
@@ -38,7 +58,7 @@ export async function scheduleLines({ session, outputs: { ScheduleGroupName, Sch
       ),
     ]
   const lines: DoctorLine[] = []
-  for (const { Name } of Schedules) {
+  for (const Name of names) {
     const schedule = await scheduler.send(new GetScheduleCommand({ Name, GroupName: ScheduleGroupName }))
     const what = `${Name} (${schedule.ScheduleExpression})`
     if (schedule.State === 'DISABLED')
@@ -57,7 +77,7 @@ export async function scheduleLines({ session, outputs: { ScheduleGroupName, Sch
     : [
         ok(
           'schedules',
-          `${Schedules.length === 1 ? 'One project is' : `${Schedules.length} projects are`} reconciled every night, by the clocks of ${zone}.`,
+          `${names.length === 1 ? 'One project is' : `${names.length} projects are`} reconciled every night, by the clocks of ${zone}.`,
         ),
       ]
 }
