@@ -10,6 +10,7 @@ import { requireHome } from '../platform/embedded.ts'
 import { onPlatform } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import type { Platform, Reconciliation } from '../platform/platform.ts'
+import { schemaWarnings } from '../run/schema-warnings.ts'
 import { printNewest, printRecon, provenOutcome } from '../run/summary.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 
@@ -48,7 +49,8 @@ export function reconcileCommand(terminal: Terminal): Command {
         await platform.reconciled(started)
         const { report, found, outcome } = await foundBy(platform, started)
         process.exitCode = EXITS[found.found]
-        if (options.json) terminal.out(JSON.stringify({ ...report, newest_comparison: found }, null, 2))
+        if (options.json)
+          terminal.out(JSON.stringify({ ...report, newest_comparison: found, schema_warnings: schemaWarnings(report) }, null, 2))
         else {
           printRecon(terminal, report)
           printNewest(terminal, found, outcome)

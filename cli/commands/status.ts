@@ -5,6 +5,7 @@ import { moment } from '../../layers/core/report/markup.ts'
 import { onRecords } from '../platform/open.ts'
 import { type PlaceOptions, placeOptions } from '../platform/options.ts'
 import type { Place } from '../platform/platform.ts'
+import { printSchemaWarnings } from '../run/schema-warnings.ts'
 import { workingWords } from '../run/working.ts'
 import { type StatusRow, statusRow } from '../status/row.ts'
 import { orUnreadable, type Unreadable, unreadable } from '../status/unreadable.ts'
@@ -74,6 +75,7 @@ function printRows(terminal: Terminal, rows: readonly (StatusRow | Unreadable)[]
     for (const { execution, states, since } of row.running)
       terminal.out(`  ${id}: ${execution}, begun ${since}, stands in ${states.join(', ') || 'its first state'}`)
     if (row.newest_comparison !== null) terminal.out(`  ${id}: ${visible(row.newest_comparison)}`)
+    printSchemaWarnings(terminal, row.schema_warnings, `  ${id}: `)
     if (row.nights !== null) terminal.out(`  ${id}: ${row.nights}`)
     for (const one of row.working) terminal.out(`  ${id}: ${workingWords(one)}`)
     for (const wait of row.waiting_for)

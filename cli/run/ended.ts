@@ -5,6 +5,7 @@ import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 import { exitCodeOf } from './drive.ts'
 import { type Results, writeResults } from './results.ts'
+import { schemaWarnings } from './schema-warnings.ts'
 import { type Measured, measured, printSummary, proofStatus, proofValid } from './summary.ts'
 
 /** A project that came to an end or to a stop, with what was measured and where its results were written, if anywhere. */
@@ -26,7 +27,7 @@ export function endedExitCode({ project, figures }: Ended): number {
 }
 
 export function endedJson({ project, figures, results }: Ended): object {
-  const { outcome, newest, findings, plan } = figures
+  const { outcome, newest, findings, plan, recon } = figures
   const proof = outcome && {
     valid_when_made: outcome.proof_certificate.proof_formula_evaluation.PROOF_VALID,
     made_at: new Date(outcome.proof_certificate.proof_timestamp).toISOString(),
@@ -37,6 +38,7 @@ export function endedJson({ project, figures, results }: Ended): object {
     proof_valid: proofValid(figures),
     proof,
     newest_comparison: newest,
+    schema_warnings: recon === null ? [] : schemaWarnings(recon),
     findings,
     left_in_target: plan === null ? null : leftInTarget(project, plan),
     ...(results ?? {}),

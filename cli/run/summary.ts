@@ -16,6 +16,7 @@ import { type ChecksReport, checksReport, type Mismatch, type ReconReport, recon
 import { equalInWords, toleranceSentences } from '../../layers/core/tolerance/claim.ts'
 import { apart } from '../alike.ts'
 import { columns, type Terminal, visible } from '../terminal.ts'
+import { printSchemaWarnings, schemaWarnings } from './schema-warnings.ts'
 
 /**
  * `findings`: what keeps the plan from being signed, where that is why the project failed. `newest`: what was found since the proof was made;
@@ -97,7 +98,7 @@ export function mismatchText(mismatch: Mismatch): string {
   return `${mismatch.kind.padEnd(7)} ${row.map(visible).join('  ')}  (${mismatch.source_count} in the source, ${mismatch.target_count} in the target)`
 }
 
-/** What a reconciliation found: each pair of tables, and the first rows that differ. */
+/** What a reconciliation found: each pair of tables, the first rows that differ, and what differs in the schemas. */
 export function printRecon(terminal: Terminal, recon: ReconReport): void {
   const rows = recon.tables.map((table) => [
     visible(`${table.source_object} → ${table.target_object}`),
@@ -110,6 +111,7 @@ export function printRecon(terminal: Terminal, recon: ReconReport): void {
   for (const table of recon.tables)
     for (const sentence of toleranceSentences(table)) terminal.out(`  ${visible(`${table.target_object}: ${sentence}`)}`)
   for (const mismatch of recon.tables.flatMap((table) => table.mismatches).slice(0, SHOWN)) terminal.out(`  ${mismatchText(mismatch)}`)
+  printSchemaWarnings(terminal, schemaWarnings(recon))
 }
 
 /** What the newest comparison found, in a sentence, under a headline where it is not that source and target are equal. */

@@ -5,6 +5,7 @@ import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import type { Place, Standing } from '../platform/platform.ts'
 import { nightsInWords } from '../run/nights.ts'
+import { schemaWarnings } from '../run/schema-warnings.ts'
 import { provenAndSince } from '../run/summary.ts'
 import { type Working, workingNow } from '../run/working.ts'
 
@@ -12,6 +13,8 @@ import { type Working, workingNow } from '../run/working.ts'
 export type StatusRow = Omit<ProjectRecord, 'artifacts'> & {
   unreadable: null
   newest_comparison: string | null
+  /** Of the comparison since the proof; those of the proof itself are in its report. */
+  schema_warnings: string[]
   nights: string | null
   running: readonly Standing[]
   working: Working[]
@@ -19,9 +22,15 @@ export type StatusRow = Omit<ProjectRecord, 'artifacts'> & {
 }
 
 /** What was found since the proof was made, in a sentence; null where nothing was. */
-async function newestWords(ports: Pick<Ports, 'artifacts' | 'audit'>, project: ProjectRecord): Promise<string | null> {
-  const { outcome, newest } = await provenAndSince(ports, project)
-  return outcome === null || newest === null ? null : newestInWords(newest, outcome)
+async function sinceWords(
+  ports: Pick<Ports, 'artifacts' | 'audit'>,
+  project: ProjectRecord,
+): Promise<Pick<StatusRow, 'newest_comparison' | 'schema_warnings'>> {
+  const { outcome, newest, report } = await provenAndSince(ports, project)
+  return {
+    newest_comparison: outcome === null || newest === null ? null : newestInWords(newest, outcome),
+    schema_warnings: report === null ? [] : schemaWarnings(report),
+  }
 }
 
 /** @throws EVIDENCE_INVALID, NOT_FOUND where what the record names is not what was recorded */
@@ -35,7 +44,7 @@ export async function statusRow(
   return {
     ...shown,
     unreadable: null,
-    newest_comparison: await newestWords(ports, project),
+    ...(await sinceWords(ports, project)),
     nights: nightsInWords(await trendOf(ports, project)),
     running: running ?? [],
     working: running === undefined ? [] : workingNow(await ports.progress.read(project.project_id), now),

@@ -124,6 +124,31 @@ describe('a migrated project', () => {
   )
 
   it(
+    'that lost its key since is equal, and every command says what it lost, in one line',
+    async () => {
+      const key = (sql: string) =>
+        `DO $$ DECLARE n name := (SELECT conname FROM pg_constraint WHERE conrelid = 'moved.town'::regclass AND contype = 'p'); BEGIN ${sql} END $$`
+      expect((await here('report', 'towns')).out).not.toContain('schema warning')
+      await runSql(target.url, key("EXECUTE format('ALTER TABLE moved.town DROP CONSTRAINT %I', n);"))
+      const again = await here('reconcile', 'towns')
+      expect([again.code, again.out]).toEqual([
+        0,
+        expect.stringMatching(/^schema warning: moved\.town: only the source has this constraint: .*key \(id\)\.$/m),
+      ])
+      const lines = again.out.split('\n').filter((line) => line.startsWith('schema '))
+      const report = await here('report', 'towns')
+      expect([report.code, report.out.split('\n').filter((line) => line.startsWith('schema '))]).toEqual([0, lines])
+      const status = await here('status')
+      expect([status.code, status.out]).toEqual([0, expect.stringContaining(`  towns: ${lines[0]}\n`)])
+      expect(JSON.parse((await here('report', 'towns', '--json')).out)).toMatchObject({ schema_warnings: lines })
+      await runSql(target.url, 'ALTER TABLE moved.town ADD PRIMARY KEY (id)')
+      const mended = await here('reconcile', 'towns', '--json')
+      expect([mended.code, JSON.parse(mended.out)]).toMatchObject([0, { schema_warnings: [] }])
+    },
+    5 * MINUTES,
+  )
+
+  it(
     'differs for every command alike where a check that held at the proof holds no longer, though every row is in both',
     async () => {
       for (const [url, table] of [
