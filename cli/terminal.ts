@@ -14,7 +14,7 @@ export type Terminal = {
   out(text: string): void
   err(text: string): void
   paint(style: Style, text: string): string
-  /** One line that is rewritten in place on a terminal, and printed at most every few seconds elsewhere. */
+  /** One line that is rewritten in place on a terminal; elsewhere printed every few seconds, and not at all of what is over before, or interrupted by another line. */
   progress(text: string): void
   endProgress(): void
   readonly interactive: boolean
@@ -33,10 +33,11 @@ const QUIET_INTERVAL_MS = 5000
 export function openTerminal(out: NodeJS.WriteStream = process.stdout, err: NodeJS.WriteStream = process.stderr): Terminal {
   const interactive = err.isTTY === true
   let open = false
-  let lastQuiet = Number.NEGATIVE_INFINITY
+  let quietSince: number | null = null
   const endProgress = () => {
     if (open) err.write('\r\u001b[2K')
     open = false
+    quietSince = null
   }
   return {
     interactive,
@@ -57,8 +58,9 @@ export function openTerminal(out: NodeJS.WriteStream = process.stdout, err: Node
         return
       }
       const now = performance.now()
-      if (now - lastQuiet < QUIET_INTERVAL_MS) return
-      lastQuiet = now
+      quietSince ??= now
+      if (now - quietSince < QUIET_INTERVAL_MS) return
+      quietSince = now
       err.write(`${text}\n`)
     },
     endProgress,

@@ -22,10 +22,18 @@ export type Progress = {
  * What one worker does in one execution. A later execution, such as the next comparison, begins anew: between two of them people may have been
  * waited for, which is no time of the worker's.
  */
-type Round = { executions: ReadonlySet<string>; since: number; rows: Map<string, bigint> }
+type Round = {
+  executions: ReadonlySet<string>
+  /** When its state was entered, its first rows were told, and its newest. */
+  entered: number
+  since: number
+  until: number
+  rows: Map<string, bigint>
+}
 
 /**
- * Prints each state as it is entered, what failed and is tried again, and the rows a worker has done, until stopped. `asked`: lines about what
+ * Prints each state as it is entered, what failed and is tried again, and the rows a worker has done, until stopped; where no line can be rewritten
+ * in place, one more with all rows of a worker when its state was left. `asked`: lines about what
  * the person of a waiting project is asked and was not told yet; null while nobody is asked.
  */
 export function showProgress(
@@ -33,7 +41,8 @@ export function showProgress(
   platform: () => { runner: Pick<Runner, 'list' | 'describe'> } | null,
   asked: (projectId: string) => Promise<readonly string[] | null> = async () => null,
 ): Progress {
-  const seen = new Set<string>()
+  /** States by execution, and when each was first seen. */
+  const seen = new Map<string, number>()
   const rounds = new Map<string, Round>()
   const retries = showRetries(terminal)
   /** Waits for people whose questions were told, or are just being read. */
@@ -49,10 +58,15 @@ export function showProgress(
     if (lines === null) told.delete(wait)
     for (const line of lines ?? []) terminal.err(line)
   }
+  const close = (worker: string, { entered, until, rows }: Round) => {
+    rounds.delete(worker)
+    if (!terminal.interactive) terminal.err(`  ${stateName(worker)} ${grouped(totalOf(rows))} rows in ${seconds(until - entered)}`)
+  }
   const look = () => {
     const open = platform()
     if (open === null) return
     standing = new Map()
+    const lines: string[] = []
     for (const name of open.runner.list()) {
       const { standing: frames, input } = open.runner.describe(name)
       for (const { state, entered_at } of frames) {
@@ -61,10 +75,13 @@ export function showProgress(
         standing.set(worker, (standing.get(worker) ?? new Set()).add(name))
         const id = `${name} ${state}`
         if (seen.has(id)) continue
-        seen.add(id)
-        terminal.err(`${terminal.paint('cyan', '▸')} ${state}`)
+        seen.set(id, performance.now())
+        lines.push(`${terminal.paint('cyan', '▸')} ${state}`)
       }
     }
+    // Between two batches a worker's state is nobody's: only what is entered next shows that it is over.
+    if (lines.length > 0) for (const [worker, round] of rounds) if (!standing.has(worker)) close(worker, round)
+    for (const line of lines) terminal.err(line)
   }
   const timer = setInterval(() => {
     look()
@@ -74,9 +91,12 @@ export function showProgress(
     const now = standing.get(worker) ?? new Set()
     const before = rounds.get(worker)
     const goesOn = before !== undefined && (now.size === 0 || !now.isDisjointFrom(before.executions))
+    if (before !== undefined && !goesOn) close(worker, before)
+    const since = performance.now()
+    const entered = Math.min(since, ...[...now].map((name) => seen.get(`${name} ${stateName(worker)}`) ?? since))
     const round = goesOn
-      ? { ...before, executions: before.executions.union(now) }
-      : { executions: now, since: performance.now(), rows: new Map() }
+      ? { ...before, executions: before.executions.union(now), until: since }
+      : { executions: now, entered, since, until: since, rows: new Map() }
     rounds.set(worker, round)
     return round
   }
@@ -86,7 +106,7 @@ export function showProgress(
       look()
       const { since, rows } = roundOf(worker)
       rows.set(chunk_id ?? table_id ?? '', BigInt(count))
-      const total = rows.values().reduce((sum, each) => sum + each, 0n)
+      const total = totalOf(rows)
       const elapsed = performance.now() - since
       const rate = elapsed > 500 ? ` · ${grouped(Math.round((Number(total) / elapsed) * 1000))} rows/s` : ''
       terminal.progress(`  ${stateName(worker)} ${grouped(total)} rows${rate} · ${seconds(elapsed)}`)
@@ -95,7 +115,12 @@ export function showProgress(
     stop() {
       clearInterval(timer)
       retries.look(true)
+      for (const [worker, round] of rounds) close(worker, round)
       terminal.endProgress()
     },
   }
+}
+
+function totalOf(rows: ReadonlyMap<string, bigint>): bigint {
+  return rows.values().reduce((sum, each) => sum + each, 0n)
 }

@@ -70,6 +70,7 @@ async function compareTables(deps: LeasedDeps, task: WorkerTask, context: WorkCo
     await storeJsonOnce(deps, key(item.item_id, ENDS), () => comparedUnder.parse(under))
     const declared = policy.pii.values_in_evidence ? result.schema_differences : result.schema_differences.map(withheldDifference)
     await storeJsonOnce(deps, key(item.item_id), () => tableResult.parse({ ...result, schema_differences: declared }))
+    context.progress({ worker: 'hash-segments', table_id: item.table_id, rows: result.source_rows, done: 'true' })
   }
 }
 

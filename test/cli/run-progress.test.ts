@@ -3,6 +3,7 @@ import { type Progress, showProgress } from '../../cli/run/progress.ts'
 import type { Terminal } from '../../cli/terminal.ts'
 import type { Runner } from '../../layers/local/asl/runner.ts'
 
+let terminal: { -readonly [K in keyof Terminal]: Terminal[K] }
 let said: string[]
 let shown: string[]
 let progress: Progress
@@ -19,7 +20,7 @@ beforeEach(() => {
   states = {}
   entered = '1'
   questions = null
-  const terminal: Terminal = {
+  terminal = {
     out: () => {},
     err: (text) => void said.push(text),
     paint: (_, text) => text,
@@ -73,6 +74,29 @@ it('goes on counting where a step is taken up again in the same execution, and w
   vi.advanceTimersByTime(1000)
   hashed('3000', 's1')
   expect(shown.at(-1)).toBe('  HashSegments 4,000 rows · 2,000 rows/s · 2.0 s')
+})
+
+it('closes each step of a log with all of its rows and the time since it was entered, once, before what comes next', () => {
+  terminal.interactive = false
+  const look = () => vi.advanceTimersByTime(150)
+  states = { main: 'CopyChunk' }
+  look()
+  vi.advanceTimersByTime(850)
+  progress.worker({ worker: 'copy-chunk', chunk_id: 'a', rows: '1000' })
+  progress.worker({ worker: 'copy-chunk', chunk_id: 'a', rows: '206000', done: 'true' })
+  // Between two batches.
+  states = {}
+  look()
+  states = { main: 'CopyChunk' }
+  progress.worker({ worker: 'copy-chunk', chunk_id: 'b', rows: '12', done: 'true' })
+  states = { main: 'FinishTarget' }
+  look()
+  expect(said).toEqual(['▸ CopyChunk', '  CopyChunk 206,012 rows in 1.0 s', '▸ FinishTarget'])
+  states = { second: 'HashSegments' }
+  hashed('7')
+  progress.stop()
+  progress.stop()
+  expect(said.slice(3)).toEqual(['▸ HashSegments', '  HashSegments 7 rows in 0 ms'])
 })
 
 it('asks what a waiting person is asked until it is there, and again in the next round', async () => {
