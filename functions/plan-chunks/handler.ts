@@ -6,6 +6,8 @@ import { planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { jsonLines, keyOf, placeOf, type StoringDeps, storeOnce } from '../../layers/core/flow/storing.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, type ProjectDeps } from '../../layers/core/project-service.ts'
+import { CHUNKS_PER_TASK, PAIRS_PER_TASK } from '../../layers/core/scale/estimate.ts'
+import { mostItems } from '../../layers/core/scale/limits.ts'
 import type { Plan } from '../../layers/core/schemas/plan.ts'
 import { type Chunk, chunk as chunkSchema } from '../../layers/core/schemas/work.ts'
 import { connectorOptions, using } from '../work/connections.ts'
@@ -24,7 +26,7 @@ export function createHandler(deps: Deps) {
     const plan = await planOf(deps.artifacts, project)
     const planSha256 = artifactOf(project, 'migration_plan').sha256
     const pointer = await storeOnce(deps, keyOf(project_id, 'chunks', planSha256.slice(0, 32), 'jsonl'), 'application/x-ndjson', async () =>
-      jsonLines(await cut(deps, plan)),
+      jsonLines(withRoom(plan, await cut(deps, plan))),
     )
     await advance(deps, project_id, {
       actor: 'waybill/plan-chunks',
@@ -53,6 +55,24 @@ async function cut(deps: Deps, plan: Plan): Promise<Chunk[]> {
     }
     return chunks
   })
+}
+
+/** @throws TOO_LARGE when a Map could not give its answer, of the copy or of the comparison behind it: before anything is copied */
+function withRoom(plan: Plan, chunks: Chunk[]): Chunk[] {
+  const [mostChunks, mostTables] = [mostItems(CHUNKS_PER_TASK), mostItems(PAIRS_PER_TASK)]
+  if (plan.tables.length > mostTables)
+    throw new WaybillError(
+      'TOO_LARGE',
+      `the plan has ${plan.tables.length} tables, and one run compares at most ${mostTables}; nothing was copied. Split the migration into several.`,
+    )
+  if (chunks.length > mostChunks) {
+    const rows = Math.ceil((plan.execution.batch_size * chunks.length) / mostChunks)
+    throw new WaybillError(
+      'TOO_LARGE',
+      `${chunks.length} chunks are more than the ${mostChunks} that one run copies; nothing was copied. Raise execution_config.batch_size to ${rows} rows or more, or split the migration, and plan again.`,
+    )
+  }
+  return chunks
 }
 
 /** A slug of at most 80 characters whatever the table is called. */

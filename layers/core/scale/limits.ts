@@ -42,6 +42,17 @@ export const LIMITS = {
   kms_signatures_per_second: { what: 'signatures', allowed: 300, unit: 'requests/s', raisable: true, basis: 'KMS, ECC keys' },
 } as const satisfies Record<string, Limit>
 
+/** What a child of a Map gives back, `{}`, with the comma behind it. */
+const ANSWER_BYTES = 3
+
+/**
+ * The most items of one distributed Map. What bounds them is its answer, which is no larger than a state's output and holds one `{}` for each child, which is each
+ * batch; half of that, since no document says how the service writes it. The Map fails behind its last child otherwise, when everything was copied.
+ */
+export function mostItems(perBatch: number): number {
+  return Math.floor(LIMITS.payload_bytes.allowed / 2 / ANSWER_BYTES) * perBatch
+}
+
 export type LimitName = keyof typeof LIMITS
 export type Against = Limit & { name: LimitName; reached: number | null; reason: string | null; within: boolean | null; margin: string }
 
