@@ -1,10 +1,11 @@
 /** A distributed Map answers with one `{}` a child: more children than that has room for are refused before anything is copied. */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createHandler } from '../../functions/plan-chunks/handler.ts'
-import type { Range } from '../../layers/core/connector.ts'
-import { CHUNKS_PER_TASK } from '../../layers/core/scale/estimate.ts'
+import { CHUNKS_PER_TASK, PAIRS_PER_TASK } from '../../layers/core/scale/estimate.ts'
 import { LIMITS, mostItems } from '../../layers/core/scale/limits.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
+import type { Chunk } from '../../layers/core/schemas/work.ts'
 import { type TestPlatform, testPlatform } from './support/platform.ts'
 import { storeSpec, tell } from './support/story.ts'
 
@@ -23,11 +24,11 @@ afterAll(() => on.close())
 /** Plans the chunks of the project over a source whose first table is cut into `many`. */
 function planned(many: number) {
   const { connectors } = on.ports
-  const source: typeof connectors.source = (...given) => {
-    const opened = connectors.source(...given)
+  const source: typeof connectors.source = async (...given) => {
+    const opened = await connectors.source(...given)
     let first = true
     opened.chunks = async () => {
-      const ranges = Array.from({ length: first ? many : 1 }, (_, at): Range => ({ from: String(at), to: String(at + 1) }))
+      const ranges = Array.from({ length: first ? many : 1 }, (_, at): Chunk['range'] => ({ from: String(at), to: String(at + 1) }))
       first = false
       return ranges.with(-1, { from: ranges.at(-1)!.from, to: null })
     }
@@ -42,6 +43,9 @@ it('has room for the answers of all children, with as much again to spare', () =
   expect(2 * answer(mostItems(1))).toBeLessThanOrEqual(LIMITS.payload_bytes.allowed + 2)
   expect(2 * answer(mostItems(1) + 1)).toBeGreaterThan(LIMITS.payload_bytes.allowed)
   expect(mostItems(4)).toBe(4 * mostItems(1))
+  const told = readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8')
+  const [chunks, tables] = [CHUNKS_PER_TASK, PAIRS_PER_TASK].map((perBatch) => mostItems(perBatch).toLocaleString('en'))
+  expect(told).toContain(`${chunks} chunks or ${tables} tables`)
 })
 
 it('chunks that no Map could answer for are refused with the batch size that would do, and nothing is copied', async () => {
