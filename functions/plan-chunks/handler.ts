@@ -1,4 +1,5 @@
 import { artifactOf } from '../../layers/core/artifacts.ts'
+import { grouped } from '../../layers/core/count-words.ts'
 import { sha256 } from '../../layers/core/digest.ts'
 import { WaybillError } from '../../layers/core/errors.ts'
 import { type ItemsResult, readEvent, type TaskEvent, taskEvent } from '../../layers/core/flow/event.ts'
@@ -63,13 +64,13 @@ function withRoom(plan: Plan, chunks: Chunk[]): Chunk[] {
   if (plan.tables.length > mostTables)
     throw new WaybillError(
       'TOO_LARGE',
-      `the plan has ${plan.tables.length} tables, and one run compares at most ${mostTables}; nothing was copied. Split the migration into several.`,
+      `the plan has ${grouped(plan.tables.length)} tables, and one run compares at most ${grouped(mostTables)}; nothing was copied. Split the migration into several.`,
     )
   if (chunks.length > mostChunks) {
     const rows = Math.ceil((plan.execution.batch_size * chunks.length) / mostChunks)
     throw new WaybillError(
       'TOO_LARGE',
-      `${chunks.length} chunks are more than the ${mostChunks} that one run copies; nothing was copied. Raise execution_config.batch_size to ${rows} rows or more, or split the migration, and plan again.`,
+      `${grouped(chunks.length)} chunks are more than the ${grouped(mostChunks)} that one run copies; nothing was copied. Raise execution_config.batch_size to ${rows} rows or more, or split the migration, and plan again.`,
     )
   }
   return chunks
