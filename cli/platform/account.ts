@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Account } from '../../functions/aws-account.ts'
 import type { DoctorLine } from '../../layers/core/doctor.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
-import { keyOf } from '../../layers/core/flow/storing.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import type { MigrationSpec } from '../../layers/core/schemas/spec.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
+import { beginning } from '../run/beginning.ts'
 import { executionName } from '../run/drive.ts'
 import { isEnd, projectIdOf } from '../run/project.ts'
 import { ASKING, questionTeller } from '../run/questions.ts'
@@ -92,26 +92,32 @@ async function find({ ports }: Account, projectId: string): Promise<ProjectRecor
 
 /** Two people who start the same spec at once start one execution: its name and its input are made from the spec alone. */
 async function start(account: Account, specText: string): Promise<Started> {
-  const { ports, executions, deployment } = account
+  const { executions, ports, deployment } = account
   const projectId = projectIdOf(readSpec(specText).migration_id)
-  const execution = executionName(projectId, 1)
-  const [project, begun] = await Promise.all([find(account, projectId), executions.describe('migration', execution)])
-  if (project !== null || begun !== null)
-    throw new WaybillError(
-      'ALREADY_EXISTS',
-      `${deployment.name} has a project ${projectId} already${begun?.status === 'RUNNING' ? ', and it is running' : ''}. See it with "waybill status --aws", go on with "waybill resume --aws", or choose another migration_id.`,
-    )
-  // The bucket's own retention locks it, whatever is asked for here.
-  const put = { contentType: 'application/yaml', retainUntil: ports.clock.now() }
-  await ports.artifacts.put(keyOf(projectId, 'spec', '1'), Buffer.from(specText), put).catch((error: unknown) => {
-    if (!isWaybillError(error) || error.code !== 'ALREADY_EXISTS') throw error
-    throw new WaybillError(
-      'ALREADY_EXISTS',
-      `Another spec was stored for ${projectId} in ${deployment.name} and never started; nothing is overwritten there. Choose another migration_id.`,
-    )
+  const [project, { attempt: attempts, newest }] = await Promise.all([find(account, projectId), attemptsOf(account, projectId)])
+  const { attempt, runId } = await beginning(ports, specText, {
+    place: deployment.name,
+    flags: ' --aws',
+    projectId,
+    project,
+    attempts,
+    running: newest?.status === 'RUNNING' || newest?.status === 'PENDING_REDRIVE',
   })
-  await executions.start('migration', execution, { project_id: projectId, run_id: 'initial' })
+  const execution = executionName(projectId, attempt)
+  await executions.start('migration', execution, { project_id: projectId, run_id: runId })
   return { projectId, execution }
+}
+
+/** How often it was begun, and the newest execution. */
+async function attemptsOf({ executions }: Account, projectId: string) {
+  let attempt = 0
+  let newest: Awaited<ReturnType<typeof executions.describe>> = null
+  for (;;) {
+    const next = await executions.describe('migration', executionName(projectId, attempt + 1))
+    if (next === null) return { attempt, newest }
+    newest = next
+    attempt += 1
+  }
 }
 
 /**
@@ -131,14 +137,7 @@ async function takeUp(account: Account, only?: string): Promise<Started[]> {
       taken.push({ projectId, execution: runs.name, how: 'still running' })
       continue
     }
-    let attempt = 0
-    let newest = null
-    for (;;) {
-      const next = await executions.describe('migration', executionName(projectId, attempt + 1))
-      if (next === null) break
-      newest = next
-      attempt += 1
-    }
+    const { attempt, newest } = await attemptsOf(account, projectId)
     const again = async (how: string) => {
       const execution = executionName(projectId, attempt + 1)
       await executions.start('migration', execution, { project_id: projectId, run_id: `retry-${attempt}` })
@@ -160,7 +159,10 @@ async function finished(watching: Watching, { projectId, execution }: Started): 
   const ended = await follow(watching, projectId, { machine: 'migration', name: execution })
   const project = await find(watching.account, projectId)
   if (project === null)
-    throw new WaybillError('SPEC_INVALID', `The project was not created: ${ended.cause ?? ended.error ?? 'see the log'}`)
+    throw new WaybillError(
+      'SPEC_INVALID',
+      `The project was not created: ${ended.cause ?? ended.error ?? 'see the log'}. Correct the spec and run it again.`,
+    )
   if (ended.status === 'ABORTED' || ended.status === 'TIMED_OUT')
     throw new WaybillError(
       'INTERRUPTED',

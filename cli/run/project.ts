@@ -3,6 +3,7 @@ import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import type { ProjectRecord } from '../../layers/core/schemas/project.ts'
 import { readSpec } from '../../layers/core/spec-reader.ts'
+import { beginning } from './beginning.ts'
 import { executionName, waitForEnd } from './drive.ts'
 
 /** `Flights-2026` → `flights-2026`: one migration id is one project of a home. */
@@ -17,23 +18,23 @@ async function existing(ports: Ports, projectId: string): Promise<ProjectRecord 
   })
 }
 
-/** Stores the spec and starts the migration. @throws SPEC_INVALID, ALREADY_EXISTS when this home has a project of that id */
+/**
+ * Stores the spec and starts the migration; a corrected spec starts a project anew that failed before any plan of it was signed.
+ * @throws SPEC_INVALID, ALREADY_EXISTS when this home has a project of that id that takes no other spec
+ */
 export async function startProject(platform: LocalPlatform, specText: string): Promise<{ projectId: string; execution: string }> {
-  const spec = readSpec(specText)
-  const projectId = projectIdOf(spec.migration_id)
-  const key = `projects/${projectId}/spec/1.json`
-  if ((await existing(platform.ports, projectId)) !== null || (await platform.ports.artifacts.find(key)) !== null) {
-    throw new WaybillError(
-      'ALREADY_EXISTS',
-      `This home has a project ${projectId} already. See it with "waybill status", go on with "waybill resume", or choose another migration_id.`,
-    )
-  }
-  await platform.ports.artifacts.put(key, Buffer.from(specText), {
-    contentType: 'application/yaml',
-    retainUntil: platform.ports.clock.now(),
+  const projectId = projectIdOf(readSpec(specText).migration_id)
+  const known = executionsOf(platform, projectId)
+  const { attempt, runId } = await beginning(platform.ports, specText, {
+    place: 'This home',
+    flags: '',
+    projectId,
+    project: await existing(platform.ports, projectId),
+    attempts: known.length,
+    running: known.some((name) => statusOf(platform, name) === 'RUNNING'),
   })
-  const execution = executionName(projectId, 1)
-  await platform.runner.start('migration', execution, { project_id: projectId, run_id: 'initial' })
+  const execution = executionName(projectId, attempt)
+  await platform.runner.start('migration', execution, { project_id: projectId, run_id: runId })
   return { projectId, execution }
 }
 
@@ -51,13 +52,12 @@ export async function takeUp(platform: LocalPlatform, only?: string): Promise<{ 
   const asked = only === undefined ? (await projects.list()).records : [await existing(platform.ports, only)]
   for (const project of asked) {
     if (project === null) continue
-    const names = [...Array(1000).keys()].map((i) => executionName(project.project_id, i + 1))
-    const known = names.filter((name) => statusOf(platform, name) !== null)
+    const known = executionsOf(platform, project.project_id)
     const running = known.find((name) => resumed.includes(name))
     const newest = known.at(-1)
     if (running !== undefined) taken.push({ projectId: project.project_id, execution: running })
     else if (project.state === 'FAILED') {
-      const execution = names[known.length] ?? names[0]!
+      const execution = executionName(project.project_id, known.length + 1)
       await platform.runner.start('migration', execution, { project_id: project.project_id, run_id: `retry-${known.length}` })
       taken.push({ projectId: project.project_id, execution })
     } else if (newest !== undefined && !isEnd(project.state) && ENDED_BADLY.has(statusOf(platform, newest) ?? '')) {
@@ -69,6 +69,16 @@ export async function takeUp(platform: LocalPlatform, only?: string): Promise<{ 
 }
 
 const ENDED_BADLY = new Set(['FAILED', 'TIMED_OUT', 'ABORTED'])
+
+/** Names of its executions, oldest first. */
+function executionsOf(platform: LocalPlatform, projectId: string): string[] {
+  const names: string[] = []
+  for (;;) {
+    const next = executionName(projectId, names.length + 1)
+    if (statusOf(platform, next) === null) return names
+    names.push(next)
+  }
+}
 
 function statusOf(platform: LocalPlatform, execution: string): string | null {
   try {
@@ -84,5 +94,8 @@ export async function finished(platform: LocalPlatform, started: { projectId: st
   const project = await existing(platform.ports, started.projectId)
   if (project !== null) return project
   const { failure } = platform.runner.describe(started.execution)
-  throw new WaybillError('SPEC_INVALID', `The project was not created: ${failure?.cause ?? failure?.error ?? 'see the log'}`)
+  throw new WaybillError(
+    'SPEC_INVALID',
+    `The project was not created: ${failure?.cause ?? failure?.error ?? 'see the log'}. Correct the spec and run it again.`,
+  )
 }

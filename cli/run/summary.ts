@@ -5,6 +5,7 @@ import { WEIGHT_WORDS, weightOf } from '../../layers/core/finding-weight.ts'
 import { findJson, keyOf } from '../../layers/core/flow/storing.ts'
 import { leftOfTable } from '../../layers/core/left-behind.ts'
 import { leftInTarget } from '../../layers/core/left-in-target.ts'
+import { takesCorrectedSpec } from '../../layers/core/lifecycle.ts'
 import { madeAt, type NewestComparison, newestInWords } from '../../layers/core/newest-comparison.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { blocks } from '../../layers/core/rules/index.ts'
@@ -144,6 +145,12 @@ function printVerdict(terminal: Terminal, project: ProjectRecord, { plan, outcom
     terminal.out(`  ${severity} ${visible(where)}  ${visible(what)} ${visible(remedy)}`)
   if (outcome === null) {
     terminal.out(`\nThe project is ${project.state}. Nothing was proven.`)
+    if (takesCorrectedSpec(project))
+      terminal.out(
+        visible(
+          `No plan was signed, so another spec may take its place: correct the spec and run it again under the same migration_id. "waybill resume ${project.project_id}" tries the same spec again.`,
+        ),
+      )
     return
   }
   for (const table of plan?.tables ?? []) {

@@ -1,9 +1,12 @@
 import { chooseArchetype } from '../../layers/core/archetype-registry.ts'
+import { artifactOf } from '../../layers/core/artifacts.ts'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { isWaybillError, WaybillError } from '../../layers/core/errors.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
+import { FIRST_RUN, type NumberedSpec, newestSpec, specKey } from '../../layers/core/flow/numbered-spec.ts'
 import { artifactJson, planOf } from '../../layers/core/flow/project-artifacts.ts'
 import { keyOf, type StoringDeps, storeJsonOnce } from '../../layers/core/flow/storing.ts'
+import { takesCorrectedSpec } from '../../layers/core/lifecycle.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance, open, type ProjectDeps } from '../../layers/core/project-service.ts'
 import { archetypes, hashingSpecSha256, isShippedArchetype, typeCoercionSha256 } from '../../layers/core/rulebooks.ts'
@@ -20,18 +23,17 @@ export function createHandler(deps: Deps) {
   return async (input: TaskEvent): Promise<TaskResult> => {
     const { project_id, run_id } = readEvent(taskEvent, input)
     const existing = await find(deps, project_id)
-    const project = existing === null ? await create(deps, project_id) : await takeUp(deps, existing, run_id)
+    const project = existing === null ? await create(deps, project_id, run_id) : await takeUp(deps, existing, run_id)
     return { project_id, run_id, decision: project.state }
   }
 }
 
-async function create(deps: Deps, projectId: string): Promise<ProjectRecord> {
-  const spec = await deps.artifacts.find(keyOf(projectId, 'spec', '1'))
-  if (spec === null) throw new WaybillError('NOT_FOUND', `No migration spec was stored for ${projectId}. Start it with waybill run.`)
-  const parsed = readSpec(await deps.artifacts.get(spec))
-  const archetype = chooseArchetype(parsed, archetypes)
-  const policy = await storeJsonOnce(deps, keyOf(projectId, 'policy', digestOf(deps.policy).slice(0, 16)), () => deps.policy)
-  const template = await storeJsonOnce(deps, keyOf(projectId, 'archetype', '1'), () => archetype)
+async function create(deps: Deps, projectId: string, runId: string): Promise<ProjectRecord> {
+  const first = { number: 1, pointer: await deps.artifacts.find(specKey(projectId, 1)) }
+  // A later run may be there because the first spec was refused and corrected.
+  const { number, pointer } = runId === FIRST_RUN ? first : ((await newestSpec(deps.artifacts, projectId)) ?? first)
+  if (pointer === null) throw new WaybillError('NOT_FOUND', `No migration spec was stored for ${projectId}. Start it with waybill run.`)
+  const { parsed, archetype, artifacts } = await readInto(deps, projectId, { number, pointer })
   const now = deps.clock.now().toISOString()
   const project: ProjectRecord = {
     project_id: projectId,
@@ -47,18 +49,51 @@ async function create(deps: Deps, projectId: string): Promise<ProjectRecord> {
     clean_runs: 0,
     created_at: now,
     updated_at: now,
-    artifacts: { spec, policy, archetype: template },
+    artifacts,
   }
   return open(deps, project, {
     actor: parsed.author,
     action: 'PROJECT_CREATED',
-    subject_sha256: spec.sha256,
+    subject_sha256: pointer.sha256,
     details: { migration_id: parsed.migration_id, archetype: archetype.id, policy_version: deps.policy.version },
   })
 }
 
-/** A failed project goes back to where it failed, any other stays where it is; from a signed plan that is stale, back to planning. */
+/** The spec, what it is carried out by, and the artifacts that a project begins with. @throws SPEC_INVALID */
+async function readInto(deps: Deps, projectId: string, { number, pointer: spec }: NumberedSpec) {
+  const parsed = readSpec(await deps.artifacts.get(spec))
+  const archetype = chooseArchetype(parsed, archetypes)
+  const policy = await storeJsonOnce(deps, keyOf(projectId, 'policy', digestOf(deps.policy).slice(0, 16)), () => deps.policy)
+  const template = await storeJsonOnce(deps, keyOf(projectId, 'archetype', String(number)), () => archetype)
+  return { parsed, archetype, artifacts: { spec, policy, archetype: template } }
+}
+
+/** From a corrected spec, as if there had been no other: neither answers nor proposals nor a plan of the old one stay with the project. */
+async function beginAnew(deps: Deps, project: ProjectRecord, corrected: NumberedSpec, runId: string): Promise<ProjectRecord> {
+  const { parsed, archetype, artifacts } = await readInto(deps, project.project_id, corrected)
+  return advance(deps, project.project_id, {
+    to: 'CREATED',
+    actor: parsed.author,
+    action: 'SPEC_CORRECTED',
+    subject_sha256: corrected.pointer.sha256,
+    artifacts,
+    anew: true,
+    set: { title: parsed.title, migration_id: parsed.migration_id, author: parsed.author, archetype_id: archetype.id },
+    details: {
+      run_id: runId,
+      spec: String(corrected.number),
+      replaces_sha256: artifactOf(project, 'spec').sha256,
+      after: project.failure?.code ?? '',
+      archetype: archetype.id,
+      policy_version: deps.policy.version,
+    },
+  })
+}
+
+/** A failed project goes back to where it failed, or to its beginning with a corrected spec; any other stays where it is; from a signed plan that is stale, back to planning. */
 async function takeUp(deps: Deps, project: ProjectRecord, runId: string): Promise<ProjectRecord> {
+  const newest = takesCorrectedSpec(project) ? await newestSpec(deps.artifacts, project.project_id) : null
+  if (newest !== null && newest.pointer.sha256 !== artifactOf(project, 'spec').sha256) return beginAnew(deps, project, newest, runId)
   const stands = project.state === 'FAILED' ? project.failed_from : project.state
   const stale = stands === 'PLANNED' ? await staleReasons(deps, project) : []
   if (stale.length > 0) {

@@ -3,6 +3,7 @@ import { isWaybillError } from '../../layers/core/errors.ts'
 import { atOnce } from '../../layers/core/flow/at-once.ts'
 import { type DecisionAnswers, decisionAnswers } from '../../layers/core/flow/decision-answers.ts'
 import { keyOf, storeJsonOnce } from '../../layers/core/flow/storing.ts'
+import { DECISION_SUBJECT } from '../../layers/core/flow/subject.ts'
 import type { Ports } from '../../layers/core/ports.ts'
 import { advance } from '../../layers/core/project-service.ts'
 import type { ApprovalRequest } from '../../layers/core/schemas/governance.ts'
@@ -96,6 +97,8 @@ async function answered(deps: OutboxDeps, requests: readonly ApprovalRequest[]):
   const request = requests.find((each) => each.decision === 'ANSWERED')
   if (request === undefined || request.decided_at === null) return null
   const project = await deps.projects.get(request.project_id)
+  // What was asked has changed since, and is asked again: an answer to other questions counts for nothing.
+  if (project.artifacts[DECISION_SUBJECT.artifact]?.sha256 !== request.subject.sha256) return 'ANSWERED'
   const before = project.artifacts.decision_answers
   const earlier = before === undefined ? [] : (await getJson(deps.artifacts, before, decisionAnswers)).answers
   const now = request.answers.map((answer) => ({ ...answer, answered_by: request.approver }))

@@ -1,4 +1,5 @@
 import { mappingAgent } from '../../layers/agents/mapping.ts'
+import { artifactOf } from '../../layers/core/artifacts.ts'
 import { digestOf } from '../../layers/core/canonical-json.ts'
 import { type DecisionAnswers, decisionAnswers, type ManualDecisions } from '../../layers/core/flow/decision-answers.ts'
 import { readEvent, type TaskEvent, type TaskResult, taskEvent } from '../../layers/core/flow/event.ts'
@@ -36,11 +37,11 @@ export function createHandler(deps: Deps) {
           schema: 'waybill/manual-decisions/v1',
           project_id,
           mapping_sha256: pointer.sha256,
+          spec_sha256: artifactOf(project, 'spec').sha256,
           decisions: proposal.decisions,
         }
-        return {
-          manual_decisions: await storeJsonOnce(deps, keyOf(project_id, 'manual_decisions', pointer.sha256.slice(0, 32)), () => questions),
-        }
+        const key = keyOf(project_id, 'manual_decisions', digestOf(questions).slice(0, 32))
+        return { manual_decisions: await storeJsonOnce(deps, key, () => questions) }
       },
     })
     return { project_id, run_id, decision: mapping.decisions.length === 0 ? 'DECISIONS_CLOSED' : 'DECISIONS_OPEN' }

@@ -20,7 +20,7 @@ export const REVISE = 'revise-spec'
 export const REVISE_CHOICE = {
   choice: REVISE,
   label: 'Neither: the spec must change',
-  consequence: 'This migration stops here. Change the spec and start again.',
+  consequence: 'This run stops here. Correct the spec and run it again under the same migration_id.',
 }
 
 export function decisionDesk(answers: readonly Answer[]): DecisionDesk {
@@ -52,7 +52,7 @@ export function decisionDesk(answers: readonly Answer[]): DecisionDesk {
       if (answer.choice === REVISE) {
         throw new WaybillError(
           'SPEC_INVALID',
-          `Decision ${decision.decision_id} was answered "${REVISE}": change the spec and start again. It asked: ${decision.question}`,
+          `Decision ${decision.decision_id} was answered "${REVISE}": correct the spec and run it again under the same migration_id. It asked: ${decision.question}`,
         )
       }
       settled.push({ decision_id: decision.decision_id, position: answer.position })

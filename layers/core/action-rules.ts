@@ -53,6 +53,8 @@ export const ACTION_RULES: Readonly<Record<string, string>> = {
     'No signed anchor vouches for where the project record says the project is, so nothing was signed, proven, counted or sealed.',
   REQUEST_DELEGATED: 'The person asked handed the request to another, as the policy allows for this role.',
   RUN_FAILED: 'A step failed for good; the project stays where it was and can be resumed.',
+  SPEC_CORRECTED:
+    'The project had failed and no plan of it was ever signed, so it begins anew with another spec; nothing of the old one counts.',
   TARGET_ROLLED_BACK: 'The verdict or a person asked for it, so what this plan had written was removed from the target.',
   WAIVER_OFFERED: 'Only findings that the policy lets one person waive keep the plan from being signed, so that person was mailed a link.',
   WAIVER_REFUSED: 'The waiver was not one that this person, code or moment allows; nothing was changed by it.',

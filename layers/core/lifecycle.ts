@@ -1,7 +1,7 @@
 import { WaybillError } from './errors.ts'
 import type { Role } from './schemas/common.ts'
 import { type GatedTransition, gatedTransition, type Policy } from './schemas/policy.ts'
-import type { LifecycleState } from './schemas/project.ts'
+import type { LifecycleState, ProjectRecord } from './schemas/project.ts'
 
 /**
  * Every move a project may make; what is not here is illegal.
@@ -31,9 +31,22 @@ export function canMove(from: LifecycleState, to: LifecycleState): boolean {
   return MOVES[from].includes(to)
 }
 
-/** A failed project goes back to where it failed, or straight to a state reachable from there. */
+/** The states before a plan is signed. */
+const UNPLANNED: readonly LifecycleState[] = ['CREATED', 'DISCOVERED', 'PLAN_DRAFTED']
+
+/** A failed project goes back to where it failed, or straight to a state reachable from there; without a signed plan also to its beginning. */
 export function canResume(failedFrom: LifecycleState, to: LifecycleState): boolean {
+  if (to === 'CREATED') return UNPLANNED.includes(failedFrom)
   return failedFrom !== 'FAILED' && (to === failedFrom || (to !== 'FAILED' && canMove(failedFrom, to)))
+}
+
+/** Whether a corrected spec may take the place of a project's: it failed, and no plan of it was ever signed. */
+export function takesCorrectedSpec({
+  state,
+  failed_from,
+  plan_version,
+}: Pick<ProjectRecord, 'state' | 'failed_from' | 'plan_version'>): boolean {
+  return state === 'FAILED' && failed_from !== null && plan_version === 0 && canResume(failed_from, 'CREATED')
 }
 
 /** @throws ILLEGAL_TRANSITION */

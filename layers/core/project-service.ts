@@ -1,7 +1,7 @@
 import { digestOf } from './canonical-json.ts'
 import { isWaybillError, WaybillError } from './errors.ts'
 import { entryBehind, type Happening, record } from './ledger.ts'
-import { canResume, move } from './lifecycle.ts'
+import { canResume, move, takesCorrectedSpec } from './lifecycle.ts'
 import type { Anchors, AuditLog, Clock, ProjectStore, Written } from './ports.ts'
 import { type Standing, standingOf } from './project-change.ts'
 import { recordDigest } from './record-digest.ts'
@@ -12,13 +12,15 @@ import { type LifecycleState, type ProjectRecord, projectRecord } from './schema
 export type ProjectDeps = { projects: ProjectStore; audit: AuditLog; clock: Clock; anchors: Anchors }
 
 type Settable = Partial<
-  Pick<ProjectRecord, 'failure' | 'title' | 'migration_id' | 'archetype_id' | 'plan_version' | 'clean_runs' | 'recon_fence'>
+  Pick<ProjectRecord, 'failure' | 'title' | 'migration_id' | 'author' | 'archetype_id' | 'plan_version' | 'clean_runs' | 'recon_fence'>
 >
 
 export type Advance = Happening & {
   /** The state to be in afterwards; left out, the state stays. */
   to?: LifecycleState
   artifacts?: Readonly<Record<string, ArtifactPointer>>
+  /** The project begins anew: it keeps the artifacts given here, and no other. */
+  anew?: true
   /**
    * Fields to set. A function where the value grows from the stored one, because the record may have moved meanwhile; then give `to` or
    * an artifact of this very run too, since those tell a retry that the growth already happened.
@@ -122,14 +124,14 @@ function nextRecord(stored: ProjectRecord, change: Advance, now: Date): ProjectR
     failed_from: failed ? (stored.state === 'FAILED' ? stored.failed_from : stored.state) : null,
     failure: failed ? (set.failure ?? stored.failure) : null,
     updated_at: now.toISOString(),
-    artifacts: { ...stored.artifacts, ...change.artifacts },
+    artifacts: { ...(change.anew ? {} : stored.artifacts), ...change.artifacts },
   })
 }
 
 /** A failed project moves as if it still were where it failed. */
 function checkMove(stored: ProjectRecord, to: LifecycleState): void {
   if (stored.state === 'FAILED' && stored.failed_from !== null) {
-    if (canResume(stored.failed_from, to)) return
+    if (canResume(stored.failed_from, to) && (to !== 'CREATED' || takesCorrectedSpec(stored))) return
     throw new WaybillError(
       'ILLEGAL_TRANSITION',
       `project ${stored.project_id} failed in ${stored.failed_from}; it cannot go to ${to} from there`,

@@ -28,7 +28,8 @@ describe('lifecycle', () => {
   })
 
   test.each(pairs)('failed in %s, resuming in %s', (from, to) => {
-    const expected = from !== 'FAILED' && (to === from || (to !== 'FAILED' && LEGAL.has(`${from}>${to}`)))
+    const anew = to === 'CREATED' && ['CREATED', 'DISCOVERED', 'PLAN_DRAFTED'].includes(from)
+    const expected = from !== 'FAILED' && (to === from || anew || (to !== 'FAILED' && LEGAL.has(`${from}>${to}`)))
     expect(canResume(from, to)).toBe(expected)
   })
 

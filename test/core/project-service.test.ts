@@ -70,6 +70,29 @@ function agree(ports: Awaited<ReturnType<typeof opened>>) {
   return replay
 }
 
+describe('beginning anew', () => {
+  const anew: Advance = { to: 'CREATED', actor: 'x', action: 'SPEC_CORRECTED', artifacts: { spec: pointer('other') }, anew: true }
+  const fail: Advance = { to: 'FAILED', actor: 'x', action: 'RUN_FAILED', set: { failure } }
+
+  test('keeps what it begins with, and nothing else', async () => {
+    const ports = await opened()
+    await advance(ports, 'prj-one', discovered)
+    await advance(ports, 'prj-one', fail)
+    const after = await advance(ports, 'prj-one', { ...anew, set: { author: 'bo@example.com' } })
+    expect(after).toMatchObject({ state: 'CREATED', failed_from: null, failure: null, author: 'bo@example.com' })
+    expect(after.artifacts).toEqual({ spec: pointer('other') })
+    agree(ports)
+  })
+
+  test('is for a project that failed, without a signed plan', async () => {
+    const ports = await opened()
+    await advance(ports, 'prj-one', discovered)
+    await expect(advance(ports, 'prj-one', anew)).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' })
+    await advance(ports, 'prj-one', { ...fail, set: { failure, plan_version: 1 } })
+    await expect(advance(ports, 'prj-one', anew)).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' })
+  })
+})
+
 describe('advance', () => {
   test('moves, keeps earlier artifacts, enters the change and anchors it', async () => {
     const ports = await opened()

@@ -59,7 +59,9 @@ export function replayLifecycle(entries: readonly AuditEntry[]): Replay {
     const origin: LifecycleState = replay.state === 'FAILED' && failedFrom !== null ? failedFrom : replay.state
     const allowed: boolean =
       replay.state === 'FAILED' ? failedFrom !== null && canResume(failedFrom, to.data) : canMove(replay.state, to.data)
-    if (!allowed)
+    // What an approved plan wrote would be forgotten with it.
+    const forgets = to.data === 'CREATED' && replay.reached.has('PLANNED')
+    if (!allowed || forgets)
       replay.faults.push(`audit entry ${entry.seq} moves the project from ${replay.state} to ${to.data}, which the lifecycle does not have`)
     const gate = gateOf(origin, to.data)
     if (gate !== null) {

@@ -24,6 +24,8 @@ export const manualDecisions = z.strictObject({
   schema: z.literal('waybill/manual-decisions/v1'),
   project_id: slug,
   mapping_sha256: sha256Hex,
+  /** Whoever was asked about another spec has not answered these, whatever the mapping is. */
+  spec_sha256: sha256Hex.optional(),
   decisions: z.array(manualDecision).min(1),
 })
 export type ManualDecisions = z.infer<typeof manualDecisions>

@@ -32,7 +32,7 @@ export type Shop = {
   close(): Promise<void>
 }
 
-const spec = `migration_id: ${PROJECT}
+export const shopSpec = `migration_id: ${PROJECT}
 title: The shop's items
 author: author@example.com
 source: { system_type: POSTGRESQL, connection: { secret_ref: "env://SHOP_SOURCE", tls_enabled: false } }
@@ -79,7 +79,7 @@ export async function openShop(): Promise<Shop> {
     held: new Set(),
     linkFor: async (person) => (await mails(join(home, 'outbox'))).findLast((mail) => mail.to === person)?.link ?? null,
     async start() {
-      newest = await startProject(shop.platform, spec)
+      newest = await startProject(shop.platform, shopSpec)
     },
     end: () => finished(shop.platform, newest!),
     async again() {

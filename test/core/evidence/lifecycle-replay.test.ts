@@ -53,6 +53,23 @@ describe('what a log makes of entries that were not written with the project', (
     expect(after).toMatchObject({ state: 'RECONCILED', faults: [says] })
   })
 
+  it('follows a project that begins anew, unless a plan of it was signed before', () => {
+    const failed = (after: Said[], from: string) => [
+      ...after,
+      change(after.length + 1, from, 'FAILED'),
+      change(after.length + 2, 'FAILED', 'CREATED'),
+    ]
+    expect(replayLifecycle(chainOf(...failed(executed.slice(0, 3), 'PLAN_DRAFTED')))).toMatchObject({ state: 'CREATED', faults: [] })
+    const stale = [...executed.slice(0, 4), change(5, 'PLANNED', 'PLAN_DRAFTED')]
+    for (const [said, from] of [
+      [stale, 'PLAN_DRAFTED'],
+      [executed, 'EXECUTED'],
+    ] as const)
+      expect(replayLifecycle(chainOf(...failed([...said], from))).faults).toEqual([
+        expect.stringMatching(/moves the project from FAILED to CREATED, which the lifecycle does not have/),
+      ])
+  })
+
   it('takes nothing back, whatever says so', () => {
     for (const entry of ['4', '5', 'x']) {
       const replay = replayLifecycle(chainOf(...executed, { entry, revision: '5' }))
