@@ -168,6 +168,19 @@ describe('what a key policy says', () => {
 describe('what a bucket policy denies to everybody', () => {
   const RETAIN = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention']
   const denied = { Sid: 'Nobody', Effect: 'Deny', Principal: '*', Action: RETAIN, Resource: 'arn:aws:s3:::b/*' }
+  const once = {
+    Sid: 'Once',
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:PutObject',
+    Resource: 'arn:aws:s3:::b/*',
+    Condition: { Null: { 's3:if-none-match': 'true' } },
+  }
+  const DELETES = ['s3:DeleteObject', 's3:DeleteObjectVersion']
+  const kept = { Sid: 'Kept', Effect: 'Deny', Principal: '*', Action: DELETES, Resource: 'arn:aws:s3:::b/*' }
+  const TWICE = 's3:PutObject without If-None-Match'
+  const left = (statements: Told[], undeleted: boolean) => notDenied(readPolicy(JSON.stringify({ Statement: statements })), 'b', undeleted)
+
   it.each<[string, Told, { free: string[]; sometimes: string[] }]>([
     ['as deployed', denied, { free: [], sometimes: [] }],
     ['under a condition only', { ...denied, Condition: FROM_HERE }, { free: RETAIN, sometimes: ['Nobody'] }],
@@ -175,7 +188,24 @@ describe('what a bucket policy denies to everybody', () => {
     ['to everybody but one', { ...denied, Principal: undefined, NotPrincipal: { AWS: OTHER } }, { free: RETAIN, sometimes: [] }],
     ['another bucket', { ...denied, Resource: 'arn:aws:s3:::bb/*' }, { free: RETAIN, sometimes: [] }],
     ['all but one of them', { ...denied, Action: undefined, NotAction: RETAIN[0] }, { free: [RETAIN[0]!], sometimes: [] }],
-  ])('%s', (_, statement, left) => {
-    expect(notDenied(readPolicy(JSON.stringify({ Statement: [statement] })), 'b')).toEqual(left)
+  ])('%s', (_, statement, said) => {
+    expect(left([statement, once], false)).toEqual(said)
+  })
+
+  it('is also every write that could replace something, and where the stage is kept every deletion', () => {
+    expect(left([denied, once, kept], true)).toEqual({ free: [], sometimes: [] })
+    expect(left([denied, once], true).free).toEqual(DELETES)
+    expect(left([denied, once, { ...kept, Action: DELETES[0] }], true).free).toEqual([DELETES[1]])
+    expect(left([denied, once, { ...kept, Condition: FROM_HERE }], true)).toEqual({ free: DELETES, sometimes: ['Kept'] })
+    expect(left([denied, kept], true).free).toEqual([TWICE])
+    expect(left([denied, { ...once, Condition: undefined }], false).free).toEqual([])
+    for (const Condition of [
+      FROM_HERE,
+      { Null: { 's3:if-none-match': 'false' } },
+      { Null: { 's3:if-match': 'true' } },
+      { Null: { 's3:if-none-match': 'true' }, ...FROM_HERE },
+      { StringEquals: { 's3:if-none-match': 'true' } },
+    ])
+      expect(left([denied, { ...once, Condition }], false).free, JSON.stringify(Condition)).toEqual([TWICE])
   })
 })

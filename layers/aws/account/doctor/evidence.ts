@@ -21,7 +21,9 @@ export async function evidenceLines({ session: { s3 }, deployment, outputs }: Pa
   const again = `${putBack(deployment, 'State')} Find out who changed the bucket.`
   const kept = lock?.ObjectLockConfiguration?.Rule?.DefaultRetention
   const keptDays = kept?.Days ?? (kept?.Years === undefined ? null : kept.Years * 365)
-  const { free, sometimes } = notDenied(readPolicy(policy?.Policy), Bucket)
+  // Only a stage that may be taken down leaves out that nobody deletes, and `prod` never is one.
+  const undeleted = deployment.name === 'Waybill-prod'
+  const { free, sometimes } = notDenied(readPolicy(policy?.Policy), Bucket, undeleted)
   return [
     versioning.Status === 'Enabled'
       ? ok('versions', `The evidence bucket ${Bucket} keeps versions.`)
@@ -32,7 +34,10 @@ export async function evidenceLines({ session: { s3 }, deployment, outputs }: Pa
         ? ok('lock', `New evidence is locked for ${keptDays === 1 ? '1 day' : `${keptDays} days`} (${mode}), as deployed.`)
         : fail('lock', `New evidence is locked for ${keptDays} days (${kept?.Mode}); deployed was ${days} days (${mode}).`, again),
     free.length === 0
-      ? ok('bucket-policy', 'Nobody may choose another retention for evidence, or go round it.')
+      ? ok(
+          'bucket-policy',
+          `Nobody may choose another retention for evidence, go round it${undeleted ? ', write over it or delete it' : ' or write over it'}.`,
+        )
       : fail(
           'bucket-policy',
           `The bucket's policy does not deny ${free.join(' and ')} to everybody${sometimes.length === 0 ? '' : `: what it denies depends on a condition (statement ${sometimes.join(', ')})`}.`,
@@ -41,8 +46,8 @@ export async function evidenceLines({ session: { s3 }, deployment, outputs }: Pa
   ]
 }
 
-/** What nobody may do with an object, and the policy does not deny to everybody in any case; `sometimes`: the statements that do so under a condition. */
-export function notDenied(statements: readonly Statement[], bucket: string): { free: string[]; sometimes: string[] } {
+/** What nobody may do with an object, and the policy does not deny to everybody in any case; `sometimes`: the statements that do so under a condition. `undeleted`: nobody may delete either. */
+export function notDenied(statements: readonly Statement[], bucket: string, undeleted: boolean): { free: string[]; sometimes: string[] } {
   const denying = (action: string) =>
     statements.filter(
       (each) =>
@@ -53,8 +58,22 @@ export function notDenied(statements: readonly Statement[], bucket: string): { f
         !each.resources.except &&
         each.resources.list.some((name) => name === '*' || name.endsWith(`:${bucket}/*`)),
     )
-  const free = ['s3:PutObjectRetention', 's3:BypassGovernanceRetention'].filter(
-    (action) => !denying(action).some(({ conditions }) => conditions === null),
-  )
-  return { free, sometimes: [...new Set(free.flatMap((action) => denying(action).map(({ id }) => id)))] }
+  const never = [
+    's3:PutObjectRetention',
+    's3:BypassGovernanceRetention',
+    ...(undeleted ? ['s3:DeleteObject', 's3:DeleteObjectVersion'] : []),
+  ]
+  const free = never.filter((action) => !denying(action).some(({ conditions }) => conditions === null))
+  const sometimes = free.flatMap((action) => denying(action).map(({ id }) => id))
+  const twice = denying('s3:PutObject').filter(({ conditions }) => conditions === null || isReplacing(conditions))
+  // Others may forbid writes for reasons of their own; none of that keeps a key from a second version.
+  if (twice.length === 0) free.push('s3:PutObject without If-None-Match')
+  return { free, sometimes: [...new Set(sometimes)] }
+}
+
+/** Met by every write that would replace what lies under its key, and by no other. */
+function isReplacing(conditions: NonNullable<Statement['conditions']>): boolean {
+  const [one, ...more] = conditions
+  if (one === undefined || more.length > 0) return false
+  return one.operator === 'Null' && one.key.toLowerCase() === 's3:if-none-match' && one.values.length === 1 && one.values[0] === 'true'
 }
