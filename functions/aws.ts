@@ -10,10 +10,9 @@
  */
 import { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import { Tracer } from '@aws-lambda-powertools/tracer'
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware'
-import middy from '@middy/core'
+import middy, { type MiddlewareObj } from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { keepSayingAlive } from '../layers/aws/alive.ts'
@@ -135,7 +134,7 @@ function wrapped(logger: Logger) {
   const countFailure = () => metrics.addMetric('Failures', MetricUnit.Count, 1)
   const around = middy()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
-    .use(logMetrics(metrics, { captureColdStartMetric: true }))
+    .use(published(metrics))
     .use({
       before: ({ context }) => logger.addContext(context),
       after: () => logger.resetKeys(),
@@ -151,6 +150,14 @@ function wrapped(logger: Logger) {
       },
     })
   return { around, countFailure }
+}
+
+/** A container’s first start, and what one invocation measured; one that measured nothing writes nothing. */
+function published(metrics: Metrics): MiddlewareObj<unknown, unknown, Error, Context> {
+  const publish = () => {
+    if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics()
+  }
+  return { before: ({ context }) => metrics.captureColdStartMetric(context.functionName), after: publish, onError: publish }
 }
 
 /** Makes the handler at the first call, not at import, and again after a failure to make it. */

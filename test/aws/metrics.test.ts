@@ -43,7 +43,7 @@ it('a number that a handler logs leaves as a metric of its stage, and not as tex
 
 /** What a real function writes and answers when it is deployed without its tables: reading any of them fails. */
 async function askBroken(name: 'decide' | 'approval-page', event: unknown): Promise<Record<string, unknown>[]> {
-  const { stdout } = await promisify(execFile)(
+  const { stdout, stderr } = await promisify(execFile)(
     process.execPath,
     [
       '--input-type=module',
@@ -63,6 +63,8 @@ async function askBroken(name: 'decide' | 'approval-page', event: unknown): Prom
       },
     },
   )
+  // An invocation that measured nothing says nothing of it.
+  expect(stderr).not.toMatch(/metrics/i)
   return stdout
     .trim()
     .split('\n')
@@ -95,6 +97,7 @@ it.each([
 it.each(['decide', 'approval-page'] as const)('%s counts no failure for a page that refuses somebody', async (name) => {
   const lines = await askBroken(name, { rawPath: '/nothing', requestContext: { http: { method: name === 'decide' ? 'POST' : 'GET' } } })
   expect(lines.at(-1)).toMatchObject({ answer: { statusCode: 404 } })
+  expect(lines).toHaveLength(1)
   expect(lines.filter((line) => line.Failures !== undefined)).toEqual([])
 })
 
