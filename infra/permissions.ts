@@ -1,6 +1,7 @@
 /**
  * Who may do what: one line a function or worker, and nothing that is not here is granted. IAM statements and environment variables are both made from
  * this table (constructs/grants.ts), so a function that may not use something is not told where it is either.
+ * One name goes further: whoever reads approvals is told which key seals task tokens, and may use it for nothing.
  */
 import type { ENDPOINT_FUNCTIONS, MacPurpose, SigningPurpose, TASK_FUNCTIONS, Worker } from '../layers/core/names.ts'
 
