@@ -1,5 +1,6 @@
 import { visible } from '../core/approval-page/visible-text.ts'
 import { WaybillError } from '../core/errors.ts'
+import { namesInShort } from '../core/names-in-short.ts'
 import type { Catalog, CatalogTable, Profile, TableProfile } from '../core/schemas/catalog.ts'
 import type { Policy, TypeCoercionRulebook } from '../core/schemas/policy.ts'
 import { type ColumnMapping, type SchemaMapping, schemaMapping, type TableMapping } from '../core/schemas/proposal.ts'
@@ -45,7 +46,7 @@ function propose(facts: MappingFacts): Conclusion<SchemaMapping> {
   ])
   const notes: string[] = []
   const citations: Citation[] = []
-  refuseExisting(facts, ids)
+  refuseExisting(facts)
   const faults: string[] = []
 
   const referencedColumns = new Map<number, string[]>()
@@ -261,16 +262,14 @@ function findSource(facts: MappingFacts, request: TableRequest): Pick<Work, 'tab
 }
 
 /** Nothing is ever overwritten, so a target table that exists already ends the plan here rather than at its execution. */
-function refuseExisting(facts: MappingFacts, ids: readonly string[]): void {
-  const present = facts.spec.tables.flatMap((request, index) =>
-    facts.target?.tables.some((table) => table.schema === request.target.schema && table.name === request.target.name)
-      ? [ids[index] ?? '']
-      : [],
-  )
+function refuseExisting({ spec, target }: MappingFacts): void {
+  const there = ({ schema, name }: { schema: string; name: string }) =>
+    target?.tables.some((table) => table.schema === schema && table.name === name) === true
+  const present = spec.tables.filter((request) => there(request.target)).map((request) => visible(objectName(request.target)))
   if (present.length > 0) {
     throw new WaybillError(
       'TARGET_NOT_EMPTY',
-      `The target already holds ${present.slice(0, 5).join(', ')}. Waybill overwrites nothing: drop or rename these tables, or choose other names.`,
+      `The target already holds ${namesInShort(present)}. Waybill overwrites nothing: drop or rename these tables, or choose other names.`,
       { details: present },
     )
   }

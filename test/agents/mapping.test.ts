@@ -293,6 +293,16 @@ describe('the target', () => {
   it('that already holds a table ends the plan', async () => {
     const target = catalogOf(table('aviation', 'flight', [column('x', 'text')]))
     await expect(map({ target })).rejects.toEqual(expect.objectContaining({ code: 'TARGET_NOT_EMPTY' }))
+    await expect(map({ target })).rejects.toThrow('The target already holds aviation.flight. Waybill')
     await expect(map({ target: catalogOf(table('aviation', 'other', [column('x', 'text')])) })).resolves.toBeDefined()
+  })
+  it('that already holds many is named by its tables, the first five, and how many more', async () => {
+    const names = ['Able Y', 'b', 'c', 'd', 'e', 'f', 'g']
+    const catalog = catalogOf(...names.map((name) => table('s', name, [column('x', 'text')])))
+    const spec = specOf(names.map((name) => ({ source: `s.${name}`, target: { schema: 's', name } })))
+    await expect(map({ spec, source: catalog, target: catalog, profile: null })).rejects.toMatchObject({
+      message: expect.stringMatching(/^The target already holds s\.Able Y, s\.b, s\.c, s\.d, s\.e and 2 more\. /),
+      details: names.map((name) => `s.${name}`),
+    })
   })
 })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { WaybillError } from '../../layers/core/errors.ts'
 import { specKey } from '../../layers/core/flow/numbered-spec.ts'
 import type { Mail } from '../../layers/core/ports.ts'
 import { memoryReader, verifyPack } from '../../layers/core/verifier/index.ts'
@@ -98,3 +99,16 @@ it('once a plan was signed, a spec that somebody stores beside the first changes
   expect(await on.call('create-project', { project_id: id, run_id: 'retry-1' })).toMatchObject({ decision: 'PLANNED' })
   expect((await on.ports.projects.get(id)).artifacts.spec).toEqual(first.project?.artifacts.spec)
 })
+
+it.each(['SPEC_INVALID', 'BAD_INPUT', 'NOT_FOUND', 'TARGET_NOT_EMPTY'] as const)(
+  '%s is not tried again: the spec stays wrong',
+  {
+    timeout: LONG,
+  },
+  async (code) => {
+    const id = await storeSpec(on)
+    on.failNext('discover', new WaybillError(code, 'Correct the name.'), 1)
+    const { project } = await tell(on, id)
+    expect([project?.state, project?.failure?.code]).toEqual(['FAILED', code])
+  },
+)

@@ -90,8 +90,9 @@ describe('patience', () => {
       for (const retrier of state.Retry ?? []) {
         expect(retrier.JitterStrategy, name).toBe('FULL')
         expect(retrier.BackoffRate, name).toBeGreaterThan(1)
-        // Whoever did not decide in time is asked again when the project is started again, not by a retry.
-        if (retrier.ErrorEquals.includes('APPROVAL_EXPIRED')) expect(retrier, name).toMatchObject({ MaxAttempts: 0 })
+        // Whoever did not decide in time is asked again when the project is started again, not by a retry; a wrong spec stays wrong.
+        if (retrier.ErrorEquals.includes('APPROVAL_EXPIRED') || retrier.ErrorEquals.includes('SPEC_INVALID'))
+          expect(retrier, name).toMatchObject({ MaxAttempts: 0 })
         else expect(retrier.MaxAttempts, name).toBeGreaterThan(0)
       }
     }
@@ -139,11 +140,36 @@ describe('patience', () => {
     // Which codes are matched: each is thrown by real code in the tests of the part that throws it.
     expect(sorted(names.filter((name) => !SERVICE_ERRORS.includes(name)))).toEqual([
       'APPROVAL_EXPIRED',
+      'BAD_INPUT',
       'CONFLICT',
       'CONNECTION_FAILED',
+      'NOT_FOUND',
+      'SPEC_INVALID',
       'STATEMENT_TIMEOUT',
       'STREAM_TRUNCATED',
+      'TARGET_NOT_EMPTY',
     ])
+  })
+
+  it('what the spec got wrong is not tried again by any step that plans, before anything else is asked', () => {
+    const once = tasks.filter(({ state }) => state.Retry?.[0]?.ErrorEquals.includes('SPEC_INVALID'))
+    expect(sorted(once.map(({ name }) => name))).toEqual([
+      'CompilePlan',
+      'CreateProject',
+      'Discover',
+      'Profile',
+      'ProposeMapping',
+      'ProposeRecon',
+      'ProposeRewrite',
+      'RequestDecisions',
+      'ValidatePlan',
+    ])
+    for (const { name, state } of once) {
+      expect(state.Retry![0], name).toMatchObject({ MaxAttempts: 0 })
+      expect(state.Retry![0]!.ErrorEquals, name).toEqual(
+        expect.arrayContaining(['SPEC_INVALID', 'BAD_INPUT', 'NOT_FOUND', 'TARGET_NOT_EMPTY']),
+      )
+    }
   })
 
   it('people get longer than the longest request lives', () => {

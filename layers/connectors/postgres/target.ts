@@ -1,5 +1,6 @@
 import type { ConnectorOptions, CopyProgress, Target } from '../../core/connector.ts'
 import { WaybillError } from '../../core/errors.ts'
+import { namesInShort } from '../../core/names-in-short.ts'
 import type { TableMapping } from '../../core/schemas/proposal.ts'
 import type { Chunk, ChunkResult } from '../../core/schemas/work.ts'
 import { quoteIdentifier, quoteQualified } from '../../core/sql-text.ts'
@@ -96,7 +97,7 @@ async function refuseForeign(ask: Ask, tables: readonly TableMapping[]): Promise
   )
   if (rows.length === 0) return
   const details = rows.map((row) => `${row.schema}.${row.name}`)
-  const message = `The target already holds ${details.slice(0, 5).join(', ')}, not made by this plan. Choose another schema, or move those tables away.`
+  const message = `The target already holds ${namesInShort(details)}, not made by this plan. Choose another schema, or move those tables away.`
   throw new WaybillError('TARGET_NOT_EMPTY', message, { details })
 }
 

@@ -196,6 +196,12 @@ describe('checkpoints', () => {
     await expect(target.prepare(OTHER_PLAN, mappings)).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY', details: ['taken.many'] })
     expect(await contents(to.url, `SELECT nspname FROM pg_namespace WHERE nspname = 'fresh'`)).toEqual([])
     await expect(target.prepare(OTHER_PLAN, [mapping])).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' })
+    const others = ['a', 'b', 'c', 'd', 'e', 'f']
+    await runSql(to.url, others.map((name) => `CREATE TABLE taken.${name} ()`).join(';'))
+    const seven = [...others, 'many'].map((name) => ({ ...mapping, table_id: name, target: { schema: 'taken', name } }))
+    await expect(target.prepare(OTHER_PLAN, seven)).rejects.toThrow(
+      /holds taken\.a, taken\.b, taken\.c, taken\.d, taken\.e and 2 more, not made/,
+    )
   })
 
   it('copies into nothing that this plan did not prepare', async () => {
