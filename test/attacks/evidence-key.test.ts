@@ -113,7 +113,7 @@ describe('the evidence key in hand, together with a plan that was approved', () 
     expect(faults[0]).toMatch(
       /^audit\/anchors\/000000-\w+\.dsse\.json: its signature does not hold under any of the 0 keys for signing the anchor$/,
     )
-    expect(faults).toContain('audit/entries.jsonl: the entries from 0 on lie under no anchor, so nobody signed them')
+    expect(faults).toContain('audit/entries.jsonl: the entries from 0 on lie under no anchor that was accepted, so nobody vouches for them')
     // Also where nobody pins a key.
     expect((await verifyPack(memoryReader(files))).faults).toContainEqual(
       expect.stringMatching(/: the anchor statement was signed with the evidence key; only the anchor key may say this$/),
@@ -155,7 +155,9 @@ describe('the evidence key in hand, together with a plan that was approved', () 
     }
     const { verified, faults } = await verify(await sealed(forged, 'RECONCILED'))
     expect(verified).toBe(false)
-    expect(faults).toEqual([`audit/entries.jsonl: the entries from ${real.entries.length} on lie under no anchor, so nobody signed them`])
+    expect(faults).toEqual([
+      `audit/entries.jsonl: the entries from ${real.entries.length} on lie under no anchor that was accepted, so nobody vouches for them`,
+    ])
   })
 
   it('leaves a withdrawal out only together with all that came after it, and with every proof', async () => {

@@ -47,7 +47,7 @@ export function approvalFaults(pack: OpenedPack, contents: Contents): Faults {
     if (open === undefined) {
       const nearest = standings.at(-1)
       const reasons = [
-        ...(nearest?.standing.reasons ?? ['what it is about is not in the pack']),
+        ...(nearest?.standing.reasons ?? ['nothing that it could be about was accepted from the pack']),
         ...(nearest?.unknown.map(unknownToTheLog) ?? []),
         ...late.map((each) => `${each.approver} approved at ${each.decided_at}, the step was made at ${passed.at}`),
       ]

@@ -57,7 +57,7 @@ export function auditFaults(pack: OpenedPack, contents: Contents, projectId: str
 function unsignedTail(count: number, anchored: readonly number[]): string | null {
   const signed = Math.max(-1, ...anchored) + 1
   if (signed >= count) return null
-  return `the entries from ${signed} on lie under no anchor, so nobody signed them`
+  return `the entries from ${signed} on lie under no anchor that was accepted, so nobody vouches for them`
 }
 
 function outcomePair(pack: OpenedPack, contents: Contents) {

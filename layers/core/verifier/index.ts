@@ -77,7 +77,7 @@ export async function verifyPack(
     ],
     [
       'outcome',
-      guarded('outcome.json', () => outcomeFaults(contents)),
+      guarded('outcome.json', () => outcomeFaults(pack, contents)),
       outcomeSays(contents.outcome?.value.proof_certificate.proof_status),
     ],
   ]

@@ -7,12 +7,13 @@ import { everyValue } from '../outcome/loose-document.ts'
 import { PROVING } from '../proof-subjects.ts'
 import type { Outcome } from '../schemas/outcome.ts'
 import type { Contents } from './contents.ts'
-import { Faults, sentence } from './pack-reader.ts'
+import { Faults, notAccepted, type OpenedPack, sentence } from './pack-reader.ts'
 
 const PATH = 'outcome.json'
+const CERTIFICATE = 'proof_certificate.dsse.json'
 
 /** The outcome's arithmetic holds, and the whole document comes out again when it is assembled from the reports in the pack. */
-export function outcomeFaults(contents: Contents): Faults {
+export function outcomeFaults(pack: OpenedPack, contents: Contents): Faults {
   const faults = new Faults()
   const { outcome, certificates, entries, replay } = contents
   if (outcome === null) {
@@ -20,8 +21,8 @@ export function outcomeFaults(contents: Contents): Faults {
     return faults
   }
   faults.all(PATH, arithmeticFaults(outcome.value))
-  const certificate = certificates.find(({ path }) => path === 'proof_certificate.dsse.json')
-  if (certificate === undefined) faults.add('proof_certificate.dsse.json', 'is missing')
+  const certificate = certificates.find(({ path }) => path === CERTIFICATE)
+  if (certificate === undefined) faults.add(CERTIFICATE, notAccepted(pack, CERTIFICATE))
   else {
     const [subject, ...more] = certificate.statement.subject
     if (more.length > 0 || subject?.digest.sha256 !== sha256(outcome.bytes)) faults.add(PATH, 'is not the outcome that was signed')

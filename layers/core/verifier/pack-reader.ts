@@ -55,6 +55,11 @@ export function readJson<S extends z.ZodType>(pack: OpenedPack, path: string, sc
   return parseAs(bytes, path, schema, faults)
 }
 
+/** Why there is nothing to go by: no such file, or one whose signature or content was refused, which another fault says in full. */
+export function notAccepted(pack: OpenedPack, path: string): string {
+  return pack.files.has(path) ? 'is here, and was not accepted' : 'is missing'
+}
+
 export function parseAs<S extends z.ZodType>(bytes: Uint8Array, path: string, schema: S, faults: Faults): z.infer<S> | null {
   let value: unknown
   try {

@@ -7,7 +7,7 @@ import type { PlanPredicate } from '../schemas/governance.ts'
 import { archetype, hashingSpec, typeCoercionRulebook } from '../schemas/policy.ts'
 import { findingId } from '../waivers.ts'
 import type { Contents } from './contents.ts'
-import { Faults, type OpenedPack, readJson } from './pack-reader.ts'
+import { Faults, notAccepted, type OpenedPack, readJson } from './pack-reader.ts'
 import { waivedInPack } from './waivers.ts'
 
 const PLAN = 'plan/migration_plan.json'
@@ -19,13 +19,13 @@ const PROFILE = 'plan/profiling_report.json'
 export function planFaults(pack: OpenedPack, contents: Contents): Faults {
   const faults = new Faults()
   const { plan, signedPlan, replay } = contents
-  if (replay.reached.has('PLANNED') && signedPlan === null) faults.add(SIGNED, 'is missing, although the plan was signed')
-  if (replay.reached.has('PLAN_DRAFTED') && plan === null) faults.add(PLAN, 'is missing, although a plan was drafted')
+  if (replay.reached.has('PLANNED') && signedPlan === null) faults.add(SIGNED, `${notAccepted(pack, SIGNED)}, although the plan was signed`)
+  if (replay.reached.has('PLAN_DRAFTED') && plan === null) faults.add(PLAN, `${notAccepted(pack, PLAN)}, although a plan was drafted`)
   const executed = [contents.execution?.path, ...[...contents.recons, ...contents.certificates].map(({ path }) => path)]
   // Said the other way round as well: whoever may only sign evidence must not prove what nobody planned, approved and recorded.
   for (const path of [...executed, contents.outcome && 'outcome.json']) {
     if (typeof path !== 'string') continue
-    if (plan === null || signedPlan === null) faults.add(path, 'is about an execution, and the pack holds no signed plan')
+    if (plan === null || signedPlan === null) faults.add(path, 'is about an execution, and the pack holds no signed plan that was accepted')
     const needed = path === 'outcome.json' ? 'RECONCILED' : 'EXECUTED'
     if (!replay.reached.has(needed)) faults.add(path, `is here, although the audit log never says that the project was ${needed}`)
   }

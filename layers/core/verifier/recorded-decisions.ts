@@ -22,7 +22,10 @@ export function decisionFaults({ entries, approvals }: Contents): Faults {
     const about = action === 'APPROVAL_WITHDRAWN' ? said?.withdraws : said?.approval_id
     const same = said?.decision === expected && said.transition === details.transition
     if (!same || (details.approval_id !== undefined && about !== details.approval_id))
-      faults.add('approvals', `the statement of audit entry ${seq} (${action}, ${expected}, ${details.transition}) is not in the pack`)
+      faults.add(
+        'approvals',
+        `no statement of audit entry ${seq} (${action}, ${expected}, ${details.transition}) that was accepted is in the pack`,
+      )
   }
   return faults
 }

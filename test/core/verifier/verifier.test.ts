@@ -48,6 +48,19 @@ function flipped(bytes: Uint8Array, index: number): Uint8Array {
 }
 
 describe('verifying a pack', () => {
+  it.each(SIGNING_PURPOSES)('calls nothing missing that is here, where only the key for signing the %s is pinned', async (purpose) => {
+    const { input, signers } = await fixturePackInput()
+    const own = input.keys.filter((key) => key.purpose === purpose)
+    const { verified, faults } = await verify(await sealFixture(input, signers), pinsOf(own))
+    expect(verified).toBe(false)
+    expect(faults.filter((fault) => /is missing|is not in the pack|holds no signed plan$|nobody signed/.test(fault))).toEqual([])
+    const refused = faults.some((fault) => fault === 'proof_certificate.dsse.json: is here, and was not accepted')
+    expect(refused).toBe(purpose !== 'evidence')
+    expect(faults.some((fault) => /no statement of audit entry \d+ .* that was accepted is in the pack/.test(fault))).toBe(
+      purpose !== 'approval',
+    )
+  })
+
   it('verifies a pack nobody touched, and says whose keys it used', async () => {
     const result = await verify(good)
     expect(result.faults).toEqual([])
@@ -166,7 +179,7 @@ describe('pinned keys', () => {
     expect(verified).toBe(false)
     if (purpose !== 'anchor') expect(faults).toContainEqual(expect.stringContaining('is not a key you trust for this (anchor'))
     if (purpose !== 'evidence') expect(faults).toContainEqual(expect.stringContaining('is not a key you trust for this (evidence'))
-    expect(faults).toContainEqual('outcome.json: is about an execution, and the pack holds no signed plan')
+    expect(faults).toContainEqual('outcome.json: is about an execution, and the pack holds no signed plan that was accepted')
     expect(faults).toContainEqual(expect.stringMatching(/^outcome\.json: .*never says that the project was RECONCILED/))
     expect(faults).toContainEqual(expect.stringMatching(/^recon\/execution_report\.json: .*never says that the project was EXECUTED/))
   })
@@ -571,7 +584,7 @@ describe('what the audit log says about decisions', () => {
     const said = nextEntry(last, { project_id: 'ledger', at: at(121), actor: 'x@example.org', action, details })
     const { verified, faults } = await verify(await sealFixture({ ...input, entries: [...input.entries, said] }, signers))
     expect(verified).toBe(false)
-    expect(faults).toContainEqual(expect.stringMatching(new RegExp(`^approvals: the statement of audit entry ${said.seq} \\(${action}`)))
+    expect(faults).toContainEqual(expect.stringMatching(new RegExp(`^approvals: no statement of audit entry ${said.seq} \\(${action}`)))
   })
 
   it('takes a recorded decision whose statement is here, and one that was handed on', async () => {
