@@ -36,8 +36,11 @@ export async function readRequest(file: string, options: RequestOptions): Promis
   let text: string
   try {
     text = await readFile(file, 'utf8')
-  } catch {
-    throw new WaybillError('BAD_INPUT', `Cannot read ${file}. Write one with: waybill init ${file}`)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new WaybillError('BAD_INPUT', `There is no ${file}. Write one with: waybill init ${file}`)
+    if (code === 'EISDIR') throw new WaybillError('BAD_INPUT', `${file} is a folder. Name the spec itself: a YAML or JSON file.`)
+    throw new WaybillError('BAD_INPUT', `Cannot read ${file} (${code}). Name a spec that this user may read.`)
   }
   if (!isInputDocument(text)) {
     readSpec(text)

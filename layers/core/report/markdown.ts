@@ -162,6 +162,10 @@ function weightWords(check: CheckResult, accepted: boolean): string {
   return `${SIGN[weight]} ${WEIGHT_WORDS[weight]}${weight === 'fail' || weight === 'undecided' ? ` ${check.severity}` : ''}`
 }
 
+/** A report is made with the proof; the gates after it are decided later. */
+const DECIDED_LATER =
+  'This is what was decided when the proof was made. What was decided later, such as the cutover, is in `approvals/` of the evidence pack, and `waybill audit show` lists it.'
+
 function signOffLines({ approvals }: ReportModel): string[] {
   if (approvals.length === 0) return []
   const rows = approvals.map(({ predicate }) => [
@@ -171,5 +175,5 @@ function signOffLines({ approvals }: ReportModel): string[] {
     predicate.transition.replace('->', ' → '),
     `\`${predicate.subject_sha256.slice(0, 16)}…\``,
   ])
-  return ['## Sign-off', '', ...table(['Role', 'Person', 'Decision', 'On', 'Reviewed'], rows)]
+  return ['## Sign-off', '', ...table(['Role', 'Person', 'Decision', 'On', 'Reviewed'], rows), '', DECIDED_LATER]
 }

@@ -115,7 +115,8 @@ export function signOff({ approvals }: ReportModel): Markup {
 <div class="scroll" tabindex="0" role="region" aria-label="Sign-off"><table><thead><tr><th>Role</th><th>Person</th><th>Decision</th><th>On</th><th>What was reviewed</th><th>Signed statement</th></tr></thead><tbody>${approvals.map(
     ({ predicate, statement_sha256 }) =>
       html`<tr><td>${predicate.role.replaceAll('_', ' ')}</td><td>${name(predicate.approver)}</td><td>${predicate.decision === 'APPROVED' ? html`<span class="mark pass">approved</span>` : html`<span class="mark fail">rejected</span>`}<br><span class="small soft">${moment(Date.parse(predicate.decided_at))}</span>${predicate.reason === '' ? '' : html`<br><span class="small">${predicate.reason}</span>`}</td><td>${predicate.transition.replace('->', ' → ')}</td><td>${name(predicate.subject_name)}<br><span class="digest">${predicate.subject_sha256}</span></td><td class="digest">${statement_sha256}</td></tr>`,
-  )}</tbody></table></div>`
+  )}</tbody></table></div>
+<p class="small soft">This is what was decided when the proof was made. What was decided later, such as the cutover, is in <code>approvals/</code> of the evidence pack, and <code>waybill audit show</code> lists it.</p>`
 }
 
 export function closing({ outcome }: ReportModel): Markup {

@@ -36,6 +36,11 @@ describe('report.html', () => {
     expect(page).toContain('Proven: nothing lost')
   })
 
+  it('says that decisions after the proof are not among these, and where they are', () => {
+    for (const text of [page, reportMarkdown(fixtureReport({}))])
+      expect(text.replace(/<\/?code>|`/g, '')).toContain('such as the cutover, is in approvals/ of the evidence pack')
+  })
+
   it('shows accepted orphans with their figure', () => {
     expect(page).toMatch(/accepted<\/span>[\s\S]*orphan rows <b>3<\/b>/)
   })
