@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PlatformOptions } from '../../functions/local.ts'
 import { failureReason } from '../../layers/core/flow/failure-reason.ts'
+import { namesInShort } from '../../layers/core/names-in-short.ts'
 import { type Terminal, visible } from '../terminal.ts'
 
 export type Retrying = Parameters<NonNullable<PlatformOptions['onRetry']>>[0]
@@ -28,11 +29,6 @@ function piecesOf(input: unknown): string[] {
   return found.map((item) => visible('chunk_id' in item ? item.chunk_id : item.item_id))
 }
 
-const listed = (names: readonly string[]) => {
-  const more = names.length - NAMED
-  return `${names.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
-
 /** Says each try that failed and is repeated: which step, of what, which try, when, and why. Every one is told or counted. */
 export function showRetries(terminal: Terminal): Retries {
   /** By line of execution: why its last try failed. */
@@ -56,7 +52,7 @@ export function showRetries(terminal: Terminal): Retries {
         return
       }
       failing.set(key, { retrying, since: performance.now(), others: { names: [], count: 0 } })
-      const where = pieces.length === 0 ? '' : ` of ${listed(pieces)}`
+      const where = pieces.length === 0 ? '' : ` of ${namesInShort(pieces, NAMED)}`
       const when = waitMs < 500 ? 'now' : `in ${Math.round(waitMs / 1000)} s`
       const said = last?.why === why && last.attempt < attempt ? 'The same reason.' : why
       say(`${state}${where}: try ${attempt} of ${of} failed and is repeated ${when}. ${said}`)
@@ -67,7 +63,7 @@ export function showRetries(terminal: Terminal): Retries {
         if (!all && now - since < TOGETHER_MS) continue
         failing.delete(key)
         if (others.count === 0) continue
-        const where = others.names.length === 0 ? `${others.count} more` : listed(others.names)
+        const where = others.names.length === 0 ? `${others.count} more` : namesInShort(others.names, NAMED)
         say(`${retrying.state} of ${where}: try ${retrying.attempt} of ${retrying.of} failed as well and is repeated. The same reason.`)
       }
     },

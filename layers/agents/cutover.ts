@@ -1,4 +1,5 @@
 import { visible } from '../core/approval-page/visible-text.ts'
+import { namesInShort } from '../core/names-in-short.ts'
 import type { Plan } from '../core/schemas/plan.ts'
 import { type CutoverProposal, cutoverProposal } from '../core/schemas/proposal.ts'
 import type { MigrationSpec } from '../core/schemas/spec.ts'
@@ -53,7 +54,7 @@ function stepsOf(facts: CutoverFacts): Omit<Step, 'step'>[] {
     return facts.approvers.some((approver) => approver.role === role) ? name : `${name} (not named in the spec)`
   }
   const tables = plan.tables.map((table) => visible(`${table.target.schema}.${table.target.name}`, 60))
-  const shown = tables.length > 8 ? `${tables.slice(0, 8).join(', ')} and ${tables.length - 8} more` : tables.join(', ')
+  const shown = namesInShort(tables, 8)
   const unvalidated = plan.tables.flatMap((table) =>
     table.foreign_keys
       .filter((foreign) => foreign.enforcement === 'unvalidated')

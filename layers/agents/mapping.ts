@@ -1,5 +1,6 @@
 import { visible } from '../core/approval-page/visible-text.ts'
 import { WaybillError } from '../core/errors.ts'
+import { columnsInWords } from '../core/left-behind.ts'
 import { namesInShort } from '../core/names-in-short.ts'
 import type { Catalog, CatalogTable, Profile, TableProfile } from '../core/schemas/catalog.ts'
 import type { Policy, TypeCoercionRulebook } from '../core/schemas/policy.ts'
@@ -211,10 +212,7 @@ function mapTable(work: Work): TableMapping | null {
   })
   const used = new Set(columns.flatMap((column) => column.source))
   const unmapped = table.columns.filter((column) => !used.has(column.name)).map((column) => visible(column.name, 60))
-  if (unmapped.length > 0)
-    work.notes.push(
-      `${visible(object, 80)}: not moved: ${unmapped.slice(0, 12).join(', ')}${unmapped.length > 12 ? ` and ${unmapped.length - 12} more` : ''}.`,
-    )
+  if (unmapped.length > 0) work.notes.push(`${visible(object, 80)}: not moved: ${columnsInWords(unmapped)}.`)
   for (const column of table.columns)
     if (column.generated && used.has(column.name))
       work.notes.push(

@@ -1,3 +1,4 @@
+import { namesInShort } from './names-in-short.ts'
 import type { Catalog, Profile } from './schemas/catalog.ts'
 import type { Plan } from './schemas/plan.ts'
 import type { TableMapping } from './schemas/proposal.ts'
@@ -55,8 +56,13 @@ export function estimateRun(input: EstimateInput): Estimate {
     batches += 2n * (size.rows / BigInt(input.rowsPerChunk) + 1n)
   }
   if (unknown.length > 0) {
-    const named = unknown.slice(0, 5).join(', ') + (unknown.length > 5 ? ` and ${unknown.length - 5} more` : '')
-    return { rows: null, bytes: null, seconds: null, usd: null, reason: `The source does not say how large these tables are: ${named}.` }
+    return {
+      rows: null,
+      bytes: null,
+      seconds: null,
+      usd: null,
+      reason: `The source does not say how large these tables are: ${namesInShort(unknown)}.`,
+    }
   }
   const c = ESTIMATE_CONSTANTS
   const work = Number(bytes) / c.copy_bytes_per_second + Number(bytes) / c.reconcile_bytes_per_second

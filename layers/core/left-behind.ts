@@ -1,5 +1,6 @@
 import { counted } from './count-words.ts'
 import { WaybillError } from './errors.ts'
+import { namesInShort } from './names-in-short.ts'
 import type { Catalog } from './schemas/catalog.ts'
 import type { Plan } from './schemas/plan.ts'
 import type { TableMapping } from './schemas/proposal.ts'
@@ -20,8 +21,7 @@ export function leftBehind(tables: readonly TableMapping[], catalog: Catalog): P
 
 /** `salary, bonus and 3 more` */
 export function columnsInWords(columns: readonly string[], most = 12): string {
-  const more = columns.length - most
-  return `${columns.slice(0, most).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return namesInShort(columns, most)
 }
 
 /** Everything that does not arrive as it was, by plan, one part each; empty where all of it does. */

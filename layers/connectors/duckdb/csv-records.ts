@@ -1,11 +1,10 @@
-import { createReadStream } from 'node:fs'
 import { WaybillError } from '../../core/errors.ts'
+import { textParts } from './text-parts.ts'
 
 const LF = 10
 const CR = 13
 const QUOTE = 34
 const COMMA = 44
-const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
 /** `records`: without the header. `folded`: a quoted field holds a line end. */
 export type CsvRecords = { records: bigint; folded: boolean }
@@ -21,7 +20,7 @@ type Place = 'begin' | 'plain' | 'quoted' | 'quote' | 'cr'
  */
 export async function csvRecords(path: string, columns: number): Promise<CsvRecords> {
   const scan = new RecordScan(columns)
-  for await (const part of createReadStream(path, { highWaterMark: 1024 * 1024 })) scan.read(part as Buffer)
+  for await (const part of textParts(path)) scan.read(part)
   return scan.end()
 }
 
@@ -35,35 +34,19 @@ class RecordScan {
   #blank = true
   #folded = false
   #crlf: boolean | null = null
-  #head: Buffer | null = Buffer.alloc(0)
 
   constructor(columns: number) {
     this.#columns = columns
   }
 
-  read(part: Buffer): void {
-    if (this.#head === null) this.#scan(part)
-    else {
-      this.#head = Buffer.concat([this.#head, part])
-      if (this.#head.length >= BYTE_ORDER_MARK.length) this.#behindMark()
-    }
-  }
-
   end(): CsvRecords {
-    this.#behindMark()
     if (this.#place === 'quoted') this.#refuse('a quote that does not end')
     if (this.#place === 'cr') this.#refuse('a carriage return without a line feed')
     if (this.#place !== 'begin' || this.#fields > 0) this.#endRecord()
     return { records: this.#records === 0n ? 0n : this.#records - 1n, folded: this.#folded }
   }
 
-  #behindMark(): void {
-    const head = this.#head
-    this.#head = null
-    if (head !== null) this.#scan(head.subarray(0, 3).equals(BYTE_ORDER_MARK) ? head.subarray(3) : head)
-  }
-
-  #scan(part: Buffer): void {
+  read(part: Buffer): void {
     let place = this.#place
     const length = part.length
     for (let at = 0; at < length; at++) {

@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs'
 import { WaybillError } from '../../core/errors.ts'
+import { textParts } from './text-parts.ts'
 
 const LF = 10
 const QUOTE = 34
@@ -10,7 +10,6 @@ const OPEN_ARRAY = 91
 const CLOSE_ARRAY = 93
 const OPEN_OBJECT = 123
 const CLOSE_OBJECT = 125
-const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
 /** Deeper than any `jsonb` that PostgreSQL takes; the memory of the scan grows with it. */
 const DEEPEST = 10_000
@@ -43,7 +42,7 @@ const LONGEST_WORD = 262_144
  */
 export async function jsonRecords(path: string): Promise<bigint> {
   const scan = new RecordScan()
-  for await (const part of createReadStream(path, { highWaterMark: 1024 * 1024 })) scan.read(part as Buffer)
+  for await (const part of textParts(path)) scan.read(part)
   return scan.end()
 }
 
@@ -60,30 +59,14 @@ class RecordScan {
   /** Characters of an escape still to come, of which only \u has more than one. */
   #hex = 0
   #word = ''
-  #head: Buffer | null = Buffer.alloc(0)
-
-  read(part: Buffer): void {
-    if (this.#head === null) this.#scan(part)
-    else {
-      this.#head = Buffer.concat([this.#head, part])
-      if (this.#head.length >= BYTE_ORDER_MARK.length) this.#behindMark()
-    }
-  }
 
   end(): bigint {
-    this.#behindMark()
     if (this.#place === 'word') this.#endWord()
     if (this.#place === 'record' || this.#place === 'end of file') return this.#records
     return this.#refuse(this.#inArray && this.#open.length <= 1 ? 'ends before its array does' : 'ends inside a row')
   }
 
-  #behindMark(): void {
-    const head = this.#head
-    this.#head = null
-    if (head !== null) this.#scan(head.subarray(0, 3).equals(BYTE_ORDER_MARK) ? head.subarray(3) : head)
-  }
-
-  #scan(part: Buffer): void {
+  read(part: Buffer): void {
     const length = part.length
     for (let at = 0; at < length; at++) {
       let byte = part[at]!

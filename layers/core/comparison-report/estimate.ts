@@ -1,5 +1,6 @@
 import { type ComparisonWork, estimatedRows, type TablePair } from '../comparison.ts'
 import { ESTIMATE_CONSTANTS } from '../estimate.ts'
+import { namesInShort } from '../names-in-short.ts'
 import type { ComparisonEstimate } from './comparison.ts'
 
 /** Catalog queries, snapshot checks and the first rows of one table. */
@@ -28,10 +29,9 @@ export function estimateComparison(
     const lanes = item.recon.mode === 'ordered' ? Math.min(connections, item.recon.segments) : 1
     seconds += SECONDS_PER_TABLE + Number(size) / ESTIMATE_CONSTANTS.reconcile_bytes_per_second / lanes
   }
-  const named = (names: string[]) => names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '')
   const reasons = [
-    ...(unknownRows.length > 0 ? [`rows unknown, run ANALYZE: ${named(unknownRows)}`] : []),
-    ...(unknownBytes.length > 0 ? [`size unknown, a view or foreign table: ${named(unknownBytes)}`] : []),
+    ...(unknownRows.length > 0 ? [`rows unknown, run ANALYZE: ${namesInShort(unknownRows)}`] : []),
+    ...(unknownBytes.length > 0 ? [`size unknown, a view or foreign table: ${namesInShort(unknownBytes)}`] : []),
   ]
   return {
     tables: work.length,

@@ -1,6 +1,7 @@
 import { allows, baseType } from '../coercion.ts'
 import { counted } from '../count-words.ts'
 import { ACCEPT, type DecisionKind, decisionId } from '../decisions.ts'
+import { namesInShort } from '../names-in-short.ts'
 import type { Catalog } from '../schemas/catalog.ts'
 import type { Finding } from '../schemas/finding.ts'
 import type { Plan } from '../schemas/plan.ts'
@@ -130,7 +131,7 @@ function indirectFindings(kind: Catalog['tables'][number]['kind'], table: TableM
 /** As PostgreSQL reads it, a table has the rows of all that inherit from it; a user who names it expects them, and approvers must know. */
 function heirFindings({ inherited_by: heirs = [] }: Catalog['tables'][number], table: TableMapping, where: string): Finding[] {
   if (heirs.length === 0) return []
-  const some = `${heirs.slice(0, 5).map(named).join(', ')}${heirs.length > 5 ? ` and ${heirs.length - 5} more` : ''}`
+  const some = namesInShort(heirs.map(named))
   const what = `${table.table_id}: rows of ${heirs.length === 1 ? 'a table' : `${heirs.length} tables`} that inherit from the source ${named(table.source.name)} are moved with it, in the columns of this plan: ${some}.`
   return [
     fail(

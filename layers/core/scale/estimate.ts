@@ -1,3 +1,4 @@
+import { namesInShort } from '../names-in-short.ts'
 import { BEAT_SECONDS } from '../schemas/progress.ts'
 import { type Against, against } from './limits.ts'
 import { type Counts, countsFor, overheadsFor, type Run, reachedBy, type Size } from './model.ts'
@@ -71,8 +72,7 @@ export function estimateScale(workload: Workload): ScaleEstimate {
     basis: [...BASIS],
   }
   if (unknown.length > 0) {
-    const named = unknown.slice(0, 5).join(', ') + (unknown.length > 5 ? ` and ${unknown.length - 5} more` : '')
-    const reason = `The source does not say how large these tables are (run ANALYZE): ${named}.`
+    const reason = `The source does not say how large these tables are (run ANALYZE): ${namesInShort(unknown)}.`
     const nothing = { seconds: null, usd: null, transitions: null, tasks: null, lines: [] }
     return {
       ...common,
